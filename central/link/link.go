@@ -1,0 +1,194 @@
+// Package link is the contract between central and the lanes: the MQTT topics
+// and, byte by byte, the messages on them.
+//
+// TOPICS.md beside this file is the specification. The broker is trusted with
+// delivery only: whatever changes what a lane does is signed (Open), and
+// whatever a lane says is signed by it.
+package link
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// Version is the version of topics and messages.
+//
+//	1  2026-11  first
+const Version = 1
+
+// Sizes that a receiver refuses to exceed, in bytes.
+const (
+	MaxHead     = 1 << 10  // retained, so every lane gets one at once
+	MaxDelta    = 16 << 10 // about 1000 events
+	MaxDocument = 64 << 10 // snapshots, keys, rules, journal batches
+	MaxState    = 2 << 10  // a lane's birth, will and questions
+)
+
+// Hash is a SHA-256 value.
+type Hash [sha256.Size]byte
+
+// String returns the first 12 hexadecimal digits, enough for logs and pages.
+func (h Hash) String() string { return hex.EncodeToString(h[:6]) }
+
+// What a receiver can find wrong. Every error of this package is one of these.
+var (
+	ErrOversized = errors.New("message too large")
+	ErrMalformed = errors.New("message malformed")
+	ErrVersion   = errors.New("message of another version")
+	ErrUnknown   = errors.New("signed by an unknown key")
+	ErrForged    = errors.New("signature does not match")
+)
+
+// Type tells what a signed message is; it is part of what is signed.
+type Type uint8
+
+// The types. Append only.
+const (
+	TypeHead       Type = 1
+	TypeDelta      Type = 2
+	TypeSnapshot   Type = 3
+	TypeKeyset     Type = 4
+	TypeRules      Type = 5
+	TypeGateKeys   Type = 6
+	TypeAck        Type = 7
+	TypeDelegation Type = 8
+	TypeBatch      Type = 16
+	TypeState      Type = 17
+	TypeAsk        Type = 18
+)
+
+// KeyID names a role key or a lane's key: the first 8 bytes of its SHA-256.
+type KeyID [8]byte
+
+// IDOf returns the id of an Ed25519 public key.
+func IDOf(key ed25519.PublicKey) (id KeyID) {
+	h := sha256.Sum256(key)
+	copy(id[:], h[:])
+	return id
+}
+
+// Signer signs with one private key. central/issuer and the lane's own key are
+// the implementations; safe for concurrent use.
+type Signer interface {
+	KeyID() KeyID
+	Sign(message []byte) (signature []byte, err error)
+}
+
+// Keys are the public keys that a message may be signed with.
+type Keys map[KeyID]ed25519.PublicKey
+
+// KeysOf makes Keys of a list.
+func KeysOf(list ...ed25519.PublicKey) Keys {
+	k := make(Keys, len(list))
+	for _, p := range list {
+		k[IDOf(p)] = p
+	}
+	return k
+}
+
+// signed is the outer form of each message: a CBOR map with integer keys.
+type signed struct {
+	Version   uint8  `cbor:"0,keyasint"`
+	Type      Type   `cbor:"1,keyasint"`
+	Signer    KeyID  `cbor:"2,keyasint"`
+	Payload   []byte `cbor:"3,keyasint"`
+	Signature []byte `cbor:"4,keyasint"`
+}
+
+var encMode, decMode = modes()
+
+// modes are deterministic encoding (RFC 8949, 4.2) and bounded decoding.
+func modes() (cbor.EncMode, cbor.DecMode) {
+	enc, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err)
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden,
+		MaxNestedLevels: 8, MaxArrayElements: 4096, MaxMapPairs: 64, TagsMd: cbor.TagsForbidden,
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return enc, dec
+}
+
+// toSign returns the bytes that a signature covers. The site stands in it so
+// that one campus's message is nothing to another's lanes.
+func toSign(t Type, site string, payload []byte) []byte {
+	m := append([]byte("turnstile/1\x00"), byte(t), byte(len(site)))
+	m = append(m, site...)
+	return append(m, payload...)
+}
+
+// Seal encodes payload (one of this package's messages), signs it for the
+// site, and returns the message as it goes on the wire.
+func Seal(s Signer, t Type, site string, payload any) ([]byte, error) {
+	p, err := encMode.Marshal(payload)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", payload, err)
+	}
+	sig, err := s.Sign(toSign(t, site, p))
+	if err != nil {
+		return nil, fmt.Errorf("sign %T: %w", payload, err)
+	}
+	return encMode.Marshal(signed{Version, t, s.KeyID(), p, sig})
+}
+
+// Open checks size, version, type and signature of a message and decodes its
+// payload into a T. Nothing of an unsigned message is decoded but the outer map.
+func Open[T any](data []byte, t Type, site string, keys Keys, limit int) (*T, error) {
+	payload, err := open(data, t, site, keys, limit)
+	if err != nil {
+		return nil, err
+	}
+	var v T
+	if err := decMode.Unmarshal(payload, &v); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return &v, nil
+}
+
+func open(data []byte, t Type, site string, keys Keys, limit int) ([]byte, error) {
+	if len(data) > limit {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrOversized, len(data), limit)
+	}
+	var m signed
+	if err := decMode.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if m.Version != Version {
+		return nil, fmt.Errorf("%w: %d, this is %d", ErrVersion, m.Version, Version)
+	}
+	key, ok := keys[m.Signer]
+	switch {
+	case m.Type != t:
+		return nil, fmt.Errorf("%w: type %d, want %d", ErrMalformed, m.Type, t)
+	case !ok:
+		return nil, fmt.Errorf("%w: %x", ErrUnknown, m.Signer)
+	case !ed25519.Verify(key, toSign(t, site, m.Payload), m.Signature):
+		return nil, ErrForged
+	}
+	return m.Payload, nil
+}
+
+// TypeOf returns the type that an unchecked message claims, 0 if it is none.
+func TypeOf(data []byte) Type {
+	var m signed
+	if len(data) > MaxDocument || decMode.Unmarshal(data, &m) != nil {
+		return 0
+	}
+	return m.Type
+}
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+// ValidID reports whether s may name a site or a lane controller: 1 to 32 of
+// A-Z a-z 0-9 _ -. Brokers give other characters a meaning in topics.
+func ValidID(s string) bool { return idPattern.MatchString(s) }

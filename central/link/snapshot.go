@@ -1,0 +1,118 @@
+package link
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+
+	"turnstile/central/pass"
+)
+
+// Snapshot is one day's status list at Seq. A lane that cannot follow the
+// deltas takes the snapshots of all open days, which have the same Seq.
+type Snapshot struct {
+	Epoch     uint32   `cbor:"1,keyasint"`
+	Seq       uint64   `cbor:"2,keyasint"`
+	Chain     Hash     `cbor:"3,keyasint"` // chain value at Seq
+	Day       pass.Day `cbor:"4,keyasint"`
+	Capacity  uint32   `cbor:"5,keyasint"`
+	Blocked   uint32   `cbor:"6,keyasint"`  // number of blocked holders
+	Raised    uint32   `cbor:"7,keyasint"`  // number of raised generations
+	Withdrawn []uint16 `cbor:"8,keyasint"`  // pass keys, ascending
+	Hash      Hash     `cbor:"9,keyasint"`  // List.Hash of the list
+	Data      []byte   `cbor:"10,keyasint"` // DEFLATE of array, holders, generations
+}
+
+// SnapshotOf returns the snapshot of one day of a state.
+func SnapshotOf(s *State, l *List) *Snapshot {
+	return &Snapshot{
+		Epoch: s.Epoch, Seq: s.Seq, Chain: s.Chain, Day: l.Day, Capacity: l.Capacity,
+		Blocked: uint32(len(l.Blocked)), Raised: uint32(len(l.Raised)),
+		Withdrawn: slices.Clone(s.Withdrawn), Hash: l.Hash(), Data: Deflate(l.content()),
+	}
+}
+
+// List returns the snapshot's list, or ErrMalformed if its content does not
+// have the stated size and hash. Nothing beyond the stated size is inflated.
+func (s *Snapshot) List() (*List, error) {
+	l, err := NewList(s.Day, s.Capacity)
+	if err != nil {
+		return nil, err
+	}
+	if s.Blocked > MaxBlocked || s.Raised > MaxRaised {
+		return nil, fmt.Errorf("%w: %d holders, %d generations", ErrMalformed, s.Blocked, s.Raised)
+	}
+	b, err := Inflate(s.Data, int(s.Capacity/4+s.Blocked*8+s.Raised*5))
+	if err != nil {
+		return nil, err
+	}
+	l.fill(b, int(s.Blocked))
+	if l.Hash() != s.Hash {
+		return nil, fmt.Errorf("%w: the list of %s does not have the stated hash", ErrMalformed, s.Day)
+	}
+	return l, nil
+}
+
+// fill sets the list from its content with the given number of holders.
+func (l *List) fill(b []byte, blocked int) {
+	n := copy(l.bits, b)
+	for b = b[n:]; blocked > 0; b, blocked = b[8:], blocked-1 {
+		l.Blocked = append(l.Blocked, [8]byte(b))
+	}
+	for ; len(b) > 0; b = b[5:] {
+		l.Raised = append(l.Raised, MinGeneration{binary.BigEndian.Uint32(b), b[4]})
+	}
+}
+
+// StateOf joins the snapshots of all open days into a state. ErrMalformed if
+// they were not taken at the same event.
+func StateOf(snaps []*Snapshot) (*State, error) {
+	if len(snaps) == 0 || len(snaps) > MaxOpenDays {
+		return nil, fmt.Errorf("%w: %d snapshots", ErrMalformed, len(snaps))
+	}
+	f := snaps[0]
+	s := &State{Epoch: f.Epoch, Seq: f.Seq, Chain: f.Chain, Withdrawn: slices.Clone(f.Withdrawn)}
+	for _, n := range snaps {
+		if n.Epoch != f.Epoch || n.Seq != f.Seq || n.Chain != f.Chain || !slices.Equal(n.Withdrawn, f.Withdrawn) {
+			return nil, fmt.Errorf("%w: snapshots of different moments", ErrMalformed)
+		}
+		l, err := n.List()
+		if err != nil {
+			return nil, err
+		}
+		i, found := s.find(l.Day)
+		if found {
+			return nil, fmt.Errorf("%w: two snapshots of %s", ErrMalformed, l.Day)
+		}
+		s.Days = slices.Insert(s.Days, i, l)
+	}
+	return s, nil
+}
+
+// Deflate compresses b (RFC 1951).
+func Deflate(b []byte) []byte {
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, flate.BestCompression)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	w.Write(b) // a bytes.Buffer takes everything
+	w.Close()
+	return out.Bytes()
+}
+
+// Inflate expands b, which must become exactly size bytes; it reads no further.
+func Inflate(b []byte, size int) ([]byte, error) {
+	out := make([]byte, size)
+	r := flate.NewReader(bytes.NewReader(b))
+	if _, err := io.ReadFull(r, out); err != nil {
+		return nil, fmt.Errorf("%w: inflate: %w", ErrMalformed, err)
+	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return nil, fmt.Errorf("%w: inflates to more than %d bytes", ErrMalformed, size)
+	}
+	return out, nil
+}

@@ -1,0 +1,68 @@
+package link
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"turnstile/central/pass"
+)
+
+// Partitions is the number of journal partitions that centrals share.
+const Partitions = 64
+
+// Topics makes the topic names of one site.
+type Topics struct{ Site string }
+
+func (t Topics) at(parts ...string) string {
+	return "tg/1/" + t.Site + "/" + strings.Join(parts, "/")
+}
+
+// Head, Delta, Keys and Rules are what every lane of the site reads.
+func (t Topics) Head() string  { return t.at("feed", "head") }
+func (t Topics) Delta() string { return t.at("feed", "delta") }
+func (t Topics) Keys() string  { return t.at("feed", "keys") }
+func (t Topics) Rules() string { return t.at("feed", "rules") }
+
+// Day is where the snapshot of one day's status list is kept.
+func (t Topics) Day(d pass.Day) string { return t.at("feed", "day", fmt.Sprint(uint16(d))) }
+
+// Feed is the filter for all of the feed.
+func (t Topics) Feed() string { return t.at("feed", "#") }
+
+// Down is the filter for what is meant for one lane controller alone.
+func (t Topics) Down(lane string) string { return t.at("a", lane, "dn", "#") }
+
+// Ack, Repeat and GateKeys go to one lane controller.
+func (t Topics) Ack(lane string) string      { return t.at("a", lane, "dn", "ack") }
+func (t Topics) Repeat(lane string) string   { return t.at("a", lane, "dn", "repeat") }
+func (t Topics) GateKeys(lane string) string { return t.at("a", lane, "dn", "keys") }
+
+// State, Ask and Log come from one lane controller.
+func (t Topics) State(lane string) string { return t.at("a", lane, "up", "state") }
+func (t Topics) Ask(lane string) string   { return t.at("a", lane, "up", "ask") }
+func (t Topics) Log(lane string) string {
+	return t.at("a", lane, "up", fmt.Sprint(Partition(lane)), "log")
+}
+
+// AllStates, AllAsks and AllLogs are central's filters.
+func (t Topics) AllStates() string { return t.at("a", "+", "up", "state") }
+func (t Topics) AllAsks() string   { return t.at("a", "+", "up", "ask") }
+func (t Topics) AllLogs() string   { return t.at("a", "+", "up", "+", "log") }
+
+// Lane returns the lane controller that an up topic belongs to, "" if none.
+func (t Topics) Lane(topic string) string {
+	rest, ok := strings.CutPrefix(topic, t.at("a")+"/")
+	lane, rest, cut := strings.Cut(rest, "/")
+	if !ok || !cut || !strings.HasPrefix(rest, "up/") || !ValidID(lane) {
+		return ""
+	}
+	return lane
+}
+
+// Partition returns the journal partition of a lane controller: FNV-1a, 32 bits, mod 64.
+func Partition(lane string) int {
+	h := fnv.New32a()
+	h.Write([]byte(lane))
+	return int(h.Sum32() % Partitions)
+}

@@ -1,0 +1,152 @@
+package pass
+
+import (
+	"crypto/ed25519"
+	"encoding/base32"
+)
+
+// Code is what a scanned text says, before anything in it is trusted.
+type Code struct {
+	Pass
+	Live bool    // the text carried slot and tag
+	Slot uint16  // floor(unix/15) mod 65536, of a live code
+	Tag  [6]byte // of a live code
+
+	body      [BodySize]byte // as scanned: what the signature covers
+	signature [ed25519.SignatureSize]byte
+}
+
+// encoding is RFC 4648 base32 without padding: upper case, digits 2 to 7.
+var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// Parse reads a scanned text. It allocates nothing. The reasons are Foreign
+// (not one of our codes), Malformed (a damaged one), VersionUnknown,
+// KindUnknown and FlagsUnknown; with Granted the code is well formed, and
+// nothing is known yet about who signed it.
+func Parse(text []byte) (Code, Reason) {
+	if len(text) != TextSize && len(text) != LiveTextSize || !inAlphabet(text) {
+		return Code{}, foreignOrDamaged(text)
+	}
+	var raw [LiveSize + 1]byte
+	n, spare := decode(raw[:], text)
+	if spare != 0 {
+		return Code{}, Malformed
+	}
+	return fromBytes(raw[:n])
+}
+
+// digit returns the value of a base32 character, or 255. encoding/base32 is not
+// used for reading: it allocates, skips CR and LF, and ignores spare last bits.
+func digit(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c - 'A'
+	case '2' <= c && c <= '7':
+		return c - '2' + 26
+	}
+	return 255
+}
+
+// inAlphabet reports whether each character is one of base32's 32.
+func inAlphabet(text []byte) bool {
+	for _, c := range text {
+		if digit(c) == 255 {
+			return false
+		}
+	}
+	return true
+}
+
+// decode writes the whole bytes of text to raw and returns their number and
+// the bits left over, which are 0 in the one text that stands for those bytes.
+func decode(raw, text []byte) (n int, spare uint) {
+	var bits uint
+	for _, c := range text {
+		spare, bits = spare<<5|uint(digit(c)), bits+5
+		if bits >= 8 {
+			bits -= 8
+			raw[n] = byte(spare >> bits)
+			n, spare = n+1, spare&(1<<bits-1)
+		}
+	}
+	return n, spare
+}
+
+// foreignOrDamaged tells a poster's code from one of ours that lost characters
+// on the wire: ours begin with version 1 and a known kind, 'C' or 'D'.
+func foreignOrDamaged(text []byte) Reason {
+	near := len(text) >= TextSize-24 && len(text) <= LiveTextSize+24
+	if near && (text[0] == 'C' || text[0] == 'D') && inAlphabet(text) {
+		return Malformed
+	}
+	return Foreign
+}
+
+func fromBytes(raw []byte) (Code, Reason) {
+	var c Code
+	copy(c.body[:], raw)
+	copy(c.signature[:], raw[BodySize:Size])
+	c.Pass = parseBody(&c.body)
+	if raw[0]>>4 != Version {
+		return c, VersionUnknown
+	}
+	if r := c.Check(); r != Granted {
+		return c, r
+	}
+	return c, c.parseTail(raw[Size:])
+}
+
+// parseTail reads slot and tag. A tail on a pass without LiveRequired is
+// Malformed: one pass has one form.
+func (c *Code) parseTail(tail []byte) Reason {
+	if len(tail) == 0 {
+		return Granted
+	}
+	if c.Flags&LiveRequired == 0 {
+		return Malformed
+	}
+	c.Live = true
+	c.Slot = uint16(tail[0])<<8 | uint16(tail[1])
+	copy(c.Tag[:], tail[2:])
+	return Granted
+}
+
+// domain separates pass signatures from everything else that Ed25519 keys sign.
+const domain = "campus-pass/1\x00"
+
+// Verify reports whether key signed the code's body. It allocates nothing and
+// panics if key is not 32 bytes long.
+func (c *Code) Verify(key ed25519.PublicKey) bool {
+	m := message(&c.body)
+	return ed25519.Verify(key, m[:], c.signature[:])
+}
+
+func message(body *[BodySize]byte) (m [len(domain) + BodySize]byte) {
+	copy(m[:], domain)
+	copy(m[len(domain):], body[:])
+	return m
+}
+
+// Message returns the bytes that the signature of p covers, for the signer.
+func (p *Pass) Message() []byte {
+	b := p.Body()
+	m := message(&b)
+	return m[:]
+}
+
+// Text returns the code of p with its 64-byte signature.
+func (p *Pass) Text(signature []byte) string {
+	b := p.Body()
+	return encoding.EncodeToString(append(b[:], signature[:ed25519.SignatureSize]...))
+}
+
+// Text returns the text that Parse read.
+func (c *Code) Text() string {
+	raw := append(make([]byte, 0, LiveSize), c.body[:]...)
+	raw = append(raw, c.signature[:]...)
+	if c.Live {
+		raw = append(raw, byte(c.Slot>>8), byte(c.Slot))
+		raw = append(raw, c.Tag[:]...)
+	}
+	return encoding.EncodeToString(raw)
+}
