@@ -1,0 +1,63 @@
+# Turnstile. `make` prints the targets.
+GO       ?= go
+BIN      := bin
+PROGRAMS := agent central firmware-bridge simulator
+ARCHS    := amd64 arm64 arm
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+# Programs that the tests drive, as Debian packages: a browser, a stock broker, foreign processors.
+PACKAGES := chromium mosquitto qemu-user
+# Packages in which goroutines share memory. SQLite and the broker are left out: instrumented, they
+# take minutes to compile, and central's own goroutines are raced in status, fleet and office.
+RACED    := ./agent/... ./firmware-bridge/... ./central/link ./simulator/device ./simulator/fault
+
+.PHONY: help demo build test check race fuzz bench deps programs clean
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: programs ## two lanes, central and a page to play on, on this machine
+	@$(BIN)/simulator demo
+
+build: ## the four programs, static, for amd64, arm64 and armv7, in bin/<arch>/
+	@for arch in $(ARCHS); do for p in $(PROGRAMS); do \
+	  echo "bin/$$arch/$$p"; GOOS=linux GOARCH=$$arch GOARM=7 $(BUILD) -o $(BIN)/$$arch/$$p ./$$p || exit 1; \
+	done; done
+
+programs:
+	@mkdir -p $(BIN); $(BUILD) -o $(BIN)/ $(addprefix ./,$(PROGRAMS))
+
+test: deps check build programs ## everything: install what is missing, check, build, race, all tests
+	$(GO) test -timeout 10m ./...
+	$(MAKE) --no-print-directory race
+
+check: ## formatting and vet; the rules of the house are tests in simulator/house
+	@out=$$(gofmt -l $(PROGRAMS)); [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+
+race: ## the tests where goroutines share memory, under the race detector
+	$(GO) test -race -timeout 10m $(RACED)
+
+fuzz: ## every fuzz target for FUZZTIME (30s) each
+	@grep -rlE '^func Fuzz' --include='*_test.go' $(PROGRAMS) | sort | while read -r f; do \
+	  for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | cut -c6-); do \
+	    echo "== $$t in $$(dirname $$f)"; \
+	    $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || exit 1; \
+	  done; done
+
+bench: programs ## each measure beside its physical limit, as one table
+	@$(GO) run ./simulator bench
+
+deps: ## install the Debian packages that the tests drive, if any is missing
+	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	cmd="apt-get install -y --no-install-recommends$$missing"; \
+	if [ "$$(id -u)" = 0 ]; then sudo=""; elif sudo -n true 2>/dev/null; then sudo="sudo"; \
+	else echo "missing Debian packages; run:  sudo apt-get update && sudo $$cmd"; exit 1; fi; \
+	echo "installing$$missing"; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; \
+	$$sudo apt-get update -qq && $$sudo $$cmd -qq >/dev/null
+
+clean: ## remove what was built
+	rm -rf $(BIN)
