@@ -10,61 +10,50 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"turnstile/firmware-bridge/serialport/serialtest"
 )
 
 const patience = 10 * time.Second
 
-// line is a pty whose slave hangs behind a stable link, as a USB adapter does.
+// line is a virtual line with the test at its far end.
 type line struct {
-	t    *testing.T
-	link string
-	far  *os.File // what the device would read and write
-	near *os.File // keeps the slave alive between openings
+	*serialtest.Line
+	t *testing.T
 }
 
 func newLine(t *testing.T) *line {
-	l := &line{t: t, link: filepath.Join(t.TempDir(), "port")}
+	l := &line{serialtest.New(filepath.Join(t.TempDir(), "port")), t}
 	l.plug()
-	t.Cleanup(l.unplug)
+	t.Cleanup(l.Unplug)
 	return l
 }
 
 func (l *line) plug() {
 	l.t.Helper()
-	far, near, err := pty.Open()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	tio, err := unix.IoctlGetTermios(int(near.Fd()), unix.TCGETS)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	tio.Iflag, tio.Oflag, tio.Lflag = 0, 0, 0
-	if err := unix.IoctlSetTermios(int(near.Fd()), unix.TCSETS, tio); err != nil {
-		l.t.Fatal(err)
-	}
-	l.far, l.near = far, near
-	if err := os.Symlink(near.Name(), l.link); err != nil {
+	if err := l.Plug(); err != nil {
 		l.t.Fatal(err)
 	}
 }
 
-func (l *line) unplug() {
-	_ = os.Remove(l.link)
-	_ = l.far.Close()
-	_ = l.near.Close()
+func (l *line) far() *os.File {
+	l.t.Helper()
+	f, err := l.Far()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return f
 }
 
 func (l *line) send(s string) {
 	l.t.Helper()
-	if _, err := l.far.WriteString(s); err != nil {
+	if _, err := l.far().WriteString(s); err != nil {
 		l.t.Fatal(err)
 	}
 }
 
-func (l *line) config() Config { return Config{Path: l.link, Baud: 115200} }
+func (l *line) config() Config { return Config{Path: l.Link(), Baud: 115200} }
 
 func (l *line) open() *Port {
 	l.t.Helper()
@@ -118,7 +107,7 @@ func TestBothWays(t *testing.T) {
 		t.Fatalf("Write = %d, %v", n, err)
 	}
 	b := make([]byte, 4)
-	if _, err := l.far.Read(b); err != nil || string(b) != "BACK" {
+	if _, err := l.far().Read(b); err != nil || string(b) != "BACK" {
 		t.Errorf("far end read %q, %v", b, err)
 	}
 	if n, err := p.Read(b, time.Millisecond); n != 0 || err != nil {
@@ -153,7 +142,7 @@ func TestStaleInputFlushed(t *testing.T) {
 func TestUnplugIsGone(t *testing.T) {
 	l := newLine(t)
 	p := l.open()
-	l.unplug()
+	l.Unplug()
 	if err := readUntil(t, p); !errors.Is(err, ErrGone) {
 		t.Errorf("Read after unplug: %v, want ErrGone", err)
 	}
@@ -266,7 +255,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 func TestEveryRateOpens(t *testing.T) {
 	l := newLine(t)
 	for _, baud := range Rates() {
-		p, err := Open(Config{Path: l.link, Baud: baud})
+		p, err := Open(Config{Path: l.Link(), Baud: baud})
 		if err != nil {
 			t.Errorf("%d: %v", baud, err)
 			continue
@@ -309,7 +298,7 @@ func TestKeepSurvivesReplug(t *testing.T) {
 		for len(lost) > 0 { // what was said before this opening is all in
 			<-lost
 		}
-		l.unplug()
+		l.Unplug()
 		if err := <-lost; !errors.Is(err, ErrGone) {
 			t.Errorf("lost with %v, want ErrGone", err)
 		}
