@@ -1,0 +1,26 @@
+package cache
+
+import (
+	"time"
+
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+// View is all that a decision needs of the feed. It is immutable: each change
+// makes a new one and swaps the pointer, so a reader never waits and never sees
+// half of a change.
+type View struct {
+	State         *link.State // nil: this lane never had a feed (or lost it)
+	Rules         *link.Rules // nil: never had any
+	Keys          map[uint16]link.PassKey
+	KeysetVersion uint64
+	Gate          map[pass.Day]pass.GateKey
+	GateVersion   uint64
+
+	Head   link.Head // newest verified head; Issued is 0 if there never was one
+	HeadAt time.Time // when it arrived; after a restart the persisted wall time, to the minute, never too late
+}
+
+// HasFeed reports whether the lane can decide at all: it has lists, rules and keys.
+func (v *View) HasFeed() bool { return v.State != nil && v.Rules != nil && len(v.Keys) > 0 }

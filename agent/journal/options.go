@@ -1,0 +1,61 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"turnstile/central/link"
+)
+
+// Options bound a journal. The zero value is what a lane runs with.
+type Options struct {
+	SegmentSize int64            // bytes of one file; 0: 1 MiB. A multiple of 4096, at least 16384
+	Budget      int64            // bytes of all segments; 0: 256 MiB. When unacknowledged entries fill it, Append returns ErrFull
+	Keep        time.Duration    // acknowledged entries are kept that long; 0: 7 days
+	KeepBytes   int64            // but acknowledged segments never take more than this; 0: a quarter of Budget
+	Now         func() time.Time // nil: time.Now; ages segments, nothing else
+
+	wrap func(disk) disk // tests put faults between
+}
+
+// Report tells what Open found.
+type Report struct {
+	New      bool        // an empty journal was made
+	Torn     int         // bytes cut from the tail: a write that never became durable
+	SetAside string      // folder with a journal that is damaged at its end; this one is new, with a new id
+	Lost     error       // why it was set aside, nil if it was not
+	Scanned  int         // entries read by Open
+	Floor    *link.Floor // the newest EntryFloor, nil if there is none
+}
+
+// What can be wrong. Append returns ErrFull and ErrClosed, or wraps the error
+// of the disk; after any error the entry counts as not written.
+var (
+	ErrLocked  = errors.New("journal is in use by another process: stop the other agent first")
+	ErrFull    = errors.New("journal is full: let it reach central, or free disk space")
+	ErrClosed  = errors.New("journal is closed")
+	ErrNewer   = errors.New("journal was written by a newer agent: install that version, or move the folder away")
+	ErrDropped = errors.New("entry was dropped after its acknowledgement")
+	ErrDamaged = errors.New("journal is damaged")
+	ErrForked  = errors.New("acknowledgement does not match this journal")
+)
+
+// Gap names entries that are lost to damage; errors.Is(err, ErrDamaged). The
+// file stays on the disk, named *.bad. Reading goes on at To+1.
+type Gap struct{ From, To uint64 }
+
+// Error names the entries.
+func (g *Gap) Error() string {
+	return fmt.Sprintf("%v: entries %d..%d cannot be read; keep the file named .bad for the office", ErrDamaged, g.From, g.To)
+}
+
+// Is reports that a gap is ErrDamaged.
+func (g *Gap) Is(target error) bool { return target == ErrDamaged }
+
+// Stats count what a journal did since Open.
+type Stats struct {
+	Entries uint64 // appended and durable
+	Flushes uint64 // fdatasync calls for them
+	Bytes   uint64 // handed to the disk, without preallocation
+}
