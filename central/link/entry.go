@@ -200,6 +200,9 @@ func parseFloor(b []byte) *Floor {
 // JournalID names one journal: random, new with every new disk.
 type JournalID [16]byte
 
+// UnmarshalCBOR takes a byte string of exactly 16 bytes.
+func (id *JournalID) UnmarshalCBOR(data []byte) error { return fixed(id[:], data) }
+
 // JournalStart is the chain value before a journal's first entry.
 func JournalStart(id JournalID) Hash {
 	return sha256.Sum256(append([]byte("turnstile-journal-start/1\x00"), id[:]...))
@@ -207,7 +210,7 @@ func JournalStart(id JournalID) Hash {
 
 // JournalChain returns the chain value after an encoded entry.
 func JournalChain(before Hash, entry []byte) Hash {
-	var buf [160]byte
+	var buf [20 + sha256.Size + FloorSize]byte // the longest, so that it stays on the stack
 	b := append(buf[:0], "turnstile-journal/1\x00"...)
 	b = append(b, before[:]...)
 	return sha256.Sum256(append(b, entry...))

@@ -100,7 +100,7 @@ func EncodeEvents(events []Event) []byte {
 }
 
 // Events returns the delta's events in order; ErrMalformed if their number is
-// not To-From.
+// not To-From, or Root neither a hash nor empty.
 func (d *Delta) Events() ([]Event, error) {
 	n := len(d.Data) / EventSize
 	if len(d.Data)%EventSize != 0 || d.To < d.From || uint64(n) != d.To-d.From || n == 0 {
@@ -109,6 +109,9 @@ func (d *Delta) Events() ([]Event, error) {
 	list := make([]Event, n)
 	for i := range list {
 		list[i] = parseEvent(d.Data[i*EventSize:])
+	}
+	if len(d.Root) != 0 && len(d.Root) != len(Hash{}) {
+		return nil, fmt.Errorf("%w: a root of %d bytes", ErrMalformed, len(d.Root))
 	}
 	return list, nil
 }

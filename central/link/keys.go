@@ -1,10 +1,12 @@
 package link
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"fmt"
+	"slices"
 
 	"turnstile/central/pass"
 )
@@ -97,37 +99,55 @@ func ParseKeys(data []byte) (*KeysMessage, error) {
 	return &m, nil
 }
 
-// OpenDelegation returns the delegation if enough of the root's keys signed it.
+// maxSignatures bounds the root signatures of one delegation that are looked at.
+const maxSignatures = 16
+
+// OpenDelegation returns the first delegation that enough of the root's keys
+// signed, and enough of its own Roots too: who takes over has to prove that it
+// holds the new keys. ErrForged if there is none.
 func (m *KeysMessage) OpenDelegation(site string, root Root) (*Delegation, error) {
-	if root.Threshold < 1 || len(m.Delegation) > 16 {
+	if root.Threshold < 1 || len(m.Delegation) > maxSignatures {
 		return nil, fmt.Errorf("%w: threshold %d, %d signatures", ErrMalformed, root.Threshold, len(m.Delegation))
 	}
-	var first []byte
-	signers := map[KeyID]bool{}
-	for _, data := range m.Delegation {
-		payload, err := open(data, TypeDelegation, site, KeysOf(root.Keys...), MaxDocument)
+	for _, v := range m.votes(site, root.Keys) {
+		if len(v.signers) < root.Threshold {
+			continue
+		}
+		d, err := decodeDelegation(v.payload)
 		if err != nil {
-			continue // a root that this lane does not know, or a bad signature, just does not count
+			return nil, err
 		}
-		if first == nil {
-			first = payload
-		}
-		if string(payload) == string(first) {
-			signers[signerOf(data)] = true
+		for _, own := range m.votes(site, d.Roots) {
+			if bytes.Equal(own.payload, v.payload) && len(own.signers) >= int(d.Threshold) {
+				return d, nil
+			}
 		}
 	}
-	if len(signers) < root.Threshold {
-		return nil, fmt.Errorf("%w: %d of %d root signatures", ErrForged, len(signers), root.Threshold)
-	}
-	return decodeDelegation(first)
+	return nil, fmt.Errorf("%w: too few root signatures", ErrForged)
 }
 
-func signerOf(data []byte) KeyID {
-	var m signed
-	if decMode.Unmarshal(data, &m) != nil {
-		return KeyID{}
+// votes are the keys that signed one and the same payload.
+type votes struct {
+	payload []byte
+	signers map[KeyID]bool
+}
+
+// votes groups the delegation's good signatures by what they signed. A
+// signature of another key, or a bad one, just does not count.
+func (m *KeysMessage) votes(site string, by []ed25519.PublicKey) (all []votes) {
+	keys := KeysOf(by...)
+	for _, data := range m.Delegation {
+		s, err := open(data, TypeDelegation, site, keys, MaxDocument)
+		if err != nil {
+			continue
+		}
+		i := slices.IndexFunc(all, func(v votes) bool { return bytes.Equal(v.payload, s.Payload) })
+		if i < 0 {
+			i, all = len(all), append(all, votes{s.Payload, map[KeyID]bool{}})
+		}
+		all[i].signers[s.Signer] = true
 	}
-	return m.Signer
+	return all
 }
 
 func decodeDelegation(payload []byte) (*Delegation, error) {
@@ -203,9 +223,23 @@ func (g *GateKeys) Unseal(site string, own *ecdh.PrivateKey) ([]DayKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: unseal gate keys: %w", ErrForged, err)
 	}
-	var keys []DayKey
-	if err := decMode.Unmarshal(plain, &keys); err != nil {
+	return parseDayKeys(plain)
+}
+
+func parseDayKeys(plain []byte) ([]DayKey, error) {
+	var list []struct {
+		Day pass.Day `cbor:"1,keyasint"`
+		Key []byte   `cbor:"2,keyasint"`
+	}
+	if err := decMode.Unmarshal(plain, &list); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	keys := make([]DayKey, len(list))
+	for i, k := range list {
+		if len(k.Key) != len(keys[i].Key) {
+			return nil, fmt.Errorf("%w: a gate key of %d bytes", ErrMalformed, len(k.Key))
+		}
+		keys[i] = DayKey{k.Day, pass.GateKey(k.Key)}
 	}
 	return keys, nil
 }

@@ -7,6 +7,7 @@
 package link
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
@@ -35,6 +36,9 @@ type Hash [sha256.Size]byte
 
 // String returns the first 12 hexadecimal digits, enough for logs and pages.
 func (h Hash) String() string { return hex.EncodeToString(h[:6]) }
+
+// UnmarshalCBOR takes a byte string of exactly 32 bytes.
+func (h *Hash) UnmarshalCBOR(data []byte) error { return fixed(h[:], data) }
 
 // What a receiver can find wrong. Every error of this package is one of these.
 var (
@@ -65,6 +69,9 @@ const (
 
 // KeyID names a role key or a lane's key: the first 8 bytes of its SHA-256.
 type KeyID [8]byte
+
+// UnmarshalCBOR takes a byte string of exactly 8 bytes.
+func (id *KeyID) UnmarshalCBOR(data []byte) error { return fixed(id[:], data) }
 
 // IDOf returns the id of an Ed25519 public key.
 func IDOf(key ed25519.PublicKey) (id KeyID) {
@@ -119,6 +126,20 @@ func modes() (cbor.EncMode, cbor.DecMode) {
 	return enc, dec
 }
 
+// fixed reads the CBOR byte string data into dst, which it must fill exactly.
+// The library alone pads a short one with zeros and cuts a long one.
+func fixed(dst, data []byte) error {
+	var b []byte
+	if err := decMode.Unmarshal(data, &b); err != nil {
+		return err
+	}
+	if len(b) != len(dst) || data[0]>>5 != 2 {
+		return fmt.Errorf("%w: a byte string of %d bytes, want %d", ErrMalformed, len(b), len(dst))
+	}
+	copy(dst, b)
+	return nil
+}
+
 // toSign returns the bytes that a signature covers. The site stands in it so
 // that one campus's message is nothing to another's lanes.
 func toSign(t Type, site string, payload []byte) []byte {
@@ -144,38 +165,46 @@ func Seal(s Signer, t Type, site string, payload any) ([]byte, error) {
 // Open checks size, version, type and signature of a message and decodes its
 // payload into a T. Nothing of an unsigned message is decoded but the outer map.
 func Open[T any](data []byte, t Type, site string, keys Keys, limit int) (*T, error) {
-	payload, err := open(data, t, site, keys, limit)
+	m, err := open(data, t, site, keys, limit)
 	if err != nil {
 		return nil, err
 	}
 	var v T
-	if err := decMode.Unmarshal(payload, &v); err != nil {
+	if err := decMode.Unmarshal(m.Payload, &v); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return &v, nil
 }
 
-func open(data []byte, t Type, site string, keys Keys, limit int) ([]byte, error) {
+func open(data []byte, t Type, site string, keys Keys, limit int) (m signed, err error) {
 	if len(data) > limit {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrOversized, len(data), limit)
+		return m, fmt.Errorf("%w: %d bytes, at most %d", ErrOversized, len(data), limit)
 	}
-	var m signed
 	if err := decMode.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return m, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if m.Version != Version {
-		return nil, fmt.Errorf("%w: %d, this is %d", ErrVersion, m.Version, Version)
+		return m, fmt.Errorf("%w: %d, this is %d", ErrVersion, m.Version, Version)
 	}
 	key, ok := keys[m.Signer]
 	switch {
 	case m.Type != t:
-		return nil, fmt.Errorf("%w: type %d, want %d", ErrMalformed, m.Type, t)
-	case !ok:
-		return nil, fmt.Errorf("%w: %x", ErrUnknown, m.Signer)
+		return m, fmt.Errorf("%w: type %d, want %d", ErrMalformed, m.Type, t)
+	case !m.isCanonical(data):
+		return m, fmt.Errorf("%w: not the one encoding of its envelope", ErrMalformed)
+	case !ok || len(key) != ed25519.PublicKeySize: // ed25519.Verify panics on another length
+		return m, fmt.Errorf("%w: %x", ErrUnknown, m.Signer)
 	case !ed25519.Verify(key, toSign(t, site, m.Payload), m.Signature):
-		return nil, ErrForged
+		return m, ErrForged
 	}
-	return m.Payload, nil
+	return m, nil
+}
+
+// isCanonical reports whether data is the one encoding of m. The signature does
+// not cover the envelope, so nobody may be able to write it in a second way.
+func (m signed) isCanonical(data []byte) bool {
+	b, err := encMode.Marshal(m)
+	return err == nil && bytes.Equal(b, data)
 }
 
 // TypeOf returns the type that an unchecked message claims, 0 if it is none.

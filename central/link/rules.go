@@ -2,6 +2,8 @@ package link
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"turnstile/central/pass"
 )
@@ -138,7 +140,7 @@ func (r *Rules) Campus(unix int64) (day pass.Day, minute int) {
 	if local < 0 {
 		return 0, 0 // a clock before 2020: nothing is valid then
 	}
-	return pass.Day(local / 86400), int(local % 86400 / 60)
+	return pass.Day(min(local/86400, math.MaxUint16)), int(local % 86400 / 60)
 }
 
 func (r *Rules) offset(unix int64) (minutes int16) {
@@ -166,9 +168,17 @@ func (z *Zone) IsOpen(day pass.Day, minute int) bool {
 	return len(z.Hours) == 0
 }
 
-// Check returns ErrMalformed for zones out of order or beyond 15, impossible
-// hours, or unknown modes and actions.
+// maxOffset is the largest distance of a zone on Earth from UTC, in minutes.
+const maxOffset = 14 * 60
+
+// Check returns ErrMalformed for offsets or zones out of order or beyond their
+// bounds, impossible hours, unknown modes and actions, or two rows of one kind.
 func (r *Rules) Check() error {
+	for i, o := range r.Offsets {
+		if o.Minutes < -maxOffset || o.Minutes > maxOffset || i > 0 && r.Offsets[i-1].From >= o.From {
+			return fmt.Errorf("%w: offset from %d", ErrMalformed, o.From)
+		}
+	}
 	for i, z := range r.Zones {
 		if z.ID > 15 || i > 0 && r.Zones[i-1].ID >= z.ID || z.Mode > FreePassage || z.Passback > PassbackHard {
 			return fmt.Errorf("%w: zone %d", ErrMalformed, z.ID)
@@ -179,9 +189,10 @@ func (r *Rules) Check() error {
 			}
 		}
 	}
-	for _, p := range r.Policies {
+	for i, p := range r.Policies {
+		twice := slices.ContainsFunc(r.Policies[:i], func(q KindPolicy) bool { return q.Kind == p.Kind })
 		for _, a := range p.Ages {
-			if a > Alarmed {
+			if a > Alarmed || twice {
 				return fmt.Errorf("%w: policy of %s", ErrMalformed, p.Kind)
 			}
 		}

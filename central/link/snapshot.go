@@ -50,6 +50,9 @@ func (s *Snapshot) List() (*List, error) {
 		return nil, err
 	}
 	l.fill(b, int(s.Blocked))
+	if err := l.check(); err != nil {
+		return nil, err
+	}
 	if l.Hash() != s.Hash {
 		return nil, fmt.Errorf("%w: the list of %s does not have the stated hash", ErrMalformed, s.Day)
 	}
@@ -67,6 +70,27 @@ func (l *List) fill(b []byte, blocked int) {
 	}
 }
 
+// check returns ErrMalformed for a list that Apply cannot have made: look-ups
+// rely on its order, and status 3 has no meaning.
+func (l *List) check() error {
+	for i, b := range l.bits {
+		if b&(b>>1)&0x55 != 0 {
+			return fmt.Errorf("%w: status 3 at index %d..%d", ErrMalformed, i*4, i*4+3)
+		}
+	}
+	for i := 1; i < len(l.Blocked); i++ {
+		if compareHolders(l.Blocked[i-1], l.Blocked[i]) >= 0 {
+			return fmt.Errorf("%w: blocked holders out of order", ErrMalformed)
+		}
+	}
+	for i, m := range l.Raised {
+		if m.Index >= l.Capacity || i > 0 && l.Raised[i-1].Index >= m.Index {
+			return fmt.Errorf("%w: raised generations out of order", ErrMalformed)
+		}
+	}
+	return nil
+}
+
 // StateOf joins the snapshots of all open days into a state. ErrMalformed if
 // they were not taken at the same event.
 func StateOf(snaps []*Snapshot) (*State, error) {
@@ -74,6 +98,11 @@ func StateOf(snaps []*Snapshot) (*State, error) {
 		return nil, fmt.Errorf("%w: %d snapshots", ErrMalformed, len(snaps))
 	}
 	f := snaps[0]
+	for i, k := range f.Withdrawn {
+		if len(f.Withdrawn) > MaxKeys || i > 0 && f.Withdrawn[i-1] >= k {
+			return nil, fmt.Errorf("%w: withdrawn keys out of order, or too many", ErrMalformed)
+		}
+	}
 	s := &State{Epoch: f.Epoch, Seq: f.Seq, Chain: f.Chain, Withdrawn: slices.Clone(f.Withdrawn)}
 	for _, n := range snaps {
 		if n.Epoch != f.Epoch || n.Seq != f.Seq || n.Chain != f.Chain || !slices.Equal(n.Withdrawn, f.Withdrawn) {
@@ -104,15 +133,20 @@ func Deflate(b []byte) []byte {
 	return out.Bytes()
 }
 
-// Inflate expands b, which must become exactly size bytes; it reads no further.
+// Inflate expands b, which must become exactly size bytes, with nothing behind
+// the stream; it inflates no further.
 func Inflate(b []byte, size int) ([]byte, error) {
 	out := make([]byte, size)
-	r := flate.NewReader(bytes.NewReader(b))
+	in := bytes.NewReader(b)
+	r := flate.NewReader(in)
 	if _, err := io.ReadFull(r, out); err != nil {
 		return nil, fmt.Errorf("%w: inflate: %w", ErrMalformed, err)
 	}
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		return nil, fmt.Errorf("%w: inflates to more than %d bytes", ErrMalformed, size)
+	}
+	if in.Len() != 0 {
+		return nil, fmt.Errorf("%w: %d bytes behind the compressed ones", ErrMalformed, in.Len())
 	}
 	return out, nil
 }

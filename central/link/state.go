@@ -21,7 +21,7 @@ const (
 )
 
 // Bounds of one day's list, so that a snapshot fits into one message. The
-// largest capacity makes an array of 64 KB before compression.
+// largest capacity makes an array of 32 KB before compression.
 const (
 	MinCapacity = 1 << 10
 	MaxCapacity = 1 << 17

@@ -72,14 +72,53 @@ func decode(raw, text []byte) (n int, spare uint) {
 	return n, spare
 }
 
-// foreignOrDamaged tells a poster's code from one of ours that lost characters
-// on the wire: ours begin with version 1 and a known kind, 'C' or 'D'.
+// foreignOrDamaged tells a poster's code from one of ours that was damaged, so
+// that its holder is told to scan again and not that it is no campus code. Case,
+// white space and padding do not count, as lost or added characters do not.
+// FORMAT.md, "Foreign or malformed", is the rule.
 func foreignOrDamaged(text []byte) Reason {
-	near := len(text) >= TextSize-24 && len(text) <= LiveTextSize+24
-	if near && (text[0] == 'C' || text[0] == 'D') && inAlphabet(text) {
+	var first [3]byte
+	letters, other := 0, 0
+	for _, c := range text {
+		switch c = upper(c); {
+		case digit(c) != 255:
+			if letters < len(first) {
+				first[letters] = c
+			}
+			letters++
+		case !isPadding(c):
+			other++
+		}
+	}
+	ours := begins(first) && letters >= minDamaged && other <= letters/8
+	near := other == 0 && letters >= TextSize-24 && letters <= LiveTextSize+24
+	if ours || near {
 		return Malformed
 	}
 	return Foreign
+}
+
+// minDamaged is the length from which a text is long enough to be a part of a
+// code: a sentence that begins with the same three letters has spaces and stops.
+const minDamaged = 32
+
+// begins reports whether a code of this version can begin with the characters:
+// version and kind, then the flags that must be 0.
+func begins(first [3]byte) bool {
+	b := digit(first[0])<<3 | digit(first[1])>>2
+	p := Pass{Kind: Kind(b & 15)}
+	return b>>4 == Version && p.knownKind() && digit(first[1])&3 == 0 && digit(first[2]) <= byte(knownFlags>>1)
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c - 'a' + 'A'
+	}
+	return c
+}
+
+func isPadding(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '='
 }
 
 func fromBytes(raw []byte) (Code, Reason) {
@@ -140,7 +179,7 @@ func (p *Pass) Text(signature []byte) string {
 	return encoding.EncodeToString(append(b[:], signature[:ed25519.SignatureSize]...))
 }
 
-// Text returns the text that Parse read.
+// Text returns the text that Parse read, of a code that it granted.
 func (c *Code) Text() string {
 	raw := append(make([]byte, 0, LiveSize), c.body[:]...)
 	raw = append(raw, c.signature[:]...)

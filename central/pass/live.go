@@ -24,7 +24,7 @@ func (g GateKey) LiveKey(body [BodySize]byte) (k LiveKey) {
 	return k
 }
 
-// SlotAt returns the live slot of a time in Unix seconds.
+// SlotAt returns the full live slot of a time in Unix seconds, not before 1970.
 func SlotAt(unix int64) uint32 { return uint32(unix / SlotSeconds) }
 
 // Tag returns the tag of the pass with the given body in one slot.
@@ -50,8 +50,12 @@ func (p *Pass) LiveText(signature []byte, k LiveKey, slot uint32) string {
 
 // VerifyLive checks slot and tag of a live code at the slot now, give or take
 // tolerance slots. It returns the code's full slot and Granted, LiveForged (the
-// tag is not that slot's) or LiveStale (a true tag of another time).
+// tag is not that slot's) or LiveStale (a true tag of another time); LiveMissing
+// for a code without a tag.
 func (c *Code) VerifyLive(g GateKey, now, tolerance uint32) (slot uint32, r Reason) {
+	if !c.Live {
+		return 0, LiveMissing
+	}
 	slot = nearest(now, c.Slot)
 	want := g.LiveKey(c.body).Tag(c.body, slot)
 	if !hmac.Equal(want[:], c.Tag[:]) {
@@ -63,7 +67,8 @@ func (c *Code) VerifyLive(g GateKey, now, tolerance uint32) (slot uint32, r Reas
 	return slot, Granted
 }
 
-// nearest returns the slot closest to now whose low 16 bits are low.
+// nearest returns the slot closest to now whose low 16 bits are low, the earlier
+// one of two at the same distance.
 func nearest(now uint32, low uint16) uint32 {
 	return now + uint32(int32(int16(low-uint16(now))))
 }

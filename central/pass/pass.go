@@ -8,6 +8,7 @@ package pass
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -77,10 +78,13 @@ type Day uint16
 // dayZero is 2020-01-01T00:00Z in Unix seconds.
 const dayZero = 1577836800
 
-// DayOf returns the service day that the calendar date of t names, in t's own zone.
+// DayOf returns the service day that the calendar date of t names, in t's own
+// zone. A date outside of the days' range is the nearest of them: a clock that
+// says 1970 must not name a day of 2149.
 func DayOf(t time.Time) Day {
 	y, m, d := t.Date()
-	return Day((time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() - dayZero) / 86400)
+	n := (time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() - dayZero) / 86400
+	return Day(min(max(n, 0), math.MaxUint16))
 }
 
 // UTC returns 00:00 UTC of the day, in Unix seconds.
@@ -139,7 +143,7 @@ func (p *Pass) ID() ID { return ID{p.Day, p.Index} }
 // String returns the id as 2026-11-21/004711, the form used in logs and on the API.
 func (id ID) String() string { return fmt.Sprintf("%s/%06d", id.Day, id.Index) }
 
-// ParseID is the inverse of ID.String.
+// ParseID is the inverse of ID.String; leading zeros of the index may lack.
 func ParseID(s string) (ID, error) {
 	if len(s) < 12 || len(s) > 19 || s[10] != '/' {
 		return ID{}, fmt.Errorf("parse pass id %.40q: want 2026-11-21/004711", s)
@@ -191,7 +195,7 @@ func (p *Pass) Body() (b [BodySize]byte) {
 // signature, or Granted.
 func (p *Pass) Check() Reason {
 	switch {
-	case p.Kind != ECard && p.Kind != Guest && p.Kind != Staff && p.Kind != Test:
+	case !p.knownKind():
 		return KindUnknown
 	case p.Flags&^knownFlags != 0:
 		return FlagsUnknown
@@ -200,6 +204,10 @@ func (p *Pass) Check() Reason {
 		return Malformed
 	}
 	return Granted
+}
+
+func (p *Pass) knownKind() bool {
+	return p.Kind == ECard || p.Kind == Guest || p.Kind == Staff || p.Kind == Test
 }
 
 // parseBody reads the 24 signed bytes.
