@@ -73,8 +73,8 @@ func decode(raw, text []byte) (n int, spare uint) {
 }
 
 // foreignOrDamaged tells a poster's code from one of ours that was damaged, so
-// that its holder is told to scan again and not that it is no campus code. Case,
-// white space and padding do not count, as lost or added characters do not.
+// that its holder is told to scan again and not that it is no campus code. Case
+// and padding do not count, nor do a few characters lost, added or garbled.
 // FORMAT.md, "Foreign or malformed", is the rule.
 func foreignOrDamaged(text []byte) Reason {
 	var first [3]byte
@@ -118,7 +118,7 @@ func upper(c byte) byte {
 }
 
 func isPadding(c byte) bool {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '='
+	return c == '\t' || c == '\r' || c == '\n' || c == '='
 }
 
 func fromBytes(raw []byte) (Code, Reason) {
