@@ -23,7 +23,7 @@ func examples() []Message {
 		Open{Number: 1, Direction: 1, Pulse: 200, Window: 5000},
 		Open{Number: 0xFFFFFFFF, Direction: 2, Pulse: 1000, Window: 15000},
 		Open{},
-		Signal{Pattern: 2, Duration: 20}, Signal{},
+		Signal{Number: 7, Pattern: 2, Duration: 20}, Signal{},
 		Welcome{Session: 0x01020304, Boot: 7, LastGrant: 41, Capabilities: 0xFF, Firmware: [3]uint8{1, 2, 3}, MaxPulse: 1000, MaxWindow: 15000, Model: "turnstile-ref"},
 		Welcome{Boot: 7, Capabilities: CanIn | CanOut, Firmware: [3]uint8{1, 0, 0}, MaxPulse: 1000, MaxWindow: 15000},
 		State{Flags: Relay | Contact | Passing | Attended, Grant: 42, LastGrant: 42, Waiting: 1, Lost: 0, Garbled: 3, Uptime: 123456},

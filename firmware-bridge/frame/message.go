@@ -109,8 +109,9 @@ type (
 		Pulse     uint16 // ms
 		Window    uint16 // ms
 	}
-	// Signal sets LED and buzzer.
+	// Signal sets LED and buzzer; it has no answer and is sent a few times.
 	Signal struct {
+		Number   uint8 // one with the number of the last is that one again
 		Pattern  uint8
 		Duration uint16 // 100 ms; 0 until the next Signal
 	}
@@ -188,7 +189,7 @@ func (m Open) appendBody(b []byte) []byte {
 }
 
 func (m Signal) appendBody(b []byte) []byte {
-	return le.AppendUint16(append(b, m.Pattern), m.Duration)
+	return le.AppendUint16(append(b, m.Number, m.Pattern), m.Duration)
 }
 
 func (m Welcome) appendBody(b []byte) []byte {
@@ -223,7 +224,7 @@ func Encode(wire []byte, seq uint8, m Message) []byte {
 
 // lengths is the exact body length of each type; of Welcome the least.
 var lengths = map[Type]int{
-	TypeHello: 4, TypeBeat: 0, TypeOpen: 9, TypeSignal: 3, TypeLock: 0, TypeSeen: 4,
+	TypeHello: 4, TypeBeat: 0, TypeOpen: 9, TypeSignal: 4, TypeLock: 0, TypeSeen: 4,
 	TypeWelcome: 21, TypeState: 19, TypeAnswer: 5, TypeEvent: 16,
 }
 
@@ -251,7 +252,7 @@ func readHost(t Type, b []byte) Message {
 	case TypeOpen:
 		return Open{le.Uint32(b), b[4], le.Uint16(b[5:]), le.Uint16(b[7:])}
 	case TypeSignal:
-		return Signal{b[0], le.Uint16(b[1:])}
+		return Signal{b[0], b[1], le.Uint16(b[2:])}
 	case TypeLock:
 		return Lock{}
 	case TypeSeen:

@@ -181,9 +181,10 @@ type Gate interface {
 	// is nearly full Open answers ErrBusy, so that outcomes always find room,
 	// passages that the device reports wait in the device, and other events are
 	// dropped and counted. An outcome of a grant that an earlier process made
-	// is delivered with that number. When ctx ends while an outcome is awaited,
-	// it is reported as Lost. Run closes the channel when it returns; what is
-	// in it can still be read.
+	// is delivered with that number, perhaps more than once. When ctx ends while
+	// an outcome is awaited, that is what the device still says within half a
+	// second of being locked, else Lost. Run closes the channel when it returns;
+	// what is in it can still be read.
 	Events() <-chan Event
 	// State returns the state as of now.
 	State() State

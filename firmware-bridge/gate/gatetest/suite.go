@@ -248,9 +248,11 @@ func stopWhileOpen(t *testing.T, b Bench) {
 		t.Fatal(err)
 	}
 	stop()
-	wantOutcome(t, b, gate.Lost, 9)
+	if e := Next(t, b.Gate); e.Grant != 9 || e.Kind != gate.Lost && e.Kind != gate.NotPassed {
+		t.Errorf("outcome of a stop: %v %+v", e.Kind, e)
+	}
 	if _, ok := <-b.Gate.Events(); ok {
-		t.Error("an event after the Lost of the stop")
+		t.Error("an event after the outcome")
 	}
 	Until(t, "the relay is dropped", func() bool { return !b.Relay() })
 	wantOpenings(t, b, 1)
@@ -305,11 +307,7 @@ func lostAndFound(t *testing.T, b Bench) {
 	}
 	b.Plug()
 	Await(t, b.Gate, gate.Found)
-	g := grant(2)
-	g.Window = gate.MaxWindow
-	if err := b.Gate.Open(context.Background(), g); err != nil {
-		t.Fatal(err)
-	}
+	mustOpen(t, b, 2)
 	b.Unplug()
 	wantOutcome(t, b, gate.Lost, 2)
 	b.Plug()
@@ -322,5 +320,11 @@ func lostAndFound(t *testing.T, b Bench) {
 		return err == nil
 	})
 	b.Walk(gate.In)
-	wantOutcome(t, b, gate.Passed, 3)
+	e := Next(t, b.Gate)
+	for e.Kind == gate.Fault && e.Grant == 2 { // the device's late word on the lost grant is no outcome
+		e = Next(t, b.Gate)
+	}
+	if e.Kind != gate.Passed || e.Grant != 3 {
+		t.Errorf("got %v %+v, want passed for grant 3", e.Kind, e)
+	}
 }
