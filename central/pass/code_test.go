@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/makiuchi-d/gozxing/qrcode/decoder"
 	"github.com/makiuchi-d/gozxing/qrcode/encoder"
@@ -184,28 +185,24 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// BenchmarkVerify is the bare signature, the limit that the code is held against.
-func BenchmarkVerify(b *testing.B) {
-	p := basic()
-	key, message, signature := public(keyA), p.Message(), sign(p)
-	b.ReportAllocs()
-	for b.Loop() {
-		if !ed25519.Verify(key, message, signature) {
-			b.Fatal("refused")
-		}
-	}
-}
-
-// BenchmarkParseAndVerify is to stay below 1.1 times BenchmarkVerify.
+// BenchmarkParseAndVerify takes turns with the bare signature, the limit that it
+// is held against: x-bare is to stay at or below 1.1.
 func BenchmarkParseAndVerify(b *testing.B) {
-	key, text := public(keyA), []byte(code(basic()))
+	p := basic()
+	key, text, message, signature := public(keyA), []byte(code(p)), p.Message(), sign(p)
 	b.ReportAllocs()
+	var whole, bare time.Duration
 	for b.Loop() {
+		start := time.Now()
 		c, r := pass.Parse(text)
-		if r != pass.Granted || !c.Verify(key) {
+		good := r == pass.Granted && c.Verify(key)
+		middle := time.Now()
+		if !good || !ed25519.Verify(key, message, signature) {
 			b.Fatal("refused")
 		}
+		whole, bare = whole+middle.Sub(start), bare+time.Since(middle)
 	}
+	b.ReportMetric(float64(whole)/float64(bare), "x-bare")
 }
 
 // BenchmarkVerifyLive is what a live code costs beyond that.
