@@ -1,0 +1,227 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+// Journal is how far the ledger has one lane controller's journal.
+type Journal struct {
+	Key     int64 // names the journal in this database
+	Lane    string
+	ID      link.JournalID
+	Last    uint64    // newest stored entry, 0 if none
+	Chain   link.Hash // chain value at Last
+	Started int64     // Unix ms, first heard of
+}
+
+// Row is one journal entry on its way into the ledger.
+type Row struct {
+	Seq   uint64
+	Day   pass.Day // campus day of the entry's time stamp
+	Pass  pass.ID  // zero if the entry is not about a pass
+	Entry []byte   // as the lane encoded it
+}
+
+// LedgerTx is one transaction of the ledger. Valid only inside the function
+// given to Ledger.
+type LedgerTx struct {
+	ctx    context.Context
+	tx     *sql.Tx
+	number int64 // last ledger number given, -1 before the first
+}
+
+// Ledger runs f in one transaction.
+func (d *DB) Ledger(ctx context.Context, f func(*LedgerTx) error) error {
+	return d.write(ctx, func(tx *sql.Tx) error { return f(&LedgerTx{ctx, tx, -1}) })
+}
+
+const journalColumns = `key, lane, journal, last, chain, started`
+
+func scanJournal(r rowScanner) (j Journal, err error) {
+	var id, chain []byte
+	err = r.Scan(&j.Key, &j.Lane, &id, &j.Last, &chain, &j.Started)
+	copy(j.ID[:], id)
+	copy(j.Chain[:], chain)
+	return j, err
+}
+
+// Journal returns a lane's journal, or ErrNotFound.
+func (t *LedgerTx) Journal(lane string, id link.JournalID) (Journal, error) {
+	j, err := scanJournal(t.tx.QueryRowContext(t.ctx, `SELECT `+journalColumns+` FROM journals WHERE lane = $1 AND journal = $2`,
+		lane, id[:]))
+	return j, named(err)
+}
+
+// AddJournal stores a journal that was not known, and sets its Key.
+func (t *LedgerTx) AddJournal(j *Journal) error {
+	err := t.tx.QueryRowContext(t.ctx, `INSERT INTO journals (`+journalColumns+`)
+		SELECT COALESCE(MAX(key), 0) + 1, $1, $2, $3, $4, $5 FROM journals RETURNING key`,
+		j.Lane, j.ID[:], int64(j.Last), j.Chain[:], j.Started).Scan(&j.Key)
+	return named(err)
+}
+
+// SetJournal stores Last and Chain.
+func (t *LedgerTx) SetJournal(j Journal) error {
+	_, err := t.tx.ExecContext(t.ctx, `UPDATE journals SET last = $1, chain = $2 WHERE key = $3`, int64(j.Last), j.Chain[:], j.Key)
+	return named(err)
+}
+
+// Entries returns the stored entries from .. to of a journal.
+func (t *LedgerTx) Entries(key int64, from, to uint64) ([][]byte, error) {
+	return all(t.ctx, t.tx, func(r rowScanner) (b []byte, err error) { return b, r.Scan(&b) },
+		`SELECT entry FROM entries WHERE journal = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq`, key, int64(from), int64(to))
+}
+
+// rowsPerInsert entries share one statement: a statement costs more than a row.
+const rowsPerInsert = 50
+
+const entryColumns = 8
+
+// Append adds entries to the ledger in order.
+func (t *LedgerTx) Append(key, received int64, rows []Row) error {
+	if err := t.findNumber(); err != nil {
+		return err
+	}
+	for len(rows) > 0 {
+		n := min(len(rows), rowsPerInsert)
+		if err := t.insert(key, received, rows[:n]); err != nil {
+			return named(err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func (t *LedgerTx) findNumber() error {
+	if t.number >= 0 {
+		return nil
+	}
+	return named(t.tx.QueryRowContext(t.ctx, `SELECT COALESCE(MAX(number), 0) FROM entries`).Scan(&t.number))
+}
+
+func (t *LedgerTx) insert(key, received int64, rows []Row) error {
+	args := make([]any, 0, len(rows)*entryColumns)
+	for i := range rows {
+		t.number++
+		r := &rows[i]
+		args = append(args, t.number, key, int64(r.Seq), int64(r.Day), int64(r.Pass.Day), int64(r.Pass.Index), received, r.Entry)
+	}
+	_, err := t.tx.ExecContext(t.ctx, insertEntries(len(rows)), args...)
+	return err
+}
+
+var insertFull = insertEntriesText(rowsPerInsert)
+
+func insertEntries(rows int) string {
+	if rows == rowsPerInsert {
+		return insertFull
+	}
+	return insertEntriesText(rows)
+}
+
+func insertEntriesText(rows int) string {
+	var c conditions
+	values := make([]string, rows)
+	for i := range values {
+		p := make([]string, entryColumns)
+		for k := range p {
+			p[k] = c.parameter(nil)
+		}
+		values[i] = "(" + strings.Join(p, ",") + ")"
+	}
+	return `INSERT INTO entries (number, journal, seq, day, pass_day, pass_idx, received, entry) VALUES ` + strings.Join(values, ",")
+}
+
+// Raise adds an alarm in the same transaction; see DB.Raise.
+func (t *LedgerTx) Raise(a Alarm) error { return raise(t.ctx, t.tx, a) }
+
+// Journals returns all journals by lane, the one last begun last.
+func (d *DB) Journals(ctx context.Context) ([]Journal, error) {
+	return all(ctx, d.sql, scanJournal, `SELECT `+journalColumns+` FROM journals ORDER BY lane, started, key`)
+}
+
+// Stored is an entry in the ledger.
+type Stored struct {
+	Number    int64 // 1, 2, 3 ... in the order of arrival
+	Lane      string
+	Journal   link.JournalID
+	Received  int64 // Unix ms
+	Entry     []byte
+	Holder    string // of a known pass
+	GuestName string
+}
+
+// EntryFilter selects ledger rows; nil, zero and empty fields select all.
+type EntryFilter struct {
+	After int64
+	Limit int
+	Lane  string
+	Day   *pass.Day
+	Pass  *pass.ID
+}
+
+// Entries returns ledger rows ascending by number.
+func (d *DB) Entries(ctx context.Context, f EntryFilter) ([]Stored, error) {
+	var c conditions
+	c.add("e.number > ?", f.After)
+	if f.Lane != "" {
+		c.add("j.lane = ?", f.Lane)
+	}
+	if f.Day != nil {
+		c.add("e.day = ?", *f.Day)
+	}
+	if f.Pass != nil {
+		c.add("e.pass_day = ? AND e.pass_idx = ?", f.Pass.Day, f.Pass.Index)
+	}
+	where := c.where()
+	return all(ctx, d.sql, scanStored, `SELECT e.number, j.lane, j.journal, e.received, e.entry,
+		COALESCE(p.holder, ''), COALESCE(p.guest_name, '')
+		FROM entries e JOIN journals j ON j.key = e.journal
+		LEFT JOIN passes p ON p.day = e.pass_day AND p.idx = e.pass_idx AND e.pass_day > 0
+		`+where+` ORDER BY e.number LIMIT `+c.parameter(f.Limit), c.args...)
+}
+
+func scanStored(r rowScanner) (s Stored, err error) {
+	var id []byte
+	err = r.Scan(&s.Number, &s.Lane, &id, &s.Received, &s.Entry, &s.Holder, &s.GuestName)
+	copy(s.Journal[:], id)
+	return s, err
+}
+
+// Alarm is something that somebody should look at. One that is raised again
+// with the same code, lane and subject is counted, not repeated.
+type Alarm struct {
+	Number  int64
+	Code    string // e.g. journal_fork
+	Lane    string // "" if it is not of one lane
+	Subject string // what it is about, e.g. journal and entry number
+	First   int64  // Unix ms
+	Latest  int64  // Unix ms
+	Count   int64
+	Detail  string
+	Next    string // what to do
+}
+
+// Raise stores an alarm; a.Latest is its time.
+func (d *DB) Raise(ctx context.Context, a Alarm) error { return raise(ctx, d.sql, a) }
+
+func raise(ctx context.Context, q querier, a Alarm) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO alarms (number, code, lane, subject, first, latest, count, detail, next)
+		SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3, $4, $4, 1, $5, $6 FROM alarms WHERE true
+		ON CONFLICT (code, lane, subject) DO UPDATE SET latest = excluded.latest, count = alarms.count + 1, detail = excluded.detail`,
+		a.Code, a.Lane, a.Subject, a.Latest, a.Detail, a.Next)
+	return named(err)
+}
+
+// Alarms returns up to limit alarms with a number above after, ascending.
+func (d *DB) Alarms(ctx context.Context, after int64, limit int) ([]Alarm, error) {
+	return all(ctx, d.sql, func(r rowScanner) (a Alarm, err error) {
+		return a, r.Scan(&a.Number, &a.Code, &a.Lane, &a.Subject, &a.First, &a.Latest, &a.Count, &a.Detail, &a.Next)
+	}, `SELECT number, code, lane, subject, first, latest, count, detail, next FROM alarms
+		WHERE number > $1 ORDER BY number LIMIT $2`, after, limit)
+}
