@@ -119,7 +119,11 @@ func full(err error) error {
 	return err
 }
 
+// rename makes the folder that to names if there is none.
 func (d folder) rename(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(d.path, to)), 0o700); err != nil {
+		return fmt.Errorf("rename journal segment: %w", full(err))
+	}
 	if err := os.Rename(filepath.Join(d.path, from), filepath.Join(d.path, to)); err != nil {
 		return fmt.Errorf("rename journal segment: %w", full(err))
 	}

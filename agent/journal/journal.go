@@ -4,17 +4,171 @@
 //
 // FORMAT.md beside this file has the bytes, the durability points and what
 // happens to torn and damaged files.
-//
-// The method set that the rest of the agent uses:
-//
-//	Open(dir string, o Options) (*Journal, Report, error)
-//	Append(e link.Entry) (seq uint64, err error)   // sets Seq and Boot
-//	Read(from uint64, max int) (entries [][]byte, before link.Hash, err error)
-//	Replay(from uint64, f func(link.Entry) error) error
-//	Ack(seq uint64, chain link.Hash) error
-//	Run(ctx) error                                 // prepares and drops segments beside the hot path
-//	ID() link.JournalID; Boot() uint32
-//	First(), Last(), Acked() uint64; Chain() link.Hash
-//	Level() int                                    // 0, 50, 80, 95 or 100 percent watermark passed
-//	Stats() Stats; Close() error
 package journal
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"turnstile/central/link"
+)
+
+// Journal is one lane controller's journal. Its methods may be called from
+// several goroutines.
+type Journal struct {
+	disk disk
+	lock io.Closer
+	o    Options
+	id   link.JournalID
+	boot uint32
+	seed uint32
+	work chan struct{} // capacity 1: there is something for Run
+
+	mu       sync.Mutex // guards the following
+	changed  sync.Cond  // on mu: a flush ended, or the last waiter of a failed one left
+	segments []segment  // ascending; the last one is written to
+	last     tail       // as appended, perhaps not durable yet
+	durable  tail       // what Append promised and Read shows
+	pending  []byte     // records for the next flush
+	first    uint64     // seq of the first one in pending
+	before   link.Hash  // chain value before it
+	idle     []byte     // the other buffer, nil during a flush
+	flushing bool       // one goroutine is in write
+	waiting  int        // Appends with a record in pending or in the flush
+	failed   error      // of the flush that took all waiting ones with it
+	acked    uint64
+	saved    uint64 // acked as the state file has it
+	noRoom   bool   // the last try to make a segment found the disk or the budget full
+	closed   bool
+	stats    Stats
+
+	active file  // owned by the goroutine that set flushing
+	off    int64 // owned likewise
+	size   int64 // owned likewise: where active ends
+	seal   bool  // owned likewise: active may hold entries of a failed flush
+
+	spareMu sync.Mutex
+	spare   file // guarded by spareMu: a zeroed segment, or nil
+
+	readMu  sync.Mutex
+	cursors cursors // guarded by readMu
+
+	stateMu sync.Mutex
+	state   file   // guarded by stateMu
+	slot    int    // guarded by stateMu: the slot to write next
+	turn    uint64 // guarded by stateMu: counts the writes
+}
+
+// tail is the newest end of a journal.
+type tail struct {
+	seq     uint64
+	chain   link.Hash
+	floor   link.Floor
+	floored bool
+}
+
+// segment is one file.
+type segment struct {
+	first   uint64
+	size    int64     // of the file
+	bad     bool      // named *.bad
+	changed time.Time // when it was last written
+	damage  uint64    // first entry that cannot be read, 0 if not known to be damaged
+}
+
+func (s segment) name() string {
+	if s.bad {
+		return segmentName(s.first, badSuffix)
+	}
+	return segmentName(s.first, segmentSuffix)
+}
+
+// ID names the journal; it is new whenever entries could not be continued.
+func (j *Journal) ID() link.JournalID { return j.id }
+
+// Boot is the number of this start of the agent, from 1.
+func (j *Journal) Boot() uint32 { return j.boot }
+
+// First is the oldest entry that is still kept, 1 + Last if there is none.
+func (j *Journal) First() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.segments[0].first
+}
+
+// Last is the newest durable entry, 0 if there was never one.
+func (j *Journal) Last() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.durable.seq
+}
+
+// Chain is the chain value after Last.
+func (j *Journal) Chain() link.Hash {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.durable.chain
+}
+
+// Acked is the newest entry that central has acknowledged.
+func (j *Journal) Acked() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.acked
+}
+
+// Floor is the newest durable floor, nil if there is none.
+func (j *Journal) Floor() *link.Floor {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.durable.floorCopy()
+}
+
+func (t tail) floorCopy() *link.Floor {
+	if !t.floored {
+		return nil
+	}
+	f := t.floor
+	return &f
+}
+
+// Stats returns what the journal did since Open.
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stats
+}
+
+// Close waits for the flush in progress and releases the folder. Appends that
+// come later return ErrClosed. Stop Run first.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil
+	}
+	j.closed = true
+	j.changed.Broadcast()
+	for j.waiting > 0 || j.flushing {
+		j.changed.Wait()
+	}
+	j.mu.Unlock()
+	err := j.saveState(true)
+	return errors.Join(err, j.release())
+}
+
+// release closes all files; the lock comes last.
+func (j *Journal) release() error {
+	j.spareMu.Lock()
+	defer j.spareMu.Unlock()
+	var errs []error
+	for _, f := range []file{j.active, j.spare, j.state} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	j.spare = nil
+	return errors.Join(append(errs, j.lock.Close())...)
+}

@@ -15,15 +15,14 @@ type Options struct {
 	Keep        time.Duration    // acknowledged entries are kept that long; 0: 7 days
 	KeepBytes   int64            // but acknowledged segments never take more than this; 0: a quarter of Budget
 	Now         func() time.Time // nil: time.Now; ages segments, nothing else
-
-	wrap func(disk) disk // tests put faults between
 }
 
 // Report tells what Open found.
 type Report struct {
 	New      bool        // an empty journal was made
 	Torn     int         // bytes cut from the tail: a write that never became durable
-	SetAside string      // folder with a journal that is damaged at its end; this one is new, with a new id
+	Damaged  int         // older segments with damage: Read returns a *Gap there
+	SetAside string      // folder, within the journal's, of a journal that is damaged at its end; this one is new, with a new id
 	Lost     error       // why it was set aside, nil if it was not
 	Scanned  int         // entries read by Open
 	Floor    *link.Floor // the newest EntryFloor, nil if there is none

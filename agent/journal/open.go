@@ -1,0 +1,193 @@
+package journal
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"turnstile/central/link"
+)
+
+// Open opens the journal in a folder, and makes both if there is none. It reads
+// the newest segment alone, cuts a torn tail, and sets a journal aside that is
+// damaged at its end. ErrLocked, ErrNewer and ErrFull are told apart.
+func Open(dir string, o Options) (*Journal, Report, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, Report{}, fmt.Errorf("open journal: %w", full(err))
+	}
+	d := folder{dir}
+	lock, err := d.lock()
+	if err != nil {
+		return nil, Report{}, err
+	}
+	return openOn(d, lock, o)
+}
+
+// openOn opens the journal on a disk that lock holds for this process.
+func openOn(d disk, lock io.Closer, o Options) (*Journal, Report, error) {
+	j := &Journal{disk: d, lock: lock, o: o.withDefaults(), work: make(chan struct{}, 1)}
+	j.changed.L = &j.mu
+	j.pending, j.idle = make([]byte, 0, maxPending), make([]byte, 0, maxPending)
+	var r Report
+	if err := j.load(&r); err != nil {
+		return nil, r, errors.Join(fmt.Errorf("open journal: %w", err), j.release())
+	}
+	j.seed = seedOf(j.id)
+	r.Floor = j.durable.floorCopy()
+	return j, r, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.SegmentSize == 0 {
+		o.SegmentSize = 1 << 20
+	}
+	o.SegmentSize = min(max(o.SegmentSize&^(blockSize-1), minSegment), maxSegment)
+	if o.Budget == 0 {
+		o.Budget = 256 << 20
+	}
+	if o.Keep == 0 {
+		o.Keep = 7 * 24 * time.Hour
+	}
+	if o.KeepBytes == 0 {
+		o.KeepBytes = o.Budget / 4
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// load finds the segments and the end of the newest.
+func (j *Journal) load(r *Report) error {
+	list, err := j.disk.list()
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if first, bad, ok := parseName(f.name); ok {
+			j.segments = append(j.segments, segment{first: first, size: f.size, bad: bad, changed: f.changed})
+			if bad {
+				r.Damaged++
+			}
+		}
+		if f.name == spareName { // perhaps half made
+			if err := j.disk.remove(spareName); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortFunc(j.segments, func(a, b segment) int { return int(int64(a.first) - int64(b.first)) })
+	old := j.openState(list)
+	if len(j.segments) == 0 {
+		r.New = true
+		return j.begin(old.boot)
+	}
+	return j.resume(old, r)
+}
+
+// resume continues the newest segment, or sets the journal aside.
+func (j *Journal) resume(old saved, r *Report) error {
+	newest := j.segments[len(j.segments)-1]
+	b, err := j.readSegment(newest)
+	if err != nil {
+		return err
+	}
+	h, err := parseHeader(b)
+	if errors.Is(err, ErrNewer) {
+		return err
+	}
+	var s scan
+	if err == nil && h.size != newest.size {
+		err = fmt.Errorf("%w: the file has %d bytes, it was made with %d", ErrDamaged, newest.size, h.size)
+	}
+	if err == nil {
+		s = scanSegment(b, h)
+		err = s.damaged
+	}
+	if err == nil && (newest.bad || h.first != newest.first || old.id == h.id && s.seq < old.acked) {
+		err = fmt.Errorf("%w: it ends at entry %d, central has %d", ErrDamaged, s.seq, old.acked)
+	}
+	if err != nil {
+		r.Lost = err
+		return j.setAside(max(old.boot, s.boot), r)
+	}
+	return j.continueAt(h, s, old, r)
+}
+
+// continueAt takes the good end as the journal's.
+func (j *Journal) continueAt(h header, s scan, old saved, r *Report) error {
+	f, err := j.disk.open(j.segments[len(j.segments)-1].name())
+	if err != nil {
+		return err
+	}
+	j.active, j.off, j.size = f, s.off, h.size
+	if err := cut(f, s.off, s.torn); err != nil {
+		return err
+	}
+	r.Torn, r.Scanned = s.torn, s.count
+	j.id, j.boot = h.id, max(s.boot, old.boot)+1
+	j.last = tail{s.seq, s.chain, s.floor, s.floored}
+	j.durable = j.last
+	j.acked = j.segments[0].first - 1
+	if old.id == h.id {
+		j.acked = max(j.acked, old.acked)
+	}
+	j.saved = j.acked
+	return nil
+}
+
+// cut zeroes the torn bytes, so that none of them can ever follow a new entry.
+func cut(f file, off int64, n int) error {
+	if n == 0 {
+		return nil
+	}
+	if _, err := f.WriteAt(make([]byte, n), off); err != nil {
+		return fmt.Errorf("cut torn tail: %w", err)
+	}
+	if err := f.sync(); err != nil {
+		return fmt.Errorf("cut torn tail: %w", err)
+	}
+	return nil
+}
+
+// begin makes the first segment of a new journal.
+func (j *Journal) begin(boot uint32) error {
+	rand.Read(j.id[:]) // never fails (crypto/rand)
+	j.boot = boot + 1
+	j.last.chain = link.JournalStart(j.id)
+	j.durable, j.segments = j.last, nil
+	return j.rotate(header{first: 1, before: j.last.chain})
+}
+
+// setAside renames all segments, oldest first: should this be interrupted, the
+// damaged newest one is still there and it begins again. The numbers of a
+// damaged journal are never used twice, so a new journal begins.
+func (j *Journal) setAside(boot uint32, r *Report) error {
+	r.SetAside = fmt.Sprintf("aside-%d", j.o.Now().UnixMilli())
+	for _, s := range j.segments {
+		if err := j.disk.rename(s.name(), r.SetAside+"/"+s.name()); err != nil {
+			return err
+		}
+	}
+	r.New, r.Damaged = true, 0
+	return j.begin(boot)
+}
+
+// readSegment returns a whole file.
+func (j *Journal) readSegment(s segment) ([]byte, error) {
+	f, err := j.disk.open(s.name())
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, min(s.size, maxSegment))
+	n, err := f.ReadAt(b, 0)
+	if n < len(b) && !isEOF(err) {
+		return nil, fmt.Errorf("read segment: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,221 @@
+package journal
+
+import (
+	"fmt"
+	"sort"
+
+	"turnstile/central/link"
+)
+
+// cursors remember where recent reads ended, so that the next one there does
+// not walk through the segment from its start.
+type cursors struct {
+	at   [16]cursor
+	next int
+}
+
+type cursor struct {
+	position
+	segment uint64 // its first entry
+}
+
+func (c *cursors) put(segment uint64, p position) {
+	c.at[c.next] = cursor{p, segment}
+	c.next = (c.next + 1) % len(c.at)
+}
+
+// nearest returns the last known place in a segment at or before seq.
+func (c *cursors) nearest(segment, seq uint64) (best position, ok bool) {
+	for _, k := range c.at {
+		if k.segment == segment && k.off != 0 && k.seq <= seq && (!ok || k.seq > best.seq) {
+			best, ok = k.position, true
+		}
+	}
+	return best, ok
+}
+
+// limit returns the first entry that is not in segment i. mu is held.
+func (j *Journal) limit(i int) uint64 {
+	if i+1 < len(j.segments) {
+		return j.segments[i+1].first
+	}
+	return j.durable.seq + 1
+}
+
+// Read returns up to max durable entries from number from on, as they are on
+// the disk, and the chain value before the first of them. It may return fewer
+// than there are; none means that from is beyond the newest. ErrDropped if
+// from is no longer kept, a *Gap if it was lost to damage.
+func (j *Journal) Read(from uint64, max int) (entries [][]byte, before link.Hash, err error) {
+	j.readMu.Lock()
+	defer j.readMu.Unlock()
+	s, limit, err := j.locate(from)
+	if err != nil || limit == 0 {
+		return nil, before, err
+	}
+	if s.damage != 0 && s.damage <= from {
+		return nil, before, &Gap{from, limit - 1}
+	}
+	w := walk{limit: limit, from: from, max: max}
+	if err := j.walk(s, &w); err != nil {
+		return nil, before, err
+	}
+	if w.broken && len(w.entries) == 0 {
+		return nil, before, j.quarantine(s, w.seq+1, from, limit)
+	}
+	return w.entries, w.before, nil
+}
+
+// locate finds the segment of an entry and the first entry behind it; limit 0
+// if the entry is not there yet.
+func (j *Journal) locate(seq uint64) (s segment, limit uint64, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].first > seq }) - 1
+	switch {
+	case i < 0:
+		return s, 0, fmt.Errorf("%w: entry %d, the oldest is %d", ErrDropped, seq, j.segments[0].first)
+	case seq > j.durable.seq:
+		return s, 0, nil
+	}
+	return j.segments[i], j.limit(i), nil
+}
+
+// walk is one pass over the records of a segment.
+type walk struct {
+	position
+	limit   uint64 // first entry behind the segment
+	from    uint64 // first entry to return
+	max     int
+	entries [][]byte
+	before  link.Hash // chain value before from
+	broken  bool      // no record where position says there must be one
+}
+
+// chunk is how much a walk reads at once.
+const chunk = 64 << 10
+
+func (j *Journal) walk(s segment, w *walk) error {
+	f, err := j.disk.open(s.name())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := j.startWalk(f, s, w); err != nil || w.broken {
+		return err
+	}
+	for !w.done() && !w.broken {
+		b := make([]byte, chunk) // the entries returned are parts of it
+		n, err := f.ReadAt(b, w.off)
+		if err != nil && !isEOF(err) {
+			return fmt.Errorf("read segment: %w", err)
+		}
+		start := w.off
+		w.take(b[:n], j.seed)
+		if w.off == start && !w.done() {
+			w.broken = true
+		}
+	}
+	if !w.broken {
+		j.cursors.put(s.first, w.position)
+	}
+	return nil
+}
+
+// startWalk sets the place to begin at: where an earlier walk ended, or the
+// segment's start.
+func (j *Journal) startWalk(f file, s segment, w *walk) error {
+	if p, ok := j.cursors.nearest(s.first, w.from-1); ok {
+		w.position = p
+		return nil
+	}
+	b := make([]byte, dataStart)
+	if _, err := f.ReadAt(b, 0); err != nil && !isEOF(err) {
+		return fmt.Errorf("read segment: %w", err)
+	}
+	h, err := parseHeader(b)
+	w.position = position{s.first - 1, h.before, dataStart}
+	w.broken = err != nil || h.first != s.first || h.id != j.id
+	return nil
+}
+
+func (w *walk) done() bool {
+	return w.seq+1 >= w.limit || w.seq+1 >= w.from && len(w.entries) >= w.max
+}
+
+// take goes on through the intact records of b.
+func (w *walk) take(b []byte, seed uint32) {
+	for !w.done() {
+		r, ok := parseRecord(b, seed)
+		if !ok || r.seq != w.seq+1 {
+			return
+		}
+		if r.seq == w.from {
+			w.before = w.chain
+		}
+		if r.seq >= w.from {
+			w.entries = append(w.entries, r.entry)
+		}
+		w.position = position{r.seq, link.JournalChain(w.chain, r.entry), w.off + int64(r.size())}
+		b = b[r.size():]
+	}
+}
+
+// quarantine marks a segment damaged from an entry on and renames it. What
+// follows in it cannot be chained to anything, so it is one gap to the end. The
+// segment being written is only reported: Open judges it.
+func (j *Journal) quarantine(s segment, damage, from, limit uint64) error {
+	j.mu.Lock()
+	newest := j.segments[len(j.segments)-1].first == s.first
+	j.mu.Unlock()
+	if newest {
+		return fmt.Errorf("%w: entry %d in the segment being written; restart the agent", ErrDamaged, damage)
+	}
+	if !s.bad {
+		if err := j.disk.rename(s.name(), segmentName(s.first, badSuffix)); err != nil {
+			return err
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range j.segments {
+		if j.segments[i].first == s.first {
+			j.segments[i].bad, j.segments[i].damage = true, damage
+		}
+	}
+	return &Gap{max(from, damage), limit - 1}
+}
+
+// chainAt returns the chain value after a durable entry.
+func (j *Journal) chainAt(seq uint64) (link.Hash, error) {
+	j.mu.Lock()
+	newest := j.durable
+	j.mu.Unlock()
+	if seq == newest.seq {
+		return newest.chain, nil
+	}
+	_, chain, err := j.Read(seq+1, 1)
+	return chain, err
+}
+
+// Replay calls f for each durable entry from number from on, oldest first. It
+// stops at the first error: f's own, ErrDropped, or a *Gap, behind which the
+// caller may go on.
+func (j *Journal) Replay(from uint64, f func(link.Entry) error) error {
+	for {
+		entries, _, err := j.Read(from, 512)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for _, b := range entries {
+			e, _, err := link.ParseEntry(b)
+			if err != nil {
+				return fmt.Errorf("replay entry %d: %w", from, err)
+			}
+			if err := f(e); err != nil {
+				return err
+			}
+			from++
+		}
+	}
+}
