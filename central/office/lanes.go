@@ -1,0 +1,119 @@
+package office
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"turnstile/central/link"
+)
+
+// LaneBody is a lane controller.
+type LaneBody struct {
+	ID          string         `json:"id"`
+	Enrolled    *time.Time     `json:"enrolled,omitempty" doc:"Missing: invited only."`
+	Certificate *time.Time     `json:"certificate_until,omitempty"`
+	Alive       bool           `json:"alive"`
+	Since       *time.Time     `json:"since,omitempty" doc:"Since when it is alive, or is not; missing: never heard of."`
+	UpToDate    bool           `json:"up_to_date" doc:"It refuses everything that is revoked by now."`
+	AppliedSeq  uint64         `json:"applied_seq" doc:"The newest event of the feed that it applied."`
+	Keyset      uint64         `json:"keyset"`
+	Rules       uint64         `json:"rules"`
+	Clock       string         `json:"clock,omitempty" enum:"trusted,holdover,untrusted"`
+	ClockBound  int            `json:"clock_bound,omitempty" doc:"Seconds."`
+	Journal     uint64         `json:"journal" doc:"Number of its newest journal entry."`
+	Backlog     uint64         `json:"backlog" doc:"Entries that are not in the ledger yet."`
+	Program     string         `json:"program,omitempty" doc:"Version of the agent."`
+	Boot        uint32         `json:"boot,omitempty"`
+	Warnings    []string       `json:"warnings"`
+	Lanes       []LaneInfoBody `json:"lanes"`
+}
+
+// LaneInfoBody is one lane of a controller.
+type LaneInfoBody struct {
+	Number int    `json:"number"`
+	Name   string `json:"name"`
+	Zone   int    `json:"zone"`
+	State  string `json:"state"`
+}
+
+// LaneList is the fleet.
+type LaneList struct {
+	Lanes []LaneBody `json:"lanes"`
+}
+
+// InvitationBody lets one lane controller enrol.
+type InvitationBody struct {
+	ID      string    `json:"id"`
+	Token   string    `json:"token" doc:"Secret, for one use. Hand it over as a file."`
+	Expires time.Time `json:"expires"`
+}
+
+func (a *api) laneRoutes(h huma.API) {
+	huma.Register(h, operation(Viewer, "list-lanes", http.MethodGet, "/lanes", "Show all lane controllers"), a.listLanes)
+	invite := operation(Admin, "add-lane", http.MethodPost, "/lanes", "Make an enrolment token", http.StatusConflict)
+	invite.DefaultStatus = http.StatusCreated
+	huma.Register(h, invite, a.addLane)
+	huma.Register(h, operation(Admin, "remove-lane", http.MethodDelete, "/lanes/{id}", "Take a lane controller's rights away", http.StatusNotFound), a.removeLane)
+}
+
+func (a *api) listLanes(ctx context.Context, _ *struct{}) (*struct{ Body LaneList }, error) {
+	rows, err := a.Lanes.List(ctx)
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	out := LaneList{Lanes: make([]LaneBody, 0, len(rows))}
+	for _, l := range rows {
+		out.Lanes = append(out.Lanes, a.laneBody(l))
+	}
+	return &struct{ Body LaneList }{out}, nil
+}
+
+func (a *api) laneBody(l Lane) LaneBody {
+	out := LaneBody{
+		ID: l.ID, Enrolled: a.maybe(l.Enrolled), Certificate: a.maybe(l.Expires), Alive: l.Alive, Since: a.maybe(l.Since),
+		UpToDate: l.UpToDate, Warnings: []string{}, Lanes: []LaneInfoBody{},
+	}
+	if l.State != nil {
+		out.report(l.State, l.Durable)
+	}
+	return out
+}
+
+// report fills in what the controller said itself.
+func (b *LaneBody) report(s *link.LaneState, durable uint64) {
+	b.AppliedSeq, b.Keyset, b.Rules, b.Program, b.Boot = s.Seq, s.Keyset, s.Rules, s.Program, s.Boot
+	b.Clock, b.ClockBound, b.Journal = s.Clock.String(), int(s.Bound), s.Last
+	b.Backlog = max(s.Last, durable) - durable
+	b.Warnings = append(b.Warnings, s.Warnings...)
+	for _, l := range s.Lanes {
+		b.Lanes = append(b.Lanes, LaneInfoBody{int(l.Number), l.Name, int(l.Zone), l.State})
+	}
+}
+
+type inviteInput struct {
+	Body struct {
+		ID string `json:"id" pattern:"^[A-Za-z0-9_-]{1,32}$" patternDescription:"1 to 32 of A-Z a-z 0-9 _ -" example:"north-1"`
+	}
+}
+
+func (a *api) addLane(ctx context.Context, in *inviteInput) (*struct{ Body InvitationBody }, error) {
+	i, err := a.Lanes.Invite(ctx, caller(ctx), in.Body.ID)
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	return &struct{ Body InvitationBody }{InvitationBody{in.Body.ID, i.Token, a.at(i.Expires)}}, nil
+}
+
+type laneInput struct {
+	ID string `path:"id" pattern:"^[A-Za-z0-9_-]{1,32}$"`
+}
+
+func (a *api) removeLane(ctx context.Context, in *laneInput) (*struct{}, error) {
+	if err := a.Lanes.Remove(ctx, caller(ctx), in.ID); err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	return nil, nil
+}

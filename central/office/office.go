@@ -1,0 +1,175 @@
+package office
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Base is the path under which all of the API stands.
+const Base = "/api/v1"
+
+// MaxBody bounds a request's body in bytes; the rules are the largest.
+const MaxBody = 64 << 10
+
+// Options are what the API needs besides its services. Zero fields have the
+// defaults named.
+type Options struct {
+	Version string               // of the program, for the OpenAPI document
+	Zone    *time.Location       // campus clock; times in answers have its offset; nil: UTC
+	Log     *slog.Logger         // nil: slog.Default()
+	Metrics *prometheus.Registry // served at /metrics, gets the API's own; nil: a new one
+	Now     func() time.Time     // nil: time.Now
+}
+
+// api is the API's handlers.
+type api struct {
+	Services
+	zone    *time.Location
+	log     *slog.Logger
+	now     func() time.Time
+	gate    *tokenGate
+	metrics *metrics
+}
+
+// New returns the handler of the whole HTTP surface: the API under Base, the
+// OpenAPI 3.1 document at /openapi.json and /openapi.yaml, /healthz, /metrics.
+func New(s Services, o Options) http.Handler {
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &api{s, o.Zone, o.Log, o.Now, newTokenGate(s.Tokens, o.Now), newMetrics(o.Metrics)}
+	mux := http.NewServeMux()
+	a.register(mux, o.Version)
+	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
+	h := http.NewCrossOriginProtection().Handler(withProblems(mux))
+	return withHeaders(http.MaxBytesHandler(h, MaxBody))
+}
+
+// Server returns an HTTP server for h whose time-outs bound what a slow or
+// silent client can hold: a request is a few KB, an answer at most a few MB.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+}
+
+// register describes the API to huma, which validates requests against the same
+// description that the OpenAPI document is made of.
+func (a *api) register(mux *http.ServeMux, version string) {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	h := humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "Turnstile central", Version: version, Description: "Issue and revoke campus passes, read the ledger, keep lanes and rules. " +
+				"Every request needs a token: `central token create NAME --role issuer`."},
+			Components: &huma.Components{Schemas: schemas, SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}},
+		},
+		OpenAPIPath: "/openapi", Formats: huma.DefaultFormats, DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
+	})
+	h.UseMiddleware(a.measure, a.authorize(h))
+	a.passRoutes(h)
+	a.recordRoutes(h)
+	a.laneRoutes(h)
+	a.rulesRoutes(h)
+}
+
+// withHeaders states for every answer what a browser may do with it: nothing.
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store") // answers hold codes and names
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withProblems answers unknown paths and methods with a problem (RFC 9457) too.
+func withProblems(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		probe := statusProbe{w.Header(), http.StatusNotFound}
+		h.ServeHTTP(&probe, r)
+		writeProblem(w, probe.status, "There is no "+r.Method+" at this path; /openapi.json lists what there is.")
+	})
+}
+
+// statusProbe takes status and headers of an answer and drops its body.
+type statusProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *statusProbe) Header() http.Header         { return p.header }
+func (p *statusProbe) WriteHeader(status int)      { p.status = status }
+func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
+
+func writeProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail})
+}
+
+func (a *api) healthz(w http.ResponseWriter, r *http.Request) {
+	if err := a.Feed.Healthy(r.Context()); err != nil {
+		a.log.Warn("not healthy", "cause", err)
+		writeProblem(w, http.StatusServiceUnavailable, "Central cannot do all of its work; its log names the part that fails.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write([]byte(`{"status":"ok"}` + "\n"))
+}
+
+// loopbackOnly keeps the metrics, which need no token, on this machine.
+func loopbackOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !remote(r.RemoteAddr).IsLoopback() {
+			writeProblem(w, http.StatusForbidden, "Metrics are for this machine; scrape them at a loopback address.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// remote returns the address of a peer. X-Forwarded-For is not looked at: anyone
+// can write it.
+func remote(hostport string) netip.Addr {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap()
+}
