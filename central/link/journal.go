@@ -18,18 +18,17 @@ type Batch struct {
 	Before  Hash      `cbor:"5,keyasint"` // chain value before First
 	After   Hash      `cbor:"6,keyasint"` // chain value after the last
 	Size    uint32    `cbor:"7,keyasint"` // bytes before compression
-	Data    []byte    `cbor:"8,keyasint"` // DEFLATE of the entries, end to end
+	Data    []byte    `cbor:"8,keyasint"` // DEFLATE of the entries, TOPICS.md "Batches"
 }
 
 // NewBatch returns a batch of encoded entries that follow each other from first
 // on, with the chain value before them.
 func NewBatch(lane string, id JournalID, first uint64, before Hash, entries [][]byte) *Batch {
-	var all []byte
 	after := before
 	for _, e := range entries {
-		all = append(all, e...)
 		after = JournalChain(after, e)
 	}
+	all := pack(entries)
 	return &Batch{lane, id, first, uint32(len(entries)), before, after, uint32(len(all)), Deflate(all)}
 }
 
@@ -39,7 +38,11 @@ func (b *Batch) Entries() ([]Entry, [][]byte, error) {
 	if b.Count == 0 || b.Count > MaxBatchEntries || b.Size > MaxBatchSize || b.First == 0 {
 		return nil, nil, fmt.Errorf("%w: batch of %d entries, %d bytes", ErrMalformed, b.Count, b.Size)
 	}
-	data, err := Inflate(b.Data, int(b.Size))
+	packed, err := Inflate(b.Data, int(b.Size))
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := unpack(packed, int(b.Count))
 	if err != nil {
 		return nil, nil, err
 	}
