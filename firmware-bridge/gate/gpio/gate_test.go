@@ -1,0 +1,486 @@
+package gpio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+	"pgregory.net/rapid"
+
+	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/gatetest"
+)
+
+// The faults that make a real line useless until it is closed.
+var errLine = errors.New("device or resource busy")
+
+// relay is an output that remembers. It has no way to be read.
+type relay struct {
+	mu     sync.Mutex // guards the following
+	level  gpio.Level
+	rises  int
+	since  time.Time
+	longer time.Duration // longest time that it was on
+	fails  error
+	closed int
+}
+
+func (r *relay) Out(l gpio.Level) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fails != nil {
+		return r.fails
+	}
+	if l && !r.level {
+		r.rises++
+		r.since = time.Now()
+	}
+	if !l && r.level {
+		r.longer = max(r.longer, time.Since(r.since))
+	}
+	r.level = l
+	return nil
+}
+
+func (r *relay) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed++
+	r.fails = nil
+}
+
+func (r *relay) see(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+// switchLine is an input with gpioioctl's manners: 16 edges are held, more are
+// lost, false at once on an error.
+type switchLine struct {
+	edges chan struct{}
+	mu    sync.Mutex // guards the following
+	level gpio.Level
+	dead  bool
+	zero  int // waits without a positive timeout
+}
+
+func newSwitch(idle gpio.Level) *switchLine {
+	return &switchLine{edges: make(chan struct{}, 16), level: idle}
+}
+
+func (s *switchLine) In(pull gpio.Pull, edge gpio.Edge) error {
+	if edge != gpio.BothEdges || pull == gpio.PullNoChange {
+		return fmt.Errorf("configured with %v, %v", pull, edge)
+	}
+	return nil
+}
+
+func (s *switchLine) Read() gpio.Level {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.level
+}
+
+func (s *switchLine) WaitForEdge(timeout time.Duration) bool {
+	s.mu.Lock()
+	dead := s.dead
+	if timeout <= 0 {
+		s.zero++
+	}
+	s.mu.Unlock()
+	if dead {
+		return false
+	}
+	t := time.NewTimer(timeout)
+	defer t.Stop()
+	select {
+	case <-s.edges:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// set drives the wire; quiet loses the edge.
+func (s *switchLine) set(l gpio.Level, quiet bool) {
+	s.mu.Lock()
+	s.level = l
+	s.mu.Unlock()
+	if quiet {
+		return
+	}
+	select {
+	case s.edges <- struct{}{}:
+	default:
+	}
+}
+
+// board is a set of lines.
+type board struct {
+	relays   map[string]*relay
+	switches map[string]*switchLine
+}
+
+func newBoard() *board {
+	return &board{
+		map[string]*relay{"RELAY_IN": {}, "RELAY_OUT": {}},
+		map[string]*switchLine{"PASS_IN": newSwitch(gpio.High), "PASS_OUT": newSwitch(gpio.High), "FIRE": newSwitch(gpio.High)},
+	}
+}
+
+func (b *board) Output(name string) (Output, error) {
+	if r := b.relays[name]; r != nil {
+		return r, nil
+	}
+	return nil, ErrNoLine
+}
+
+func (b *board) Input(name string) (Input, error) {
+	if s := b.switches[name]; s != nil {
+		return s, nil
+	}
+	return nil, ErrNoLine
+}
+
+// pulse closes a contact for 100 ms, with bounces at both ends.
+func (b *board) pulse(name string) {
+	s := b.switches[name]
+	for range 3 {
+		s.set(gpio.Low, false)
+		s.set(gpio.High, false)
+	}
+	s.set(gpio.Low, false)
+	<-time.After(100 * time.Millisecond)
+	s.set(gpio.High, false)
+	s.set(gpio.Low, false)
+	s.set(gpio.High, false)
+	<-time.After(3 * look) // until the contact counts as open again
+}
+
+func wiring() Config {
+	return Config{RelayIn: "RELAY_IN", RelayOut: "RELAY_OUT", PassedIn: "PASS_IN", PassedOut: "PASS_OUT", Fire: "FIRE", ActiveLow: true}
+}
+
+func mustGate(t *testing.T, c Config, b *board) *Gate {
+	t.Helper()
+	g, err := New(c, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// run runs g until the returned stop, whose result is Run's.
+func run(g *Gate) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Run(ctx) }()
+	return func() error { cancel(); return <-done }
+}
+
+func in(n uint32) gate.Grant { return gate.Grant{Number: n, Direction: gate.In} }
+
+func TestConform(t *testing.T) {
+	gatetest.Conform(t, func(t *testing.T) gatetest.Bench {
+		b := newBoard()
+		return gatetest.Bench{
+			Gate: mustGate(t, wiring(), b),
+			Walk: func(d gate.Direction) {
+				b.pulse(map[gate.Direction]string{gate.In: "PASS_IN", gate.Out: "PASS_OUT"}[d])
+			},
+			Openings: func() (n int) {
+				for _, r := range b.relays {
+					r.see(func() { n += r.rises })
+				}
+				return n
+			},
+			Relay: func() (on bool) {
+				b.relays["RELAY_IN"].see(func() { on = bool(b.relays["RELAY_IN"].level) })
+				return on
+			},
+		}
+	})
+}
+
+// In a bubble time is exact: the relay is on for the pulse and never over a second.
+func TestPulse(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{
+		0: gate.DefaultPulse, time.Hour: gate.MaxPulse, 300 * time.Millisecond: 300 * time.Millisecond,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBoard()
+			g := mustGate(t, wiring(), b)
+			stop := run(g)
+			gatetest.Await(t, g, gate.Found)
+			if err := g.Open(context.Background(), gate.Grant{Number: 1, Direction: gate.Out, Pulse: asked}); err != nil {
+				t.Fatal(err)
+			}
+			gatetest.Await(t, g, gate.NotPassed)
+			b.relays["RELAY_OUT"].see(func() {
+				if got := b.relays["RELAY_OUT"].longer; got != want {
+					t.Errorf("asked for %v: on for %v, want %v", asked, got, want)
+				}
+			})
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			for name, s := range b.switches {
+				if s.zero > 0 {
+					t.Errorf("%s: %d waits without a positive timeout", name, s.zero)
+				}
+			}
+		})
+	}
+}
+
+func TestLostEdgesAndGlitches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		g := mustGate(t, wiring(), b)
+		stop := run(g)
+		gatetest.Await(t, g, gate.Found)
+		s := b.switches["PASS_IN"]
+		for range 5 { // spikes of 5 ms are no person
+			s.set(gpio.Low, false)
+			<-time.After(5 * time.Millisecond)
+			s.set(gpio.High, false)
+			<-time.After(70 * time.Millisecond)
+		}
+		if err := g.Open(context.Background(), in(1)); err != nil {
+			t.Fatal(err)
+		}
+		s.set(gpio.Low, true) // no edge is reported, the level is there for 100 ms
+		<-time.After(100 * time.Millisecond)
+		s.set(gpio.High, true)
+		if e := gatetest.Await(t, g, gate.Passed); e.Grant != 1 {
+			t.Errorf("Passed: %+v", e)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		for e := range g.Events() {
+			t.Errorf("more happened than one passage: %v %+v", e.Kind, e)
+		}
+	})
+}
+
+func TestFire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		b.switches["FIRE"].set(gpio.Low, true) // burns already
+		g := mustGate(t, wiring(), b)
+		stop := run(g)
+		gatetest.Await(t, g, gate.Found)
+		gatetest.Await(t, g, gate.Fire)
+		if err := g.Open(context.Background(), in(1)); !errors.Is(err, gate.ErrRefused) {
+			t.Errorf("Open in a fire: %v", err)
+		}
+		b.pulse("PASS_OUT") // free to leave, and no alarm
+		b.switches["FIRE"].set(gpio.High, false)
+		gatetest.Await(t, g, gate.FireOver)
+		if err := g.Open(context.Background(), in(1)); err != nil {
+			t.Fatal(err)
+		}
+		b.switches["FIRE"].set(gpio.Low, false)
+		gatetest.Await(t, g, gate.NotPassed)
+		gatetest.Await(t, g, gate.Fire)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTailgateAndOneContactForBoth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		c := wiring()
+		c.PassedOut = ""
+		g := mustGate(t, c, b)
+		stop := run(g)
+		gatetest.Await(t, g, gate.Found)
+		if err := g.Open(context.Background(), gate.Grant{Number: 3, Direction: gate.Out}); err != nil {
+			t.Fatal(err)
+		}
+		b.pulse("PASS_IN")
+		if e := gatetest.Await(t, g, gate.Passed); e.Direction != gate.Out {
+			t.Errorf("Passed: %+v", e)
+		}
+		b.pulse("PASS_IN")
+		if e := gatetest.Await(t, g, gate.Tailgated); e.Grant != 3 {
+			t.Errorf("Tailgated: %+v", e)
+		}
+		b.pulse("PASS_IN")
+		gatetest.Await(t, g, gate.Forced)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A line that another program holds is closed, reported and tried again.
+func TestBusyLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		r := b.relays["RELAY_IN"]
+		r.fails = errLine
+		g := mustGate(t, wiring(), b)
+		stop := run(g)
+		synctest.Wait()
+		if s := g.State(); s.Connected || !errors.Is(s.Err, errLine) {
+			t.Errorf("state %+v", s)
+		}
+		if err := g.Open(context.Background(), in(1)); !errors.Is(err, gate.ErrLost) {
+			t.Errorf("Open: %v", err)
+		}
+		gatetest.Await(t, g, gate.Found) // only Close heals the line
+		if r.closed == 0 {
+			t.Error("the line was not closed")
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// When the relay cannot be switched the grant is unsure and then lost.
+func TestRelayFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		r := b.relays["RELAY_IN"]
+		g := mustGate(t, wiring(), b)
+		stop := run(g)
+		gatetest.Await(t, g, gate.Found)
+		r.see(func() { r.fails = errLine })
+		if err := g.Open(context.Background(), in(1)); !errors.Is(err, gate.ErrUnsure) {
+			t.Errorf("Open: %v", err)
+		}
+		if e := gatetest.Await(t, g, gate.Lost); e.Grant != 1 {
+			t.Errorf("Lost: %+v", e)
+		}
+		gatetest.Await(t, g, gate.Found)
+		if err := g.Open(context.Background(), in(2)); err != nil {
+			t.Errorf("after the line was closed and claimed again: %v", err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A vanished chip answers every wait at once; only a restart finds it again.
+func TestChipGone(t *testing.T) {
+	b := newBoard()
+	g := mustGate(t, wiring(), b)
+	done := make(chan error, 1)
+	go func() { done <- g.Run(context.Background()) }()
+	gatetest.Await(t, g, gate.Found)
+	s := b.switches["PASS_IN"]
+	s.mu.Lock()
+	s.dead = true
+	s.mu.Unlock()
+	gatetest.Await(t, g, gate.Lost)
+	if err := <-done; !errors.Is(err, ErrChip) {
+		t.Errorf("Run: %v, want ErrChip", err)
+	}
+}
+
+// No passage is dropped when nobody reads for a while.
+func TestNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		g := mustGate(t, wiring(), b)
+		stop := run(g)
+		<-time.After(time.Second) // Found waits unread, like all that follows
+		const people = 400
+		for range people {
+			b.pulse("PASS_IN")
+		}
+		if err := g.Open(context.Background(), in(1)); !errors.Is(err, gate.ErrBusy) {
+			t.Errorf("Open while nobody reads: %v", err)
+		}
+		gatetest.Await(t, g, gate.Found)
+		for range people {
+			gatetest.Await(t, g, gate.Forced)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	for _, c := range []Config{
+		{}, {RelayIn: "A"}, {PassedIn: "A"}, {RelayIn: "A", PassedIn: "A"}, {RelayIn: "A", PassedIn: "B", Fire: "B"},
+	} {
+		if _, err := New(c, newBoard()); !errors.Is(err, ErrConfig) {
+			t.Errorf("%+v: %v, want ErrConfig", c, err)
+		}
+	}
+	g := mustGate(t, Config{RelayIn: "NONE", PassedIn: "PASS_IN"}, newBoard())
+	if err := g.Run(context.Background()); !errors.Is(err, ErrNoLine) {
+		t.Errorf("Run without the line: %v", err)
+	}
+	g = mustGate(t, Config{RelayIn: "RELAY_IN", PassedIn: "PASS_IN"}, newBoard())
+	stop := run(g)
+	gatetest.Await(t, g, gate.Found)
+	if err := g.Open(context.Background(), gate.Grant{Number: 1, Direction: gate.Out}); !errors.Is(err, gate.ErrRefused) {
+		t.Errorf("Open in a direction without relay: %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever the contact does, the steady level changes only after 20 ms of rest
+// in the new one, and each change is to the other level.
+func TestDebounce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var d debounce
+		now := time.Now()
+		level, since := gpio.Low, now
+		steady := gpio.Low
+		for range rapid.IntRange(1, 200).Draw(t, "samples") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "ms")) * time.Millisecond)
+			next := gpio.Level(rapid.Bool().Draw(t, "level"))
+			edge := next != level || rapid.Bool().Draw(t, "edge")
+			if next != level || edge {
+				level, since = next, now
+			}
+			if d.sample(level, edge, now) {
+				if steady == d.steady || d.steady != level {
+					t.Fatalf("changed to %v from %v at level %v", d.steady, steady, level)
+				}
+				if now.Sub(since) < settle {
+					t.Fatalf("changed after %v", now.Sub(since))
+				}
+				steady = d.steady
+			}
+			if p := d.patience(now); p <= 0 || p > look {
+				t.Fatalf("patience %v", p)
+			}
+		}
+	})
+}
+
+// This computer has no GPIO, or it has: both are said clearly.
+func TestPrepare(t *testing.T) {
+	h, err := Prepare()
+	if err != nil {
+		if !errors.Is(err, ErrNoChip) {
+			t.Errorf("Prepare: %v", err)
+		}
+		return
+	}
+	if len(h.List()) == 0 {
+		t.Error("no error and no lines")
+	}
+	if _, err := h.Output("no such line"); !errors.Is(err, ErrNoLine) {
+		t.Errorf("Output of an unknown line: %v", err)
+	}
+}
