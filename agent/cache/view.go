@@ -17,10 +17,19 @@ type View struct {
 	KeysetVersion uint64
 	Gate          map[pass.Day]pass.GateKey
 	GateVersion   uint64
+	Delegation    *link.Delegation // the newest: who may sign the feed. nil: never had one
 
 	Head   link.Head // newest verified head; Issued is 0 if there never was one
-	HeadAt time.Time // when it arrived; after a restart the persisted wall time, to the minute, never too late
+	HeadAt time.Time // when it arrived; after a restart the persisted wall time, up to a minute too early
 }
 
 // HasFeed reports whether the lane can decide at all: it has lists, rules and keys.
 func (v *View) HasFeed() bool { return v.State != nil && v.Rules != nil && len(v.Keys) > 0 }
+
+// RulesVersion returns the version of the rules, 0 without any.
+func (v *View) RulesVersion() uint64 {
+	if v.Rules == nil {
+		return 0
+	}
+	return v.Rules.Version
+}
