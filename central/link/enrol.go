@@ -33,6 +33,9 @@ func (t EnrolToken) Text() string {
 	return tokenPrefix + tokenEncoding.EncodeToString(append(raw, t.Authority[:]...))
 }
 
+// Format prints the token's id alone, whatever the verb: the rest is a secret.
+func (t EnrolToken) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "enrolment token %x", t.ID[:]) }
+
 // ParseEnrolToken reads a token. The error never repeats the text: it is a secret.
 func ParseEnrolToken(text string) (t EnrolToken, err error) {
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), tokenPrefix)
