@@ -1,0 +1,45 @@
+"use strict";
+// Shows what the lane says. Needs no hand: it reconnects by itself, and says so
+// when it cannot reach the lane.
+const silence = 30000; // ms; the lane sends something every 10 s
+const lost = {
+  signal: "out", waiting: false,
+  words: {
+    en: { what: "This display has lost its lane", next: "Please see the guard." },
+    zh: { what: "顯示屏與閘機失去連線", next: "請向保安員查詢。" },
+  },
+};
+const at = (id) => document.getElementById(id);
+// Only what changed is written, so that a screen reader does not repeat itself.
+function put(id, text) {
+  if (at(id).textContent !== text) at(id).textContent = text;
+}
+function show(view) {
+  document.body.dataset.signal = view.signal;
+  for (const lang of ["en", "zh"]) {
+    put("what-" + lang, view.words[lang].what);
+    put("next-" + lang, view.words[lang].next);
+  }
+  at("waiting").hidden = !view.waiting;
+  if (view.name) {
+    put("name", view.name);
+    document.title = view.name;
+  }
+}
+let watch;
+function heard() {
+  clearTimeout(watch);
+  watch = setTimeout(() => { show(lost); connect(); }, silence);
+}
+let source;
+function connect() {
+  if (source) source.close();
+  source = new EventSource(location.pathname.replace(/\/$/, "") + "/events");
+  source.onmessage = (e) => { heard(); show(JSON.parse(e.data)); };
+  source.onerror = () => {
+    show(lost);
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+  };
+  heard();
+}
+connect();
