@@ -83,6 +83,6 @@ type EnrolAnswer struct {
 
 // EnrolProblem is the JSON answer to a refused enrolment.
 type EnrolProblem struct {
-	Code   string `json:"code"`   // token_unknown, token_used, token_expired, request_malformed, too_many
+	Code   string `json:"code"`   // token_unknown, token_used, token_expired, request_malformed, too_many, try_again
 	Detail string `json:"detail"` // for the installer: what to do next
 }

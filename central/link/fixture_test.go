@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -191,5 +190,3 @@ func chainOf(before link.Hash, rows [][]byte) link.Hash {
 	}
 	return before
 }
-
-func name(v any) string { return fmt.Sprintf("%T", v) }
