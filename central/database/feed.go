@@ -11,19 +11,16 @@ import (
 )
 
 // Base is one open day of the feed's state as it was saved, from which the log
-// goes on. Snapshot is opaque here: package status encodes it.
+// goes on. Snapshot is a sealed link.Snapshot.
 type Base struct {
 	Day      pass.Day
-	Epoch    uint32
-	Seq      uint64
 	Snapshot []byte
 }
 
 // Bases returns the saved days, ascending; none in a new database.
 func (d *DB) Bases(ctx context.Context) ([]Base, error) {
-	return all(ctx, d.sql, func(r rowScanner) (b Base, err error) {
-		return b, r.Scan(&b.Day, &b.Epoch, &b.Seq, &b.Snapshot)
-	}, `SELECT day, epoch, seq, snapshot FROM feed_base ORDER BY day`)
+	return all(ctx, d.sql, func(r rowScanner) (b Base, err error) { return b, r.Scan(&b.Day, &b.Snapshot) },
+		`SELECT day, snapshot FROM feed_base ORDER BY day`)
 }
 
 // SaveBases replaces all saved days.
@@ -33,8 +30,7 @@ func (d *DB) SaveBases(ctx context.Context, bases []Base) error {
 			return err
 		}
 		for _, b := range bases {
-			_, err := tx.ExecContext(ctx, `INSERT INTO feed_base (day, epoch, seq, snapshot) VALUES ($1, $2, $3, $4)`,
-				b.Day, b.Epoch, b.Seq, b.Snapshot)
+			_, err := tx.ExecContext(ctx, `INSERT INTO feed_base (day, snapshot) VALUES ($1, $2)`, b.Day, b.Snapshot)
 			if err != nil {
 				return err
 			}
@@ -68,6 +64,18 @@ func (d *DB) Events(ctx context.Context, epoch uint32, from, to uint64) ([]link.
 	}
 	logged := link.Delta{From: from, To: last, Data: bytes.Join(parts, nil)}
 	return logged.Events()
+}
+
+// Chain returns the chain value after an event; of number 0 the epoch's start.
+// ErrNotFound if the log does not have the event.
+func (d *DB) Chain(ctx context.Context, epoch uint32, seq uint64) (chain link.Hash, err error) {
+	if seq == 0 {
+		return link.ChainStart(epoch), nil
+	}
+	var b []byte
+	err = d.sql.QueryRowContext(ctx, `SELECT chain FROM feed_log WHERE epoch = $1 AND seq = $2`, epoch, int64(seq)).Scan(&b)
+	copy(chain[:], b)
+	return chain, named(err)
 }
 
 // FeedTx is one transaction of the feed: events and the passes they are about
@@ -109,15 +117,18 @@ func (t *FeedTx) Refused(day pass.Day) ([]Pass, error) {
 	return all(t.ctx, t.tx, scanPass, `SELECT `+passColumns+` FROM passes WHERE day = $1 AND status <> 0 ORDER BY idx`, day)
 }
 
-// Append writes events to the log, numbered from first on.
-func (t *FeedTx) Append(epoch uint32, first uint64, at int64, events []link.Event) error {
-	insert, err := t.tx.PrepareContext(t.ctx, `INSERT INTO feed_log (epoch, seq, event, at) VALUES ($1, $2, $3, $4)`)
+// Append writes events to the log, numbered from first on, each with the chain
+// value after it; before is the one before the first.
+func (t *FeedTx) Append(epoch uint32, first uint64, before link.Hash, at int64, events []link.Event) error {
+	insert, err := t.tx.PrepareContext(t.ctx, `INSERT INTO feed_log (epoch, seq, event, chain, at) VALUES ($1, $2, $3, $4, $5)`)
 	if err != nil {
 		return named(err)
 	}
 	defer insert.Close()
 	for i, e := range events {
-		if _, err := insert.ExecContext(t.ctx, epoch, int64(first)+int64(i), e.Append(nil), at); err != nil {
+		seq := first + uint64(i)
+		before = link.Chain(before, seq, e)
+		if _, err := insert.ExecContext(t.ctx, epoch, int64(seq), e.Append(nil), before[:], at); err != nil {
 			return named(err)
 		}
 	}
@@ -137,4 +148,10 @@ func (d *DB) AddDocument(ctx context.Context, name string, version uint64, body,
 	_, err := d.sql.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`,
 		name, int64(version), body, at, by)
 	return named(err)
+}
+
+// LastSeq returns the number of the newest event of an epoch, 0 if none.
+func (d *DB) LastSeq(ctx context.Context, epoch uint32) (seq uint64, err error) {
+	err = d.sql.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM feed_log WHERE epoch = $1`, epoch).Scan(&seq)
+	return seq, named(err)
 }

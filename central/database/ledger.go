@@ -225,3 +225,9 @@ func (d *DB) Alarms(ctx context.Context, after int64, limit int) ([]Alarm, error
 	}, `SELECT number, code, lane, subject, first, latest, count, detail, next FROM alarms
 		WHERE number > $1 ORDER BY number LIMIT $2`, after, limit)
 }
+
+// CountJournals returns how many journals of a lane are known.
+func (t *LedgerTx) CountJournals(lane string) (n int, err error) {
+	err = t.tx.QueryRowContext(t.ctx, `SELECT COUNT(*) FROM journals WHERE lane = $1`, lane).Scan(&n)
+	return n, named(err)
+}

@@ -194,3 +194,6 @@ func (i *Issuer) Verify(c *pass.Code) bool {
 	}
 	return false
 }
+
+// StatusKeys returns the public key of the status role.
+func (i *Issuer) StatusKeys() link.Keys { return link.KeysOf(i.status.public()) }

@@ -32,14 +32,13 @@ CREATE TABLE feed_log (
     epoch BIGINT NOT NULL,
     seq   BIGINT NOT NULL,
     event BYTEA  NOT NULL,
+    chain BYTEA  NOT NULL,
     at    BIGINT NOT NULL,
     PRIMARY KEY (epoch, seq)
 );
 
 CREATE TABLE feed_base (
     day      BIGINT NOT NULL PRIMARY KEY,
-    epoch    BIGINT NOT NULL,
-    seq      BIGINT NOT NULL,
     snapshot BYTEA  NOT NULL
 );
 

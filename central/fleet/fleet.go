@@ -1,0 +1,213 @@
+// Package fleet knows the lane controllers: who may enrol, who is enrolled with
+// which keys, who is alive, and who has applied which event of the feed.
+package fleet
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"turnstile/central/database"
+	"turnstile/central/issuer"
+	"turnstile/central/link"
+)
+
+// What a caller can branch on.
+var (
+	ErrUnknown = errors.New("no such lane controller")
+	ErrID      = errors.New("not an id for a lane controller: 1 to 32 of A-Z a-z 0-9 _ -")
+)
+
+// InvitationLife is how long an enrolment token can be used.
+const InvitationLife = time.Hour
+
+// Config of the fleet.
+type Config struct {
+	Site   string
+	DB     *database.DB
+	Issuer *issuer.Issuer
+	Broker func() string // URL that lanes are told
+	// TrustRetained: a retained "alive" counts. An external broker replaces it by
+	// the lane's will when the lane dies; the embedded one was down when central was.
+	TrustRetained bool
+	Enrolled      func(ctx context.Context, lane string) // after an enrolment is durable
+	Removed       func(ctx context.Context, lane string) // after a removal is durable
+	Alarm         func(ctx context.Context, code, lane, subject, detail string)
+	Now           func() time.Time
+	Log           *slog.Logger
+}
+
+// Fleet is the fleet of one site; safe for concurrent use.
+type Fleet struct {
+	config Config
+	gate   limiter
+
+	mu      sync.RWMutex // guards the following
+	lanes   map[string]*member
+	reports []database.Report // not in the database yet
+	flush   chan struct{}     // holds one value while reports wait
+	saving  sync.Mutex        // one writer of reports at a time, in order
+}
+
+// member is a lane controller; replaced, never changed, once it is in the map.
+type member struct {
+	row   database.Lane
+	keys  link.Keys       // nil if only invited
+	seal  *ecdh.PublicKey // nil if only invited
+	state *link.LaneState // nil if never heard
+}
+
+// Open loads the fleet. Nobody is alive until heard of.
+func Open(ctx context.Context, c Config) (*Fleet, error) {
+	rows, err := c.DB.Lanes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load lanes: %w", err)
+	}
+	f := &Fleet{config: c, lanes: map[string]*member{}, flush: make(chan struct{}, 1)}
+	for _, row := range rows {
+		if row.Alive {
+			row.Alive, row.Since = false, c.Now().UnixMilli()
+		}
+		m, err := newMember(c.Site, row)
+		if err != nil {
+			return nil, fmt.Errorf("load lane %s: %w", row.ID, err)
+		}
+		f.lanes[row.ID] = m
+	}
+	return f, nil
+}
+
+func newMember(site string, row database.Lane) (*member, error) {
+	m := &member{row: row}
+	if row.Enrolled == 0 {
+		return m, nil
+	}
+	var err error
+	if m.seal, err = ecdh.X25519().NewPublicKey(row.SealKey); err != nil {
+		return nil, err
+	}
+	m.keys = link.KeysOf(row.JournalKey)
+	if s, err := link.Open[link.LaneState](row.State, link.TypeState, site, m.keys, link.MaxState); err == nil {
+		m.state = s // one of an earlier enrolment does not open any more
+	}
+	return m, nil
+}
+
+func (f *Fleet) member(lane string) *member {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.lanes[lane]
+}
+
+// Allow reports whether a lane controller may connect with a certificate: the
+// one of its last enrolment alone.
+func (f *Fleet) Allow(lane string, c *x509.Certificate) bool {
+	m := f.member(lane)
+	return m != nil && m.row.Enrolled != 0 && slices.Equal(m.row.Certificate, c.Raw)
+}
+
+// Keys returns the key that signs what a lane controller says, nil if it is not
+// enrolled.
+func (f *Fleet) Keys(lane string) link.Keys {
+	if m := f.member(lane); m != nil {
+		return m.keys
+	}
+	return nil
+}
+
+// Lane is a lane controller as it stands.
+type Lane struct {
+	ID       string
+	Enrolled time.Time // zero: invited only
+	Expires  time.Time // of its certificate
+	SealKey  *ecdh.PublicKey
+	Alive    bool
+	Since    time.Time       // since when Alive is what it is; zero if never heard
+	State    *link.LaneState // as last reported, nil if never; not to be changed
+}
+
+// Lanes returns all lane controllers by id.
+func (f *Fleet) Lanes() []Lane {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	list := make([]Lane, 0, len(f.lanes))
+	for _, id := range slices.Sorted(maps.Keys(f.lanes)) {
+		m := f.lanes[id]
+		list = append(list, Lane{ID: id, Enrolled: timeOf(m.row.Enrolled), Expires: timeOf(m.row.Expires), SealKey: m.seal,
+			Alive: m.row.Alive, Since: timeOf(m.row.Since), State: m.state})
+	}
+	return list
+}
+
+// timeOf returns the time of Unix ms; 0 is the zero time.
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// Invite makes a one-use token for a lane controller, new or enrolled. Of the
+// secret only a hash is stored, so the token cannot be had again; earlier ones
+// of the lane end. ErrID for an impossible id.
+func (f *Fleet) Invite(ctx context.Context, by, lane string) (link.EnrolToken, time.Time, error) {
+	if !link.ValidID(lane) || lane == ReservedID {
+		return link.EnrolToken{}, time.Time{}, fmt.Errorf("%w: %.40q", ErrID, lane)
+	}
+	now := f.config.Now()
+	t := link.NewEnrolToken(f.config.Issuer.AuthorityHash())
+	i := database.Invitation{ID: t.ID, Lane: lane, Secret: sha256.Sum256(t.Secret[:]), Created: now.UnixMilli(),
+		Expires: now.Add(InvitationLife).UnixMilli()}
+	if err := f.config.DB.Invite(ctx, i, by); err != nil {
+		return link.EnrolToken{}, time.Time{}, fmt.Errorf("invite lane %s: %w", lane, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lanes[lane] == nil {
+		f.lanes[lane] = &member{row: database.Lane{ID: lane}}
+	}
+	return t, time.UnixMilli(i.Expires), nil
+}
+
+// ReservedID is central's own name at the broker.
+const ReservedID = "central"
+
+// Remove takes a lane controller's rights away at once; ErrUnknown if there is
+// none. Its entries stay in the ledger.
+func (f *Fleet) Remove(ctx context.Context, by, lane string) error {
+	m := f.member(lane)
+	if m == nil {
+		return fmt.Errorf("%w: %.40q", ErrUnknown, lane)
+	}
+	now := f.config.Now().UnixMilli()
+	err := f.config.DB.RemoveLane(ctx, lane, by, now, removed(m, now))
+	if errors.Is(err, database.ErrNotFound) {
+		return fmt.Errorf("%w: %.40q", ErrUnknown, lane)
+	}
+	if err != nil {
+		return fmt.Errorf("remove lane %s: %w", lane, err)
+	}
+	f.mu.Lock()
+	delete(f.lanes, lane)
+	f.mu.Unlock()
+	f.config.Removed(ctx, lane)
+	return nil
+}
+
+// removed is the row that refuses a member's certificate from now on.
+func removed(m *member, now int64) database.Removed {
+	c, err := x509.ParseCertificate(m.row.Certificate)
+	if err != nil {
+		return database.Removed{} // it never had one
+	}
+	return database.Removed{Serial: hex.EncodeToString(c.SerialNumber.Bytes()), Lane: m.row.ID, Removed: now, Expires: m.row.Expires}
+}

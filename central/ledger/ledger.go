@@ -1,0 +1,379 @@
+// Package ledger takes journals in: every entry of every lane exactly once, in
+// order, with its chain checked, and acknowledged only when it is on the disk.
+//
+// Several batches that wait share one transaction. A batch that is not its
+// lane's own, or does not fit what is stored, changes nothing and is alarmed.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"turnstile/central/database"
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+// What a batch can be refused for, beside the errors of package link.
+var (
+	ErrGap       = errors.New("entries before this batch are missing")
+	ErrFork      = errors.New("the batch continues another journal than the stored one")
+	ErrRewritten = errors.New("an entry differs from the stored one of the same number")
+)
+
+// Alarm codes.
+const (
+	CodeGap       = "journal_gap"
+	CodeFork      = "journal_fork"
+	CodeRewritten = "journal_rewritten"
+	CodeForged    = "forged_batch"
+	CodeNew       = "journal_new"
+	CodeDropped   = "journal_dropped"
+)
+
+// nextSteps tell what to do about an alarm.
+var nextSteps = map[string]string{
+	CodeGap:       "The lane sends the missing entries again by itself. If this stays for minutes, look at the lane's journal folder.",
+	CodeFork:      "Two controllers use one journal, or it was changed. Take the lane out of service and compare its journal with the ledger.",
+	CodeRewritten: "The lane's journal was changed after it was acknowledged. Take the lane out of service and secure its disk.",
+	CodeForged:    "Somebody with the lane's certificate sends what its journal key did not sign. Remove the lane and enrol it again.",
+	CodeNew:       "Nothing, if the lane got a new disk. If not, secure the old journal: entries that were not acknowledged may be missing.",
+	CodeDropped:   "The lane's disk was full. Read the lane's warnings and make room.",
+}
+
+// Publisher hands acknowledgements to the broker; broker.Session is one.
+type Publisher interface {
+	Publish(ctx context.Context, topic string, payload []byte, qos byte, retained bool) error
+}
+
+// Config of the ledger.
+type Config struct {
+	Site      string
+	DB        *database.DB
+	Signer    link.Signer // status role
+	Publisher Publisher
+	Keys      func(lane string) link.Keys // a lane controller's journal key, nil if it is not enrolled
+	Alarms    *Alarms
+	Location  *time.Location
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Ledger takes batches; its methods are safe for concurrent use.
+type Ledger struct {
+	config Config
+	topics link.Topics
+	queue  chan incoming
+
+	stored, repeated, refused atomic.Uint64
+}
+
+type incoming struct {
+	lane  string
+	batch *link.Batch
+	rows  []database.Row
+	chain []link.Hash // after each row
+	notes []database.Alarm
+}
+
+// maxWaiting bounds batches that are verified and not stored yet, each up to
+// half a megabyte; maxTogether those of one transaction.
+const (
+	maxWaiting  = 64
+	maxTogether = 32
+)
+
+// New returns a ledger that Run stores into.
+func New(c Config) *Ledger {
+	return &Ledger{config: c, topics: link.Topics{Site: c.Site}, queue: make(chan incoming, maxWaiting)}
+}
+
+// Take checks what came on a lane controller's journal topic and queues it;
+// it waits while the queue is full. The error is one of package link's.
+func (l *Ledger) Take(ctx context.Context, lane string, message []byte) error {
+	in, err := l.check(lane, message)
+	if err != nil {
+		l.refused.Add(1)
+		if err := l.config.Alarms.Raise(ctx, CodeForged, lane, "", err.Error(), next(CodeForged)); err != nil {
+			l.config.Log.Error("store alarm", "error", err)
+		}
+		return fmt.Errorf("take batch of lane %.40q: %w", lane, err)
+	}
+	select {
+	case l.queue <- in:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Ledger) check(lane string, message []byte) (in incoming, err error) {
+	keys := l.config.Keys(lane)
+	if keys == nil {
+		return in, fmt.Errorf("%w: not enrolled", link.ErrUnknown)
+	}
+	b, err := link.Open[link.Batch](message, link.TypeBatch, l.config.Site, keys, link.MaxDocument)
+	if err != nil {
+		return in, err
+	}
+	if b.Lane != lane || b.First+uint64(b.Count) > 1<<62 {
+		return in, fmt.Errorf("%w: batch of lane %.40q from entry %d", link.ErrMalformed, b.Lane, b.First)
+	}
+	entries, raw, err := b.Entries()
+	if err != nil {
+		return in, err
+	}
+	in = incoming{lane: lane, batch: b, rows: make([]database.Row, len(entries)), chain: make([]link.Hash, len(entries))}
+	chain := b.Before
+	for i := range entries {
+		chain = link.JournalChain(chain, raw[i])
+		in.chain[i], in.rows[i] = chain, l.row(&entries[i], raw[i])
+		in.note(&entries[i])
+	}
+	return in, nil
+}
+
+func (l *Ledger) row(e *link.Entry, raw []byte) database.Row {
+	r := database.Row{Seq: e.Seq, Entry: raw}
+	if at := time.UnixMilli(e.Wall); at.Unix() >= pass.Day(0).UTC() {
+		r.Day = pass.DayOf(at.In(l.config.Location))
+	}
+	if e.Floor == nil {
+		r.Pass = e.Pass
+	}
+	return r
+}
+
+// note turns entries that somebody should look at into alarms.
+func (in *incoming) note(e *link.Entry) {
+	code, ok := alarming[e.Type]
+	if e.Type == link.EntryDropped {
+		code, ok = CodeDropped, true
+	}
+	if !ok {
+		return
+	}
+	in.notes = append(in.notes, database.Alarm{Code: code, Lane: in.lane, Subject: fmt.Sprintf("%x/%d", in.batch.Journal[:4], e.Seq),
+		Detail: fmt.Sprintf("lane %d, entry %d, at %s by the lane's clock", e.Lane, e.Seq, time.UnixMilli(e.Wall).UTC().Format(time.RFC3339)),
+		Next:   next(code)})
+}
+
+// alarming are the entry types that become alarms.
+var alarming = map[link.EntryType]string{
+	link.EntryForced: "gate_forced", link.EntryTamper: "housing_opened", link.EntryFire: "fire_release",
+	link.EntryRefused: "feed_refused", link.EntryFault: "gate_fault", link.EntryGateLost: "gate_lost", link.EntryScanLost: "scanner_lost",
+}
+
+func next(code string) string {
+	if n, ok := nextSteps[code]; ok {
+		return n
+	}
+	return "Look at the lane's display and its entries around this one."
+}
+
+// Run stores and acknowledges until ctx ends. A database that fails is logged
+// and tried again with the lanes' next sending: nothing was acknowledged.
+func (l *Ledger) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case first := <-l.queue:
+			batches := []incoming{first}
+			for len(batches) < maxTogether && len(l.queue) > 0 {
+				batches = append(batches, <-l.queue)
+			}
+			if err := l.store(ctx, batches); err != nil && ctx.Err() == nil {
+				l.config.Log.Error("store journal entries", "error", err)
+			}
+		}
+	}
+}
+
+// place names one journal.
+type place struct {
+	lane string
+	id   link.JournalID
+}
+
+// store puts batches into one transaction and then acknowledges, per journal,
+// where the ledger stands: also after a gap, so that the lane knows from where
+// to send.
+func (l *Ledger) store(ctx context.Context, batches []incoming) error {
+	journals := map[place]*database.Journal{}
+	stored, repeated := 0, 0
+	err := l.config.DB.Ledger(ctx, func(tx *database.LedgerTx) error {
+		for i := range batches {
+			n, err := l.add(tx, journals, &batches[i])
+			if err != nil {
+				return err
+			}
+			stored, repeated = stored+n, repeated+len(batches[i].rows)-n
+		}
+		for _, j := range journals {
+			if err := tx.SetJournal(*j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.stored.Add(uint64(stored))
+	l.repeated.Add(uint64(repeated))
+	for _, j := range journals {
+		l.acknowledge(ctx, j)
+	}
+	return nil
+}
+
+// add stores what is new of a batch and returns how many entries that were. A
+// batch that does not fit leaves an alarm; only the database's failure is an
+// error.
+func (l *Ledger) add(tx *database.LedgerTx, journals map[place]*database.Journal, in *incoming) (int, error) {
+	j, err := l.journal(tx, journals, in)
+	if err != nil {
+		return 0, err
+	}
+	known, err := fit(tx, j, in)
+	if code := codeOf(err); code != "" {
+		return 0, tx.Raise(l.alarmOf(code, in, err))
+	}
+	if err != nil || known == len(in.rows) {
+		return 0, err
+	}
+	fresh := in.rows[known:]
+	if err := tx.Append(j.Key, l.config.Now().UnixMilli(), fresh); err != nil {
+		return 0, err
+	}
+	for _, a := range in.notes {
+		a.Latest = l.config.Now().UnixMilli()
+		if err := tx.Raise(a); err != nil {
+			return 0, err
+		}
+	}
+	j.Last, j.Chain = fresh[len(fresh)-1].Seq, in.chain[len(in.chain)-1]
+	return len(fresh), nil
+}
+
+func codeOf(err error) string {
+	switch {
+	case errors.Is(err, ErrGap):
+		return CodeGap
+	case errors.Is(err, ErrFork):
+		return CodeFork
+	case errors.Is(err, ErrRewritten):
+		return CodeRewritten
+	}
+	return ""
+}
+
+func (l *Ledger) alarmOf(code string, in *incoming, err error) database.Alarm {
+	subject := fmt.Sprintf("%x", in.batch.Journal[:4])
+	if code != CodeGap { // of a gap the journal is enough: it closes by itself
+		subject = fmt.Sprintf("%s/%d", subject, in.batch.First)
+	}
+	return database.Alarm{Code: code, Lane: in.lane, Subject: subject, Latest: l.config.Now().UnixMilli(), Detail: err.Error(), Next: next(code)}
+}
+
+// journal returns where the ledger stands with the batch's journal. A journal
+// that was not known begins a chain of its own; a lane's second one is alarmed.
+func (l *Ledger) journal(tx *database.LedgerTx, journals map[place]*database.Journal, in *incoming) (*database.Journal, error) {
+	at := place{in.lane, in.batch.Journal}
+	if j := journals[at]; j != nil {
+		return j, nil
+	}
+	j, err := tx.Journal(in.lane, in.batch.Journal)
+	if errors.Is(err, database.ErrNotFound) {
+		j = database.Journal{Lane: in.lane, ID: in.batch.Journal, Chain: link.JournalStart(in.batch.Journal), Started: l.config.Now().UnixMilli()}
+		err = l.begin(tx, &j, in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	journals[at] = &j
+	return &j, nil
+}
+
+func (l *Ledger) begin(tx *database.LedgerTx, j *database.Journal, in *incoming) error {
+	others, err := tx.CountJournals(in.lane)
+	if err != nil {
+		return err
+	}
+	if others > 0 {
+		err := tx.Raise(l.alarmOf(CodeNew, in, fmt.Errorf("journal %x begins; the lane had %d before", j.ID[:4], others)))
+		if err != nil {
+			return err
+		}
+	}
+	return tx.AddJournal(j)
+}
+
+// fit checks a batch against the stored journal and returns how many of its
+// entries are stored already. ErrGap, ErrFork or ErrRewritten if it does not fit.
+func fit(tx *database.LedgerTx, j *database.Journal, in *incoming) (known int, err error) {
+	first := in.batch.First
+	switch {
+	case first > j.Last+1:
+		return 0, fmt.Errorf("%w: stored up to %d, the batch begins at %d", ErrGap, j.Last, first)
+	case first == j.Last+1 && in.batch.Before != j.Chain:
+		return 0, fmt.Errorf("%w: at entry %d", ErrFork, first)
+	case first == j.Last+1:
+		return 0, nil
+	}
+	known = min(int(j.Last+1-first), len(in.rows))
+	if known < len(in.rows) && in.chain[known-1] == j.Chain {
+		return known, nil // the same chain value: the same entries
+	}
+	if err := same(tx, j, in.rows[:known]); err != nil {
+		return 0, err
+	}
+	if known < len(in.rows) { // equal entries on another chain
+		return 0, fmt.Errorf("%w: at entry %d", ErrFork, first)
+	}
+	return known, nil
+}
+
+func same(tx *database.LedgerTx, j *database.Journal, rows []database.Row) error {
+	stored, err := tx.Entries(j.Key, rows[0].Seq, rows[len(rows)-1].Seq)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if i >= len(stored) || !slices.Equal(stored[i], rows[i].Entry) {
+			return fmt.Errorf("%w: entry %d", ErrRewritten, rows[i].Seq)
+		}
+	}
+	return nil
+}
+
+// acknowledge tells the lane how far its journal is on central's disk.
+func (l *Ledger) acknowledge(ctx context.Context, j *database.Journal) {
+	data, err := link.Seal(l.config.Signer, link.TypeAck, l.config.Site,
+		link.Ack{Lane: j.Lane, Journal: j.ID, Seq: j.Last, Chain: j.Chain, Issued: l.config.Now().UnixMilli()})
+	if err != nil {
+		l.config.Log.Error("sign acknowledgement", "lane", j.Lane, "error", err)
+		return
+	}
+	if err := l.config.Publisher.Publish(ctx, l.topics.Ack(j.Lane), data, 0, false); err != nil {
+		l.config.Log.Debug("publish acknowledgement", "lane", j.Lane, "error", err) // the lane sends again
+	}
+}
+
+// Counts are what the ledger did since its start.
+type Counts struct {
+	Stored   uint64 // entries
+	Repeated uint64 // entries that were stored before, or did not fit
+	Refused  uint64 // batches that were not their lane's own
+}
+
+// Counts returns the counters.
+func (l *Ledger) Counts() Counts {
+	return Counts{l.stored.Load(), l.repeated.Load(), l.refused.Load()}
+}

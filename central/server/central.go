@@ -1,0 +1,286 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"turnstile/central/broker"
+	"turnstile/central/database"
+	"turnstile/central/fleet"
+	"turnstile/central/issuer"
+	"turnstile/central/ledger"
+	"turnstile/central/link"
+	"turnstile/central/office"
+	"turnstile/central/status"
+)
+
+// central is a central with all its parts.
+type central struct {
+	config    Config
+	location  *time.Location
+	endpoints Endpoints
+
+	db       *database.DB
+	issuer   *issuer.Issuer
+	alarms   *ledger.Alarms
+	embedded *broker.Embedded // nil with an external broker
+	session  *broker.Session
+	fleet    *fleet.Fleet
+	feed     *status.Feed
+	ledger   *ledger.Ledger
+
+	api, enrol                 *http.Server
+	apiListener, enrolListener net.Listener
+}
+
+// open opens and builds everything; close undoes a half of it as well.
+func (s *central) open(ctx context.Context, phrase []byte) (err error) {
+	if s.location, err = time.LoadLocation(s.config.Timezone); err != nil {
+		return fmt.Errorf("%w: timezone: %w", ErrConfig, err)
+	}
+	if s.apiListener, err = listen(s.config.HTTP.Listen, "http.listen"); err != nil {
+		return err
+	}
+	if s.enrolListener, err = listen(s.config.Enrol.Listen, "enrol.listen"); err != nil {
+		return err
+	}
+	if s.db, err = database.Open(ctx, databasePath(s.config.Data)); err != nil {
+		return err
+	}
+	if s.issuer, err = issuer.Open(keyPath(s.config.Data), s.config.Site, phrase, s.config.Now()); err != nil {
+		if errors.Is(err, issuer.ErrPassphrase) {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+		return err
+	}
+	s.alarms = &ledger.Alarms{DB: s.db, Now: s.config.Now}
+	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openFeed, s.openServers} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func databasePath(data string) string { return filepath.Join(data, "central.db") }
+func keyPath(data string) string      { return filepath.Join(data, "keys") }
+
+// close releases what stages do not own.
+func (s *central) close() {
+	for _, l := range []net.Listener{s.apiListener, s.enrolListener} {
+		if l != nil {
+			l.Close() // closed already after a clean stop
+		}
+	}
+	if s.db != nil {
+		s.db.Close()
+	}
+}
+
+func (s *central) openFleet(ctx context.Context) (err error) {
+	s.fleet, err = fleet.Open(ctx, fleet.Config{
+		Site: s.config.Site, DB: s.db, Issuer: s.issuer, Broker: func() string { return s.endpoints.Broker },
+		TrustRetained: s.config.Broker.External != nil,
+		Enrolled:      s.laneEnrolled, Removed: s.laneRemoved, Alarm: s.alarm, Now: s.config.Now, Log: s.config.Log,
+	})
+	return err
+}
+
+// alarm writes an alarm about what a lane controller sent.
+func (s *central) alarm(ctx context.Context, code, lane, subject, detail string) {
+	const next = "Somebody with the lane's certificate sends what its own key did not sign. Remove the lane and enrol it again."
+	if err := s.alarms.Raise(ctx, code, lane, subject, detail, next); err != nil {
+		s.config.Log.Error("store alarm", "error", err)
+	}
+}
+
+// laneEnrolled ends sessions with an earlier certificate and sends the keys.
+func (s *central) laneEnrolled(ctx context.Context, lane string) {
+	if s.embedded != nil {
+		s.embedded.Disconnect(lane)
+	}
+	if err := s.feed.Enrolled(ctx, lane); err != nil {
+		s.config.Log.Warn("send gate keys", "lane", lane, "error", err) // it asks, or gets them at midnight
+	}
+}
+
+func (s *central) laneRemoved(ctx context.Context, lane string) {
+	if s.embedded != nil {
+		s.embedded.Disconnect(lane)
+	}
+	if err := s.feed.Removed(ctx, lane); err != nil {
+		s.config.Log.Warn("clear retained messages", "lane", lane, "error", err)
+	}
+}
+
+func (s *central) openBroker(context.Context) (err error) {
+	if s.config.Broker.External != nil {
+		return s.openSession(*s.config.Broker.External)
+	}
+	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {
+		return s.issuer.ServerCertificate(s.config.Broker.Hosts, now)
+	}, now: s.config.Now}
+	s.embedded, err = broker.Start(broker.Config{
+		Site: s.config.Site, Listen: s.config.Broker.Listen, Store: filepath.Join(s.config.Data, "broker"),
+		TLS:     &tls.Config{GetCertificate: server.forServer, ClientCAs: s.authority()},
+		Central: issuer.CentralName, Allow: s.fleet.Allow, Log: s.config.Log,
+	})
+	if err != nil {
+		return err
+	}
+	// central reaches its own broker by address, lanes by the first name
+	host, _, err := net.SplitHostPort(s.config.Broker.Listen)
+	if err != nil {
+		return fmt.Errorf("%w: broker.listen: %w", ErrConfig, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	port := fmt.Sprint(s.embedded.Port())
+	return s.openSession(External{
+		URL:       "ssl://" + net.JoinHostPort(host, port),
+		Advertise: "ssl://" + net.JoinHostPort(s.config.Broker.Hosts[0], port),
+	})
+}
+
+// authority is the pool with central's own authority.
+func (s *central) authority() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.issuer.Authority())
+	return pool
+}
+
+// Waiting messages a subscription may have: journals wait at the ledger, and a
+// lane sends again what was dropped.
+const (
+	logQueue   = 256
+	stateQueue = 4096
+	askQueue   = 1024
+)
+
+func (s *central) openSession(e External) error {
+	if s.endpoints.Broker = e.Advertise; e.Advertise == "" {
+		s.endpoints.Broker = e.URL
+	}
+	t, err := s.sessionTLS(e)
+	if err != nil {
+		return err
+	}
+	topics := link.Topics{Site: s.config.Site}
+	by := func(handle func(ctx context.Context, lane string, m broker.Message) error) func(context.Context, broker.Message) {
+		return func(ctx context.Context, m broker.Message) {
+			lane := topics.Lane(m.Topic)
+			if len(m.Payload) == 0 || lane == "" {
+				return // a cleared retained message
+			}
+			if err := handle(ctx, lane, m); err != nil && ctx.Err() == nil {
+				s.config.Log.Warn("message refused", "topic", m.Topic, "error", err)
+			}
+		}
+	}
+	s.session = broker.NewSession(broker.SessionConfig{
+		URL: e.URL, TLS: t, ClientID: fleet.ReservedID, Log: s.config.Log,
+		Subscriptions: []broker.Subscription{
+			{Filter: topics.AllLogs(), Queue: logQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
+				return s.ledger.Take(ctx, lane, m.Payload)
+			})},
+			{Filter: topics.AllStates(), Queue: stateQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
+				return s.fleet.Report(ctx, lane, m.Payload, m.Retained)
+			})},
+			{Filter: topics.AllAsks(), Queue: askQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
+				return s.feed.Ask(ctx, lane, m.Payload)
+			})},
+		},
+		Connected: func(ctx context.Context) {
+			if err := s.feed.Online(ctx); err != nil && ctx.Err() == nil {
+				s.config.Log.Warn("publish the feed", "error", err)
+			}
+		},
+	})
+	return nil
+}
+
+func (s *central) openFeed(ctx context.Context) error {
+	seed, err := s.config.seed()
+	if err != nil {
+		return fmt.Errorf("%w: zones: %w", ErrConfig, err)
+	}
+	s.feed, err = status.Open(ctx, status.Config{
+		Site: s.config.Site, Capacity: s.config.Capacity, Location: s.location, Heads: s.config.Heads, Seed: seed,
+		DB: s.db, Issuer: s.issuer, Publisher: s.session, Lanes: s.sealTo, Keys: s.fleet.Keys, Alarm: s.alarm,
+		Now: s.config.Now, Log: s.config.Log,
+	})
+	if err != nil {
+		return err
+	}
+	s.ledger = ledger.New(ledger.Config{
+		Site: s.config.Site, DB: s.db, Signer: s.issuer.Status(), Publisher: s.session, Keys: s.fleet.Keys, Alarms: s.alarms,
+		Location: s.location, Now: s.config.Now, Log: s.config.Log,
+	})
+	return nil
+}
+
+// sealTo lists the enrolled lane controllers for the feed.
+func (s *central) sealTo() []status.Lane {
+	var list []status.Lane
+	for _, l := range s.fleet.Lanes() {
+		if !l.Enrolled.IsZero() {
+			list = append(list, status.Lane{ID: l.ID, SealKey: l.SealKey, Enrolled: l.Enrolled})
+		}
+	}
+	return list
+}
+
+func (s *central) openServers(context.Context) (err error) {
+	metrics := prometheus.NewRegistry()
+	s.register(metrics)
+	handler := office.New(s.services(), office.Options{Version: s.config.Version, Zone: s.location, Log: s.config.Log, Metrics: metrics, Now: s.config.Now})
+	if s.api, err = newAPI(handler, s.config.HTTP); err != nil {
+		return err
+	}
+	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {
+		return s.issuer.ServerCertificate(s.config.Enrol.Hosts, now)
+	}, now: s.config.Now}
+	s.enrol = office.Server(s.fleet.Handler())
+	s.enrol.TLSConfig = &tls.Config{GetCertificate: server.forServer, MinVersion: tls.VersionTLS12}
+	s.endpoints.HTTP = s.baseURL()
+	s.endpoints.Enrol = "https://" + reach(s.enrolListener.Addr(), s.config.Enrol.Hosts)
+	return nil
+}
+
+// sessionTLS makes the client side of the session from files, or from central's
+// own authority.
+func (s *central) sessionTLS(e External) (*tls.Config, error) {
+	t := &tls.Config{RootCAs: s.authority(), MinVersion: tls.VersionTLS12}
+	if e.CA != "" {
+		text, err := os.ReadFile(e.CA)
+		if err != nil {
+			return nil, fmt.Errorf("%w: broker.external.ca: %w", ErrConfig, err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%w: broker.external.ca: %s holds no certificate", ErrConfig, e.CA)
+		}
+	}
+	if e.Certificate != "" {
+		c, err := tls.LoadX509KeyPair(e.Certificate, e.Key)
+		if err != nil {
+			return nil, fmt.Errorf("%w: broker.external.certificate: %w", ErrConfig, err)
+		}
+		t.Certificates = []tls.Certificate{c}
+		return t, nil
+	}
+	own := &renewing{make: s.issuer.CentralCertificate, now: s.config.Now}
+	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get() }
+	return t, nil
+}

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"turnstile/central/broker"
+	"turnstile/central/database"
+	"turnstile/central/issuer"
+)
+
+// Mosquitto writes all files that a mosquitto needs to serve this central's
+// site on a port, reached under hosts, into dir, and returns the path of its
+// mosquitto.conf. It can run beside a server. Written again after a lane was
+// removed, they refuse that lane's certificate.
+func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port int) (string, error) {
+	if err := c.complete(); err != nil {
+		return "", err
+	}
+	phrase, err := c.Passphrase.Read()
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	now := c.Now()
+	db, err := database.Open(ctx, databasePath(c.Data))
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	i, err := issuer.Open(keyPath(c.Data), c.Site, phrase, now)
+	if err != nil {
+		return "", err
+	}
+	m := broker.Mosquitto{Site: c.Site, Central: issuer.CentralName, Port: port, Authority: i.Authority()}
+	if m.Server, err = i.ServerCertificate(hosts, now); err != nil {
+		return "", err
+	}
+	if m.Client, err = i.CentralCertificate(now); err != nil {
+		return "", err
+	}
+	if m.Revoked, err = revoked(ctx, db, i, c); err != nil {
+		return "", err
+	}
+	return broker.MosquittoFiles(dir, m)
+}
+
+func revoked(ctx context.Context, db *database.DB, i *issuer.Issuer, c Config) ([]byte, error) {
+	rows, err := db.RemovedCertificates(ctx, c.Now().UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("read removed certificates: %w", err)
+	}
+	var serials []*big.Int
+	for _, r := range rows {
+		n, ok := new(big.Int).SetString(r.Serial, 16)
+		if !ok {
+			return nil, fmt.Errorf("%w: serial %q", database.ErrDamaged, r.Serial)
+		}
+		serials = append(serials, n)
+	}
+	return i.RevocationList(serials, c.Now())
+}

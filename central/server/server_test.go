@@ -1,0 +1,530 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"turnstile/central/link"
+	"turnstile/central/office"
+	"turnstile/central/office/officetest"
+	"turnstile/central/pass"
+)
+
+// patience bounds each wait of a test.
+const patience = 20 * time.Second
+
+// running is a central that runs inside the test.
+type running struct {
+	config    Config
+	endpoints Endpoints
+	stop      func() error
+}
+
+// configure returns a configuration on free ports with data in a new folder.
+func configure(t *testing.T) Config {
+	t.Helper()
+	t.Setenv("TEST_PASSPHRASE", "correct horse battery")
+	c := Default()
+	c.Data = filepath.Join(t.TempDir(), "data")
+	c.Passphrase.Env = "TEST_PASSPHRASE"
+	c.HTTP.Listen, c.Enrol.Listen, c.Broker.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	c.Heads, c.Log = 200*time.Millisecond, slog.New(slog.DiscardHandler)
+	return c
+}
+
+func run(t *testing.T, c Config) *running {
+	t.Helper()
+	r := &running{config: c}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan Endpoints, 1), make(chan error, 1)
+	go func() { ended <- Run(ctx, c, func(e Endpoints) { ready <- e }) }()
+	stopped := false
+	r.stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	select {
+	case r.endpoints = <-ready:
+	case err := <-ended:
+		t.Fatalf("Run: %v", err)
+	case <-time.After(patience):
+		t.Fatal("central is not ready")
+	}
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return r
+}
+
+// api calls the API with an admin's token.
+type api struct {
+	base, token string
+}
+
+func (r *running) api(t *testing.T) *api {
+	t.Helper()
+	store, closer, err := OpenTokens(context.Background(), r.config.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closer.Close()
+	token, err := store.Create(context.Background(), "test-"+rand.Text()[:6], office.Admin, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &api{r.endpoints.HTTP + office.Base, token}
+}
+
+func (a *api) call(t *testing.T, method, path string, body, answer any) int {
+	t.Helper()
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request, err := http.NewRequest(method, a.base+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+a.token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer != nil {
+		if err := json.Unmarshal(data, answer); err != nil {
+			t.Fatalf("%s %s: %s: %v", method, path, data, err)
+		}
+	}
+	return response.StatusCode
+}
+
+// lane is a lane controller made of the contract alone: it enrols, follows the
+// feed, and sends its journal.
+type lane struct {
+	id      string
+	topics  link.Topics
+	answer  link.EnrolAnswer
+	journal ed25519.PrivateKey
+	seal    *ecdh.PrivateKey
+	tls     *tls.Config
+	client  mqtt.Client
+	got     chan mqtt.Message
+	lost    chan struct{}
+}
+
+// KeyID and Sign make the lane a link.Signer.
+func (l *lane) KeyID() link.KeyID { return link.IDOf(l.journal.Public().(ed25519.PublicKey)) }
+
+func (l *lane) Sign(message []byte) ([]byte, error) { return ed25519.Sign(l.journal, message), nil }
+
+// request makes the lane's keys and its enrolment request.
+func (l *lane) request(t *testing.T, token link.EnrolToken) link.EnrolRequest {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.journal, l.seal = private, seal
+	l.tls = &tls.Config{Certificates: []tls.Certificate{{PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	return link.EnrolRequest{TokenID: token.ID[:], TokenSecret: token.Secret[:], CSR: csr, JournalKey: public, SealKey: seal.PublicKey().Bytes()}
+}
+
+// pinned is an HTTPS client that trusts the authority whose certificate has the hash.
+func pinned(authority link.Hash) *http.Client {
+	return &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, // verified below, against the pinned hash
+		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
+			for _, der := range raw {
+				if sha256.Sum256(der) != authority {
+					continue
+				}
+				pool := x509.NewCertPool()
+				ca, err := x509.ParseCertificate(der)
+				if err != nil {
+					return err
+				}
+				pool.AddCert(ca)
+				leaf, err := x509.ParseCertificate(raw[0])
+				if err != nil {
+					return err
+				}
+				_, err = leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: "localhost"})
+				return err
+			}
+			return errors.New("not the pinned authority")
+		},
+	}}}
+}
+
+func postEnrol(t *testing.T, r *running, authority link.Hash, request any) (int, []byte) {
+	t.Helper()
+	body, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := pinned(authority).Post(r.endpoints.Enrol+link.EnrolPath, "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, data
+}
+
+// enrol invites and enrols a lane controller.
+func (r *running) enrol(t *testing.T, a *api, id string) *lane {
+	t.Helper()
+	var invited struct {
+		Token string `json:"token"`
+	}
+	if code := a.call(t, "POST", "/lanes", map[string]string{"id": id}, &invited); code/100 != 2 {
+		t.Fatalf("POST /lanes: %d", code)
+	}
+	token, err := link.ParseEnrolToken(invited.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lane{id: id, topics: link.Topics{Site: r.config.Site}, got: make(chan mqtt.Message, 1000), lost: make(chan struct{})}
+	code, data := postEnrol(t, r, token.Authority, l.request(t, token))
+	if code != http.StatusOK {
+		t.Fatalf("enrol: %d %s", code, data)
+	}
+	if err := json.Unmarshal(data, &l.answer); err != nil {
+		t.Fatal(err)
+	}
+	authority, err := x509.ParseCertificate(l.answer.Authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.tls.RootCAs = x509.NewCertPool()
+	l.tls.RootCAs.AddCert(authority)
+	l.tls.Certificates[0].Certificate = [][]byte{l.answer.Certificate}
+	return l
+}
+
+func (l *lane) connect(t *testing.T) error {
+	t.Helper()
+	l.client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker(l.answer.Broker).SetClientID(l.id).SetTLSConfig(l.tls).
+		SetProtocolVersion(4).SetAutoReconnect(false).SetOrderMatters(true).
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.got <- m }).
+		SetConnectionLostHandler(func(mqtt.Client, error) { close(l.lost) }))
+	token := l.client.Connect()
+	if !token.WaitTimeout(patience) {
+		t.Fatal("connect does not end")
+	}
+	if token.Error() != nil {
+		return token.Error()
+	}
+	t.Cleanup(func() { l.client.Disconnect(0) })
+	for _, filter := range []string{l.topics.Feed(), l.topics.Down(l.id)} {
+		if !l.client.Subscribe(filter, 0, nil).WaitTimeout(patience) {
+			t.Fatal("no SUBACK")
+		}
+	}
+	return nil
+}
+
+func (l *lane) publish(t *testing.T, topic string, kind link.Type, payload any, retained bool) {
+	t.Helper()
+	data, err := link.Seal(l, kind, l.topics.Site, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !l.client.Publish(topic, 1, retained, data).WaitTimeout(patience) {
+		t.Fatal("publish does not end")
+	}
+}
+
+// await returns the next message on a topic that fits.
+func (l *lane) await(t *testing.T, topic string, fits func(payload []byte) bool) []byte {
+	t.Helper()
+	over := time.After(patience)
+	for {
+		select {
+		case m := <-l.got:
+			if m.Topic() == topic && fits(m.Payload()) {
+				return m.Payload()
+			}
+		case <-over:
+			t.Fatalf("nothing fitting on %s", topic)
+		}
+	}
+}
+
+// open opens a message of central, or fails.
+func open[T any](t *testing.T, kind link.Type, keys link.Keys, data []byte) *T {
+	t.Helper()
+	v, err := link.Open[T](data, kind, "campus", keys, link.MaxDocument)
+	if err != nil {
+		t.Fatalf("open message: %v", err)
+	}
+	return v
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick, over := time.NewTicker(10*time.Millisecond), time.After(patience)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-over:
+			t.Fatalf("%s: not within %s", what, patience)
+		}
+	}
+}
+
+// TestSpine runs the whole of central with one lane made of the contract:
+// enrol, follow the feed from the root key on, issue, verify, revoke, refuse,
+// journal, acknowledge, read the ledger, remove the lane.
+func TestSpine(t *testing.T) {
+	r := run(t, configure(t))
+	a := r.api(t)
+	l := r.enrol(t, a, "N1")
+	if err := l.connect(t); err != nil {
+		t.Fatal(err)
+	}
+	all := func([]byte) bool { return true }
+
+	m, err := link.ParseKeys(l.await(t, l.topics.Keys(), all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := m.OpenDelegation("campus", l.answer.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyset, err := m.OpenKeyset("campus", d)
+	if err != nil || len(keyset.Keys) < 5 {
+		t.Fatalf("keyset of %d keys: %v", len(keyset.Keys), err)
+	}
+	statusKeys := link.KeysOf(d.Status...)
+	rules := open[link.Rules](t, link.TypeRules, statusKeys, l.retained(t, l.topics.Rules()))
+	today, _ := rules.Campus(time.Now().Unix())
+	sealed := open[link.GateKeys](t, link.TypeGateKeys, link.KeysOf(d.Keyset...), l.retained(t, l.topics.GateKeys("N1")))
+	gate, err := sealed.Unseal("campus", l.seal)
+	if err != nil || len(gate) != 3 || gate[1].Day != today {
+		t.Fatalf("gate keys %d: %v", len(gate), err)
+	}
+	head := open[link.Head](t, link.TypeHead, statusKeys, l.retained(t, l.topics.Head()))
+	var snaps []*link.Snapshot
+	for _, h := range head.Snapshots {
+		snaps = append(snaps, open[link.Snapshot](t, link.TypeSnapshot, statusKeys, l.retained(t, l.topics.Day(h.Day))))
+	}
+	state, err := link.StateOf(snaps)
+	if err != nil || state.Root() != head.Root || state.Seq != head.Seq {
+		t.Fatalf("snapshots at %d, head at %d: %v", state.Seq, head.Seq, err)
+	}
+
+	var issued struct{ ID, Code string }
+	order := map[string]any{"kind": "guest", "holder": "20012345", "guest_name": "A. Guest", "day": today.String(), "zones": []int{0}, "start": "00:00", "length": "24h", "live": true}
+	if code := a.call(t, "POST", "/passes", order, &issued); code != http.StatusCreated {
+		t.Fatalf("issue: %d", code)
+	}
+	c, reason := pass.Parse([]byte(issued.Code))
+	key, ok := keyset.Find(c.KeyID)
+	if reason != pass.Granted || !ok || !key.Signs(c.Kind, today) || !c.Verify(key.Public) || !c.Live {
+		t.Fatalf("code %s, key found %v, live %v", reason, ok, c.Live)
+	}
+	if _, reason = c.VerifyLive(gate[1].Key, pass.SlotAt(time.Now().Unix()), 1); reason != pass.Granted {
+		t.Fatalf("live tag: %s", reason)
+	}
+
+	if code := a.call(t, "POST", "/passes/"+issued.ID+"/revoke", map[string]string{"reason": "test"}, nil); code/100 != 2 {
+		t.Fatalf("revoke: %d", code)
+	}
+	delta := open[link.Delta](t, link.TypeDelta, statusKeys, l.await(t, l.topics.Delta(), all))
+	events, err := delta.Events()
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := state.Apply(events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if root := after.Root(); after.Chain != delta.After || !bytes.Equal(delta.Root, root[:]) || after.Day(today).Status(c.Index) != link.Revoked {
+		t.Fatalf("after the delta: %v", after.Day(today).Statuses())
+	}
+	l.await(t, l.topics.Head(), func(p []byte) bool {
+		h := open[link.Head](t, link.TypeHead, statusKeys, p)
+		return h.Seq == after.Seq && h.Root == after.Root()
+	})
+
+	l.testJournal(t, a, statusKeys, c.ID(), after)
+	l.testAsk(t, state, after, statusKeys)
+
+	if code := a.call(t, "DELETE", "/lanes/N1", nil, nil); code/100 != 2 {
+		t.Fatalf("remove lane: %d", code)
+	}
+	select {
+	case <-l.lost:
+	case <-time.After(patience):
+		t.Fatal("a removed lane stays connected")
+	}
+	if err := l.connect(t); err == nil {
+		t.Fatal("a removed lane connects again")
+	}
+}
+
+// testJournal: a report makes the revocation known, entries get into the ledger
+// exactly once.
+func (l *lane) testJournal(t *testing.T, a *api, keys link.Keys, id pass.ID, state *link.State) {
+	report := link.LaneState{Lane: "N1", Boot: 1, Alive: true, Epoch: state.Epoch, Seq: state.Seq, Chain: state.Chain, Program: "test"}
+	l.publish(t, l.topics.State("N1"), link.TypeState, report, true)
+	var shown struct {
+		Status    string
+		RefusedBy struct {
+			Lanes, Of int
+			Since     *time.Time
+		} `json:"refused_by"`
+	}
+	eventually(t, "1 of 1 lanes refuses", func() bool {
+		a.call(t, "GET", "/passes/"+id.String(), nil, &shown)
+		return shown.RefusedBy.Lanes == 1 && shown.RefusedBy.Of == 1
+	})
+
+	journal, before := link.JournalID{1}, link.JournalStart(link.JournalID{1})
+	entry := link.Entry{Type: link.EntryDenied, Lane: 1, Seq: 1, Boot: 1, Wall: time.Now().UnixMilli(), Reason: pass.Revoked, Kind: pass.Guest, Pass: id}
+	batch := link.NewBatch("N1", journal, 1, before, [][]byte{entry.Append(nil)})
+	for range 3 {
+		l.publish(t, l.topics.Log("N1"), link.TypeBatch, batch, false)
+		ack := open[link.Ack](t, link.TypeAck, keys, l.await(t, l.topics.Ack("N1"), func([]byte) bool { return true }))
+		if ack.Seq != 1 || ack.Chain != batch.After || ack.Journal != journal {
+			t.Fatalf("acknowledged %+v", ack)
+		}
+	}
+	var passages struct{ Passages []map[string]any }
+	if code := a.call(t, "GET", "/passages", nil, &passages); code != http.StatusOK || len(passages.Passages) != 1 {
+		t.Fatalf("passages: %d, %d rows", code, len(passages.Passages))
+	}
+}
+
+// testAsk: the range that a lane missed comes again.
+func (l *lane) testAsk(t *testing.T, from, to *link.State, keys link.Keys) {
+	l.publish(t, l.topics.Ask("N1"), link.TypeAsk, link.Ask{Lane: "N1", Want: link.WantRange, Epoch: from.Epoch, From: from.Seq, To: to.Seq}, false)
+	delta := open[link.Delta](t, link.TypeDelta, keys, l.await(t, l.topics.Repeat("N1"), func([]byte) bool { return true }))
+	if delta.From != from.Seq || delta.To != to.Seq || delta.Before != from.Chain || delta.After != to.Chain {
+		t.Fatalf("repeated %+v", delta)
+	}
+}
+
+// retained asks the broker for what it keeps on a topic.
+func (l *lane) retained(t *testing.T, topic string) []byte {
+	t.Helper()
+	if !l.client.Unsubscribe(l.topics.Feed()).WaitTimeout(patience) || !l.client.Subscribe(l.topics.Feed(), 0, nil).WaitTimeout(patience) ||
+		!l.client.Subscribe(l.topics.Down(l.id), 0, nil).WaitTimeout(patience) {
+		t.Fatal("no answer to a subscription")
+	}
+	return l.await(t, topic, func(p []byte) bool { return len(p) > 0 })
+}
+
+// TestOffice runs the conformance suite of the API's services on the real ones.
+func TestOffice(t *testing.T) {
+	c := configure(t)
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	s := &central{config: c}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.open(context.Background(), []byte("correct horse battery")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.serve(ctx, func(Endpoints) {}) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	officetest.Suite(t, s.services(), time.Now().In(s.location))
+	eventually(t, "healthy", func() bool { return s.services().Feed.Healthy(ctx) == nil })
+}
+
+// TestRefusedStarts: what is wrong is named, and nothing was started.
+func TestRefusedStarts(t *testing.T) {
+	c := configure(t)
+	r := run(t, c)
+	start := func(c Config) error {
+		return Run(context.Background(), c, func(Endpoints) { t.Error("started") })
+	}
+	if err := start(c); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second central: %v", err)
+	}
+	other := configure(t)
+	other.HTTP.Listen = strings.TrimPrefix(r.endpoints.HTTP, "http://")
+	if err := start(other); !errors.Is(err, ErrListen) || !strings.Contains(err.Error(), other.HTTP.Listen) {
+		t.Errorf("port in use: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, EndpointsFile)); err != nil {
+		t.Error(err)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, EndpointsFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("endpoints after the stop: %v", err)
+	}
+	t.Setenv("TEST_PASSPHRASE", "wrong battery")
+	if err := start(c); !errors.Is(err, ErrConfig) {
+		t.Errorf("wrong passphrase: %v", err)
+	}
+	c.Passphrase.Env = "TEST_NO_SUCH_PASSPHRASE"
+	if err := start(c); !errors.Is(err, ErrConfig) {
+		t.Errorf("no passphrase: %v", err)
+	}
+}

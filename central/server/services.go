@@ -1,0 +1,229 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"turnstile/central/broker"
+	"turnstile/central/database"
+	"turnstile/central/link"
+	"turnstile/central/office"
+	"turnstile/central/status"
+)
+
+// rules is the API's office.Rules.
+type rules struct{ *central }
+
+func (s rules) Rules(context.Context) (link.Rules, error) { return clone(s.feed.View().Rules) }
+
+// clone copies rules whole: those in force are shared.
+func clone(r link.Rules) (out link.Rules, err error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return out, fmt.Errorf("copy rules: %w", err)
+	}
+	if err := json.Unmarshal(data, &out); err != nil {
+		return out, fmt.Errorf("copy rules: %w", err)
+	}
+	return out, nil
+}
+
+func (s rules) SetRules(ctx context.Context, by string, r link.Rules) (link.Rules, error) {
+	r, err := clone(r)
+	if err != nil {
+		return r, err
+	}
+	r, err = s.feed.SetRules(ctx, by, r)
+	switch {
+	case errors.Is(err, status.ErrVersion):
+		return r, office.Refuse(office.ErrConflict, "Somebody changed the rules meanwhile; read them again and repeat the change.")
+	case errors.Is(err, status.ErrRules):
+		return r, office.Refuse(office.ErrInvalid, "These rules contradict themselves: %s.", err)
+	case err != nil:
+		return r, err
+	}
+	return clone(r)
+}
+
+// feed is the API's office.Feed.
+type feed struct{ *central }
+
+func (s feed) State(ctx context.Context) (office.FeedState, error) {
+	v := s.feed.View()
+	out := office.FeedState{Site: s.config.Site, Timezone: s.config.Timezone, Head: v.Head, Keys: v.Keys.Keys}
+	for _, l := range v.State.Days {
+		issued, err := s.db.Issued(ctx, l.Day)
+		if err != nil {
+			return out, fmt.Errorf("count passes: %w", err)
+		}
+		out.Days = append(out.Days, office.DayState{Day: l.Day, Capacity: l.Capacity, Issued: issued, Refused: l.Refused()})
+	}
+	return out, nil
+}
+
+// healthLimit bounds the time that a look at our health takes.
+const healthLimit = 800 * time.Millisecond
+
+var errSigner = errors.New("the signer's signatures do not verify")
+
+func (s feed) Healthy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	defer cancel()
+	if err := s.db.Ping(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if !s.session.Online() {
+		return fmt.Errorf("broker: %w", broker.ErrOffline)
+	}
+	probe, err := link.Seal(s.issuer.Status(), link.TypeAck, s.config.Site, link.Ack{})
+	if err == nil {
+		_, err = link.Open[link.Ack](probe, link.TypeAck, s.config.Site, s.issuer.StatusKeys(), link.MaxState)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errSigner, err)
+	}
+	if today := s.feed.Today(); s.feed.View().State.Day(today) == nil {
+		return fmt.Errorf("feed: the list of %s is not open", today)
+	}
+	return nil
+}
+
+// tokens is the API's office.Tokens.
+type tokens struct {
+	db  *database.DB
+	now func() time.Time
+}
+
+// OpenTokens opens the API tokens of a data folder, also beside a server that
+// runs on it. The closer closes the database.
+func OpenTokens(ctx context.Context, data string) (office.Tokens, io.Closer, error) {
+	db, err := database.Open(ctx, databasePath(data))
+	if err != nil {
+		return nil, nil, err
+	}
+	return tokens{db, time.Now}, db, nil
+}
+
+// tokenPrefix begins each API token, so that scanners for leaked secrets find it.
+const tokenPrefix = "turnstile-api-1."
+
+// tokenID is how many characters of a token name its row; the rest is secret.
+const tokenID = 12
+
+func (s tokens) Create(ctx context.Context, name string, role office.Role, expires time.Time) (string, error) {
+	if !link.ValidID(name) || role != office.Viewer && role != office.Issuer && role != office.Admin {
+		return "", office.Refuse(office.ErrInvalid, "A name is 1 to 32 of A-Z a-z 0-9 _ -, a role viewer, issuer or admin.")
+	}
+	id, secret := rand.Text()[:tokenID], rand.Text()
+	t := database.Token{ID: id, Name: name, Role: string(role), Secret: sha256.Sum256([]byte(secret)), Created: s.now().UnixMilli()}
+	if !expires.IsZero() {
+		t.Expires = expires.UnixMilli()
+	}
+	err := s.db.AddToken(ctx, t)
+	if errors.Is(err, database.ErrConflict) {
+		return "", office.Refuse(office.ErrConflict, "There is a token %s; revoke it first or take another name.", name)
+	}
+	if err != nil {
+		return "", fmt.Errorf("store token: %w", err)
+	}
+	return tokenPrefix + id + "." + secret, nil
+}
+
+func officeToken(t database.Token) office.Token {
+	out := office.Token{Name: t.Name, Role: office.Role(t.Role), Created: time.UnixMilli(t.Created)}
+	if t.Expires != 0 {
+		out.Expires = time.UnixMilli(t.Expires)
+	}
+	if t.Used != 0 {
+		out.Used = time.UnixMilli(t.Used)
+	}
+	return out
+}
+
+func (s tokens) List(ctx context.Context) ([]office.Token, error) {
+	rows, err := s.db.Tokens(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	out := make([]office.Token, 0, len(rows))
+	for _, t := range rows {
+		out = append(out, officeToken(t))
+	}
+	return out, nil
+}
+
+func (s tokens) Revoke(ctx context.Context, name string) error {
+	err := s.db.RevokeToken(ctx, name, s.now().UnixMilli())
+	if errors.Is(err, database.ErrNotFound) {
+		return office.Refuse(office.ErrNotFound, "There is no token %.40q.", name)
+	}
+	return err
+}
+
+func (s tokens) Check(ctx context.Context, secret string) (office.Token, error) {
+	rest, ok := strings.CutPrefix(secret, tokenPrefix)
+	id, key, cut := strings.Cut(rest, ".")
+	if !ok || !cut || len(id) != tokenID || len(key) > 64 {
+		return office.Token{}, office.ErrNotFound
+	}
+	t, err := s.db.Token(ctx, id)
+	if errors.Is(err, database.ErrNotFound) {
+		return office.Token{}, office.ErrNotFound
+	}
+	if err != nil {
+		return office.Token{}, fmt.Errorf("find token: %w", err)
+	}
+	now, hash := s.now(), sha256.Sum256([]byte(key))
+	if subtle.ConstantTimeCompare(hash[:], t.Secret[:]) != 1 || t.Expires != 0 && now.UnixMilli() >= t.Expires {
+		return office.Token{}, office.ErrNotFound
+	}
+	if minute := now.Truncate(time.Minute).UnixMilli(); t.Used < minute {
+		t.Used = minute
+		if err := s.db.TokenUsed(ctx, id, minute); err != nil {
+			return office.Token{}, fmt.Errorf("note use of token: %w", err)
+		}
+	}
+	return officeToken(t), nil
+}
+
+// register adds central's own metrics.
+func (s *central) register(r *prometheus.Registry) {
+	gauge := func(name, help string, f func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "turnstile_" + name, Help: help}, f))
+	}
+	count := func(name, help string, f func() float64) {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "turnstile_" + name, Help: help}, f))
+	}
+	gauge("feed_seq", "Number of the newest feed event.", func() float64 { return float64(s.feed.View().State.Seq) })
+	gauge("feed_refused", "Passes revoked or held on the open days.", func() float64 { return float64(s.feed.View().Head.Revoked) })
+	gauge("broker_online", "1 while central is connected to the broker.", func() float64 {
+		if s.session.Online() {
+			return 1
+		}
+		return 0
+	})
+	count("broker_lost_total", "Connections to the broker that broke.", func() float64 { return float64(s.session.Lost()) })
+	count("broker_dropped_total", "Messages dropped because their handler was behind.", func() float64 { return float64(s.session.Dropped()) })
+	gauge("lanes_enrolled", "Enrolled lane controllers.", func() float64 { return float64(len(s.sealTo())) })
+	gauge("lanes_alive", "Lane controllers that are connected.", func() (n float64) {
+		for _, l := range s.fleet.Lanes() {
+			if l.Alive {
+				n++
+			}
+		}
+		return n
+	})
+	count("ledger_entries_total", "Journal entries stored.", func() float64 { return float64(s.ledger.Counts().Stored) })
+	count("ledger_repeated_total", "Journal entries that were stored before or did not fit.", func() float64 { return float64(s.ledger.Counts().Repeated) })
+	count("ledger_refused_total", "Batches that were not their lane's own.", func() float64 { return float64(s.ledger.Counts().Refused) })
+}

@@ -1,0 +1,235 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"turnstile/central/database"
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+// Change is what somebody wants lanes to think of a pass.
+type Change struct {
+	ID     pass.ID
+	Status link.Status
+	By     string
+	Reason string
+}
+
+// change is a Change on its way through Run.
+type change struct {
+	Change
+	pass database.Pass
+	err  error
+	done chan struct{}
+}
+
+// SetStatus changes a pass's status and returns its row when that is durable;
+// the delta goes out right after. The status that stands already changes
+// nothing. ErrClosed for a day whose list lanes no longer have,
+// database.ErrNotFound for an unknown pass.
+func (f *Feed) SetStatus(ctx context.Context, c Change) (database.Pass, error) {
+	r := &change{Change: c, done: make(chan struct{})}
+	select {
+	case f.changes <- r:
+	case <-ctx.Done():
+		return database.Pass{}, ctx.Err()
+	}
+	select {
+	case <-r.done:
+		return r.pass, r.err
+	case <-ctx.Done():
+		return database.Pass{}, ctx.Err() // it may still become durable
+	}
+}
+
+// change takes all waiting changes into one transaction and publishes them.
+func (f *Feed) change(ctx context.Context, first *change) {
+	batch := []*change{first}
+	for len(batch) < maxChanges && len(f.changes) > 0 {
+		batch = append(batch, <-f.changes)
+	}
+	w := f.begin()
+	err := f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+		for _, c := range batch {
+			if err := w.apply(tx, c); err != nil {
+				return err
+			}
+		}
+		return w.append(tx)
+	})
+	for _, c := range batch {
+		if err != nil {
+			c.err = fmt.Errorf("change status: %w", err)
+		}
+	}
+	if err == nil {
+		f.took(w) // before the answers: who asks next sees the new state
+	}
+	for _, c := range batch {
+		close(c.done)
+	}
+	if err == nil && len(w.events) > 0 {
+		f.publishChange(ctx, w)
+	}
+}
+
+// work collects the events of one transaction.
+type work struct {
+	feed   *Feed
+	now    int64
+	today  pass.Day
+	before *link.State
+	after  *link.State
+	events []link.Event
+	urgent bool
+}
+
+func (f *Feed) begin() *work {
+	return &work{feed: f, now: f.config.Now().UnixMilli(), today: f.Today(), before: f.state, after: f.state}
+}
+
+func (w *work) add(e link.Event) (seq uint64) {
+	w.events = append(w.events, e)
+	w.urgent = w.urgent || e.Type == link.Revoke || e.Type == link.Hold
+	return w.before.Seq + uint64(len(w.events))
+}
+
+var eventOf = map[link.Status]link.EventType{link.Good: link.Release, link.Revoked: link.Revoke, link.Held: link.Hold}
+
+// actions name the changes in the audit.
+var actions = map[link.Status]string{link.Good: "release", link.Revoked: "revoke", link.Held: "hold"}
+
+// apply makes one change. What is wrong with the change itself goes to its
+// caller; an error returned here undoes the whole transaction.
+func (w *work) apply(tx *database.FeedTx, c *change) error {
+	event, known := eventOf[c.Status]
+	p, err := tx.Pass(c.ID)
+	switch {
+	case errors.Is(err, database.ErrNotFound):
+		c.err = err
+		return nil
+	case err != nil:
+		return err
+	case !known:
+		c.err = fmt.Errorf("%w: status %d", link.ErrMalformed, c.Status)
+		return nil
+	case c.ID.Day+1 < w.today:
+		c.err = fmt.Errorf("%w: %s", ErrClosed, c.ID.Day)
+		return nil
+	}
+	if p.Status != c.Status {
+		p.Status, p.StatusSeq = c.Status, 0
+		p.Changed, p.ChangedBy, p.Reason = w.now, c.By, c.Reason
+		if w.before.Day(c.ID.Day) != nil {
+			p.StatusSeq = w.add(link.Event{Type: event, Day: c.ID.Day, Value: c.ID.Index})
+		}
+		if err := tx.SetStatus(&p); err != nil {
+			return err
+		}
+		if err := tx.Audit(w.now, c.By, actions[c.Status], c.ID.String(), c.Reason); err != nil {
+			return err
+		}
+	}
+	c.pass = p
+	return nil
+}
+
+// append applies the collected events to the state and writes them to the log.
+func (w *work) append(tx *database.FeedTx) (err error) {
+	if w.after, err = w.before.Apply(w.events); err != nil {
+		return err
+	}
+	return tx.Append(w.before.Epoch, w.before.Seq+1, w.before.Chain, w.now, w.events)
+}
+
+// took makes the committed state the feed's.
+func (f *Feed) took(w *work) {
+	f.state = w.after
+	f.show(f.head())
+}
+
+// renewal tells what of the feed's documents is new.
+type renewal struct{ keys, days, snapshots bool }
+
+// roll closes and opens lists so that yesterday's, today's and tomorrow's are
+// open, renews the keys, and takes new snapshots if the days changed or the old
+// ones are out of date.
+func (f *Feed) roll(ctx context.Context) (n renewal, err error) {
+	now := f.config.Now()
+	today := f.Today()
+	if err := f.config.Issuer.Renew(today-1, today+MaxAhead+keysAhead, f.rules.TestPass, now); err != nil {
+		return n, err
+	}
+	keyset, message, err := f.config.Issuer.Keys()
+	if err != nil {
+		return n, err
+	}
+	n.keys = keyset.Version != f.keyset.Version
+	f.keyset, f.keys = keyset, message
+	if n.days, err = f.rollDays(ctx, today); err != nil {
+		return n, err
+	}
+	stale := f.snaps.seq != f.state.Seq && now.Sub(f.snaps.taken) >= snapshotEvery
+	n.snapshots = n.days || stale || len(f.snaps.sealed) == 0
+	if n.snapshots {
+		err = f.takeSnapshots(ctx)
+	}
+	return n, err
+}
+
+func (f *Feed) rollDays(ctx context.Context, today pass.Day) (bool, error) {
+	wanted := []pass.Day{today - 1, today, today + 1}
+	if slices.EqualFunc(f.state.Days, wanted, func(l *link.List, d pass.Day) bool { return l.Day == d }) {
+		return false, nil
+	}
+	w := f.begin()
+	for _, l := range f.state.Days {
+		if !slices.Contains(wanted, l.Day) {
+			w.add(link.Event{Type: link.CloseDay, Day: l.Day})
+			f.cleared[l.Day] = true
+		}
+	}
+	err := f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+		for _, d := range wanted {
+			if f.state.Day(d) != nil {
+				continue
+			}
+			if err := w.open(tx, d); err != nil {
+				return err
+			}
+		}
+		return w.append(tx)
+	})
+	if err != nil {
+		return false, err
+	}
+	f.took(w)
+	f.publishDeltas(ctx, w)
+	f.config.Log.Info("lists open", "today", today.String(), "seq", f.state.Seq)
+	return true, nil
+}
+
+// open opens a day with what is refused of it already.
+func (w *work) open(tx *database.FeedTx, d pass.Day) error {
+	capacity, err := tx.Capacity(d, w.feed.config.Capacity)
+	if err != nil {
+		return err
+	}
+	w.add(link.Event{Type: link.OpenDay, Day: d, Value: capacity})
+	refused, err := tx.Refused(d)
+	if err != nil {
+		return err
+	}
+	for i := range refused {
+		p := &refused[i]
+		p.StatusSeq = w.add(link.Event{Type: eventOf[p.Status], Day: d, Value: p.Index})
+		if err := tx.SetStatus(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

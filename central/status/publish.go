@@ -1,0 +1,197 @@
+package status
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"turnstile/central/database"
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+// headLife is how long a head says anything at all.
+const headLife = 24 * time.Hour
+
+// minReconnect is the shortest window in which lanes spread a reconnect.
+const minReconnect = 2000 // ms
+
+// head returns the head of the state as it stands.
+func (f *Feed) head() link.Head {
+	now := f.config.Now()
+	return link.Head{
+		Epoch: f.state.Epoch, Seq: f.state.Seq, Chain: f.state.Chain, Root: f.rootOf(f.state), Revoked: f.state.Refused(),
+		SnapSeq: f.snaps.seq, Snapshots: f.snaps.hashes, Keyset: f.keyset.Version, Rules: f.rules.Version,
+		Issued: now.UnixMilli(), Next: uint32(f.config.Heads.Milliseconds()), Expires: now.Add(headLife).UnixMilli(),
+		Reconnect: max(minReconnect, uint32(len(f.config.Lanes()))), // lanes / 1000 s
+	}
+}
+
+// rootOf returns the root of a state; the newest one's is computed once.
+func (f *Feed) rootOf(s *link.State) link.Hash {
+	if v := f.view.Load(); v != nil && v.State.Epoch == s.Epoch && v.State.Seq == s.Seq {
+		return v.Head.Root
+	}
+	return s.Root()
+}
+
+// send publishes; being offline is no fault, for Online sends all again.
+func (f *Feed) send(ctx context.Context, topic string, payload []byte, retained bool) {
+	if err := f.config.Publisher.Publish(ctx, topic, payload, 0, retained); err != nil {
+		f.config.Log.Debug("publish", "topic", topic, "error", err)
+	}
+}
+
+// seal signs a message of the status role.
+func (f *Feed) seal(t link.Type, payload any) ([]byte, error) {
+	return link.Seal(f.config.Issuer.Status(), t, f.config.Site, payload)
+}
+
+// sealAndSend logs what cannot be signed: a message that cannot be encoded.
+func (f *Feed) sealAndSend(ctx context.Context, t link.Type, topic string, payload any, retained bool) {
+	data, err := f.seal(t, payload)
+	if err != nil {
+		f.config.Log.Error("sign feed message", "topic", topic, "error", err)
+		return
+	}
+	f.send(ctx, topic, data, retained)
+}
+
+func (f *Feed) publishHead(ctx context.Context) {
+	h := f.head()
+	f.show(h)
+	f.sealAndSend(ctx, link.TypeHead, f.topics.Head(), h, true)
+}
+
+// publishChange sends the deltas of a transaction, then the head.
+func (f *Feed) publishChange(ctx context.Context, w *work) {
+	f.publishDeltas(ctx, w)
+	f.publishHead(ctx)
+}
+
+// deltaEvents is how many events fit into one delta: MaxDelta less the rest of
+// the message.
+const deltaEvents = (link.MaxDelta - 512) / link.EventSize
+
+func (f *Feed) publishDeltas(ctx context.Context, w *work) {
+	state := w.before
+	for chunk := range slices.Chunk(w.events, deltaEvents) {
+		next, err := state.Apply(chunk)
+		if err != nil {
+			f.config.Log.Error("apply own events", "error", err) // append applied them before the commit
+			return
+		}
+		root := f.rootOf(next)
+		f.sealAndSend(ctx, link.TypeDelta, f.topics.Delta(), link.Delta{
+			Epoch: next.Epoch, From: state.Seq, To: next.Seq, Before: state.Chain, After: next.Chain,
+			Root: root[:], Data: link.EncodeEvents(chunk), Urgent: w.urgent,
+		}, false)
+		state = next
+	}
+}
+
+// takeSnapshots seals a snapshot of each open day and saves them as the base
+// that the next start begins from. They are published by the caller.
+func (f *Feed) takeSnapshots(ctx context.Context) error {
+	s := snapshots{seq: f.state.Seq, taken: f.config.Now(), sealed: map[pass.Day][]byte{}}
+	var bases []database.Base
+	for _, l := range f.state.Days {
+		snap := link.SnapshotOf(f.state, l)
+		data, err := f.seal(link.TypeSnapshot, snap)
+		if err != nil {
+			return err
+		}
+		s.sealed[l.Day] = data
+		s.hashes = append(s.hashes, link.DayHash{Day: l.Day, Hash: snap.Hash})
+		bases = append(bases, database.Base{Day: l.Day, Snapshot: data})
+	}
+	if err := f.config.DB.SaveBases(ctx, bases); err != nil {
+		return err
+	}
+	f.snaps = s
+	return nil
+}
+
+func (f *Feed) publishSnapshots(ctx context.Context) {
+	for _, l := range f.state.Days {
+		delete(f.cleared, l.Day)
+		f.send(ctx, f.topics.Day(l.Day), f.snaps.sealed[l.Day], true)
+	}
+	for d := range f.cleared {
+		err := f.config.Publisher.Publish(ctx, f.topics.Day(d), nil, 0, true) // an empty payload clears what is retained
+		if err == nil {
+			delete(f.cleared, d)
+		}
+	}
+}
+
+func (f *Feed) publishKeys(ctx context.Context) { f.send(ctx, f.topics.Keys(), f.keys, true) }
+
+func (f *Feed) publishRules(ctx context.Context) {
+	f.sealAndSend(ctx, link.TypeRules, f.topics.Rules(), f.rules, true)
+}
+
+// publishDocuments sends everything retained but the head, which refers to it
+// and therefore comes last.
+func (f *Feed) publishDocuments(ctx context.Context) {
+	f.publishKeys(ctx)
+	f.publishRules(ctx)
+	for _, l := range f.config.Lanes() {
+		f.publishGateKeys(ctx, l, f.topics.GateKeys(l.ID), true)
+	}
+	f.publishSnapshots(ctx)
+}
+
+// clearBack is how many days before yesterday are cleared at each connect: what
+// an external broker kept while central was off.
+const clearBack = 7
+
+// Online publishes everything retained; to be called after each connect.
+func (f *Feed) Online(ctx context.Context) error {
+	return f.call(ctx, func(ctx context.Context) {
+		for d := f.Today() - 2; d > f.Today()-2-clearBack; d-- {
+			f.cleared[d] = true
+		}
+		f.publishDocuments(ctx)
+		f.publishHead(ctx)
+	})
+}
+
+// Enrolled sends a lane controller that has just enrolled its gate keys.
+func (f *Feed) Enrolled(ctx context.Context, lane string) error {
+	return f.call(ctx, func(ctx context.Context) {
+		for _, l := range f.config.Lanes() {
+			if l.ID == lane {
+				f.publishGateKeys(ctx, l, f.topics.GateKeys(l.ID), true)
+			}
+		}
+	})
+}
+
+// Removed clears what the broker keeps for a lane controller.
+func (f *Feed) Removed(ctx context.Context, lane string) error {
+	return f.call(ctx, func(ctx context.Context) {
+		f.send(ctx, f.topics.GateKeys(lane), nil, true)
+		f.send(ctx, f.topics.State(lane), nil, true)
+	})
+}
+
+// publishGateKeys seals the gate keys of the open days to one lane. The version
+// is the Unix second since which these keys are these: the day's begin, or the
+// lane's enrolment with a new sealing key.
+func (f *Feed) publishGateKeys(ctx context.Context, l Lane, topic string, retained bool) {
+	keys := make([]link.DayKey, 0, len(f.state.Days))
+	for _, day := range f.state.Days {
+		keys = append(keys, link.DayKey{Day: day.Day, Key: f.config.Issuer.GateKey(day.Day)})
+	}
+	version := uint64(max(f.Today().UTC()-24*3600, l.Enrolled.Unix()))
+	sealed, err := link.SealGateKeys(f.config.Site, l.ID, version, l.SealKey, keys)
+	if err == nil {
+		var data []byte
+		if data, err = link.Seal(f.config.Issuer.Keyset(), link.TypeGateKeys, f.config.Site, sealed); err == nil {
+			f.send(ctx, topic, data, retained)
+			return
+		}
+	}
+	f.config.Log.Error("seal gate keys", "lane", l.ID, "error", err)
+}
