@@ -37,7 +37,7 @@ var patterns = [gate.Signals]Lamp{
 // ControllerState is what an onlooker sees of a lane controller.
 type ControllerState struct {
 	Relay     bool        // the coil is on
-	Locked    bool        // nobody can walk: no passage under way and no fire
+	Locked    bool        // nobody can walk; its contact says so
 	Fire      bool        //
 	Tamper    bool        //
 	Attended  bool        // a host is connected
@@ -236,7 +236,7 @@ func (v *Controller) publish() {
 	r := &v.rules
 	_, err := v.line.Far()
 	s := ControllerState{
-		Relay: !r.relayUntil.IsZero(), Locked: !r.passing && !r.fire, Fire: r.fire, Tamper: r.tamper,
+		Relay: !r.relayUntil.IsZero(), Locked: !r.contact(), Fire: r.fire, Tamper: r.tamper,
 		Attended: r.attended, Plugged: err == nil, Signal: gate.Signal(r.pattern), Lamp: patterns[r.pattern],
 		Tones: r.tones, LastGrant: r.last, Openings: r.openings, Waiting: len(r.queue), Garbled: r.garbled,
 	}
@@ -284,6 +284,9 @@ func (v *Controller) Fire(on bool) { v.order(func(now time.Time) { v.rules.setFi
 
 // Tamper opens and closes the controller's case.
 func (v *Controller) Tamper(open bool) { v.order(func(now time.Time) { v.rules.setTamper(open, now) }) }
+
+// Jam stops the lock where it stands, and frees it.
+func (v *Controller) Jam(on bool) { v.order(func(time.Time) { v.rules.setJam(on) }) }
 
 // Noise flips one bit in every n-th byte in both directions; 0 for a clean line.
 func (v *Controller) Noise(n int) { v.order(func(time.Time) { v.noise = noise{every: n} }) }

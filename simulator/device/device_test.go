@@ -274,6 +274,24 @@ func TestFireTamperTailgate(t *testing.T) {
 	gatetest.Await(t, g, gate.Forced)
 }
 
+func TestJammedLock(t *testing.T) {
+	v := power(t, ControllerConfig{})
+	g := drive(t, v)
+	gatetest.Start(t, g)
+	v.Jam(true)
+	mustOpen(t, g, 1)
+	gatetest.Await(t, g, gate.Fault)
+	if s := g.State(); s.Contact || s.Relay {
+		t.Errorf("a jammed lock after its pulse: %+v", s)
+	}
+	gatetest.Await(t, g, gate.NotPassed)
+	v.Jam(false)
+	mustOpen(t, g, 2)
+	gatetest.Until(t, "coil and contact are both reported", func() bool { return g.State().Contact })
+	v.Walk(gate.In, 0)
+	gatetest.Await(t, g, gate.Passed)
+}
+
 func TestSignals(t *testing.T) {
 	v := power(t, ControllerConfig{})
 	g := drive(t, v)

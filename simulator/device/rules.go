@@ -16,6 +16,7 @@ const (
 	maxPulse     = time.Second
 	minWindow    = time.Second
 	maxWindow    = 15 * time.Second
+	faultAfter   = 500 * time.Millisecond // of contact and relay disagreeing
 	queueLength  = 16
 	keptForOpen  = 4 // free places that OPEN needs
 	keptForRest  = 2 // free places that other events than outcomes need
@@ -54,6 +55,10 @@ type rules struct {
 	passedAs   frame.Open
 
 	fire, tamper bool
+	jammed       bool      // the lock does not move
+	stuckOpen    bool      // how it stands while jammed
+	disagree     time.Time // since when the contact is not as it should be; zero if it is
+	faulted      bool      // and that was reported
 	pattern      uint8
 	patternEnd   time.Time // zero for none
 	signal       int       // number of the last SIGNAL, -1 after HELLO
@@ -69,7 +74,7 @@ type rules struct {
 
 // powerUp starts the controller anew at now.
 func (r *rules) powerUp(boot uint32, now time.Time) {
-	*r = rules{boot: boot, model: r.model, can: r.can, send: r.send, fire: r.fire, tamper: r.tamper,
+	*r = rules{boot: boot, model: r.model, can: r.can, send: r.send, fire: r.fire, tamper: r.tamper, jammed: r.jammed, stuckOpen: r.stuckOpen,
 		started: now, pattern: patternOutOfOrder, signal: -1, openings: r.openings}
 }
 
@@ -82,12 +87,39 @@ func (r *rules) current() frame.Flags {
 		}
 	}
 	set(!r.relayUntil.IsZero(), frame.Relay)
-	set(r.passing || r.fire, frame.Contact)
+	set(r.contact(), frame.Contact)
 	set(r.fire, frame.FireOn)
 	set(r.tamper, frame.TamperOn)
 	set(r.passing, frame.Passing)
 	set(r.attended, frame.Attended)
 	return f
+}
+
+// contact is what the lock's own contact says: unlocked.
+func (r *rules) contact() bool {
+	if r.jammed {
+		return r.stuckOpen
+	}
+	return r.passing || r.fire
+}
+
+// setJam stops the lock where it stands, and frees it.
+func (r *rules) setJam(on bool) {
+	r.stuckOpen = r.contact()
+	r.jammed = on
+}
+
+// checkLock reports a lock that does not follow.
+func (r *rules) checkLock(now time.Time) {
+	switch {
+	case r.contact() == (r.passing || r.fire):
+		r.disagree, r.faulted = time.Time{}, false
+	case r.disagree.IsZero():
+		r.disagree = now
+	case !r.faulted && now.Sub(r.disagree) >= faultAfter:
+		r.faulted = true
+		r.event(frame.Event{Kind: frame.Fault}, now)
+	}
 }
 
 // take acts on a message of the host.
@@ -277,6 +309,7 @@ func (r *rules) tick(now time.Time) {
 	if !r.patternEnd.IsZero() && !now.Before(r.patternEnd) {
 		r.pattern, r.patternEnd = patternIdle, time.Time{}
 	}
+	r.checkLock(now)
 	r.speak(now)
 }
 

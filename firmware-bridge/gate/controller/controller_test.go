@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,8 +119,10 @@ func open(g gate.Gate, n uint32) error {
 func silentPeer(frame.Open) []frame.Message { return nil }
 
 func TestRefusals(t *testing.T) {
-	var code frame.Code
-	g, _ := connect(t, func(o frame.Open) []frame.Message { return []frame.Message{frame.Answer{Number: o.Number, Code: code}} })
+	var code atomic.Uint32
+	g, _ := connect(t, func(o frame.Open) []frame.Message {
+		return []frame.Message{frame.Answer{Number: o.Number, Code: frame.Code(code.Load())}}
+	})
 	for _, c := range []struct {
 		code frame.Code
 		want error
@@ -127,7 +130,7 @@ func TestRefusals(t *testing.T) {
 		{frame.StillBusy, gate.ErrBusy}, {frame.EventsFull, gate.ErrBusy}, {frame.OldNumber, gate.ErrRepeated},
 		{frame.BadGrant, gate.ErrRefused}, {frame.OnFire, gate.ErrRefused}, {frame.NoSuchWay, gate.ErrRefused}, {99, gate.ErrRefused},
 	} {
-		code = c.code
+		code.Store(uint32(c.code))
 		if err := open(g, 11); !errors.Is(err, c.want) || errors.Is(err, gate.ErrUnsure) {
 			t.Errorf("%v: %v, want %v", c.code, err, c.want)
 		}

@@ -194,7 +194,7 @@ func (g *Gate) takeEvent(m frame.Event, now time.Time) bool {
 	case m.Kind == frame.Passed || m.Kind == frame.NotPassed:
 		g.emit(g.late(e))
 	case m.Kind == frame.Fault:
-		e.Detail = "relay and lock contact disagree"
+		e.Detail = "the lock contact disagrees with the relay: check the lock"
 		g.emit(e)
 	case m.Kind > frame.TamperOver || m.Kind == 0:
 		e.Kind, e.Detail = gate.Fault, fmt.Sprintf("controller reports event kind %d, unknown here; update this program", m.Kind)

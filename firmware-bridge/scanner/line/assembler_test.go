@@ -58,6 +58,7 @@ func TestAssembler(t *testing.T) {
 		{"as long as allowed", kib + "\r", kib, scanner.Stats{Scans: 1}},
 		{"one byte over", kib + "A\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Oversized: 1}},
 		{"far over", strings.Repeat(kib, 9) + "\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Oversized: 1}},
+		{"over behind many marks", strings.Repeat("\\000026", 9) + kib + kib + "\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Oversized: 1}},
 		{"over without end", strings.Repeat(kib, 9), "", scanner.Stats{Oversized: 1}},
 		{"NUL before", "\x00\x00CODE\r", "CODE", scanner.Stats{Scans: 1}},
 		{"NUL inside", "CO\x00DE\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Noise: 1}},
@@ -78,7 +79,7 @@ func TestAssembler(t *testing.T) {
 			}
 		}
 	}
-	if len(cases) < 29 {
+	if len(cases) < 30 {
 		t.Errorf("%d cases", len(cases))
 	}
 }
