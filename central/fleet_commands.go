@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"turnstile/central/link"
+	"turnstile/central/office"
+)
+
+type passagesCommand struct {
+	After  int64  `help:"Only rows with a higher number."`
+	Limit  int    `default:"100" help:"At most so many at once."`
+	Lane   string `help:"Lane controller."`
+	Day    string `help:"Campus day: today, tomorrow or 2026-11-21."`
+	Pass   string `help:"Such as 2026-11-21/004711."`
+	Follow bool   `short:"f" help:"Go on with what comes in, until interrupted."`
+}
+
+// followEvery is how often --follow asks.
+const followEvery = time.Second
+
+func (x *passagesCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	day, err := api.day(ctx, x.Day)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		n, err := x.print(ctx, c, cl, api, day, first)
+		if err != nil || !x.Follow {
+			return err
+		}
+		if n == x.Limit {
+			continue // there is more already
+		}
+		select {
+		case <-ctx.Done():
+			return nil // that is how following ends
+		case <-tick.C:
+		}
+	}
+}
+
+// print prints what there is after x.After, and moves that on.
+func (x *passagesCommand) print(ctx context.Context, c *console, cl *cli, api *client, day string, heading bool) (n int, err error) {
+	var list office.PassageList
+	q := query("after", strconv.FormatInt(x.After, 10), "limit", strconv.Itoa(x.Limit), "lane", x.Lane, "day", day, "pass", x.Pass)
+	if err := api.call(ctx, "GET", "/passages"+q, nil, &list); err != nil {
+		return 0, err
+	}
+	x.After = list.Next
+	if len(list.Passages) == 0 && !heading {
+		return 0, nil
+	}
+	return len(list.Passages), c.show(cl, list, func() {
+		t := table{}
+		if heading {
+			t.heading = []string{"NUMBER", "TIME", "LANE", "", "WHAT", "REASON", "PASS", "HOLDER", "GUEST", "MARKS"}
+		}
+		for _, p := range list.Passages {
+			t.add(number(p.Number), text(clock(p.Time)), text(laneName(p)), text(p.Direction), passageCell(p), text(ungranted(p.Reason)), text(p.Pass), text(p.Holder), text(p.GuestName), cell{strings.Join(p.Marks, " "), yellow})
+		}
+		t.print(c)
+	})
+}
+
+func laneName(p office.PassageBody) string {
+	if p.Lane == 0 {
+		return p.Controller
+	}
+	return fmt.Sprintf("%s.%d", p.Controller, p.Lane)
+}
+
+// ungranted leaves out the one reason that says nothing.
+func ungranted(reason string) string {
+	if reason == "GRANTED" {
+		return ""
+	}
+	return reason
+}
+
+func passageCell(p office.PassageBody) cell {
+	switch p.Type {
+	case "passed":
+		return cell{p.Type, green}
+	case "denied", "forced", "tailgated", "tamper", "fire", "dropped":
+		return cell{p.Type, red}
+	case "not_passed", "unknown", "gate_lost", "scanner_lost", "message_refused", "gate_fault":
+		return cell{p.Type, yellow}
+	}
+	return text(p.Type)
+}
+
+type alarmsCommand struct {
+	After int64 `help:"Only alarms with a higher number."`
+	Limit int   `default:"100" help:"At most so many."`
+}
+
+func (x *alarmsCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	var list office.AlarmList
+	if err := api.call(ctx, "GET", "/alarms"+query("after", strconv.FormatInt(x.After, 10), "limit", strconv.Itoa(x.Limit)), nil, &list); err != nil {
+		return err
+	}
+	return c.show(cl, list, func() {
+		t := table{heading: []string{"NUMBER", "TIME", "LANE", "ALARM", "DETAIL", "NEXT STEP"}}
+		for _, a := range list.Alarms {
+			t.add(number(a.Number), text(clock(a.Time)), text(a.Controller), cell{a.Code, red}, text(a.Detail), text(a.Next))
+		}
+		t.print(c)
+	})
+}
+
+type lanesCommand struct{}
+
+func (lanesCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	var list office.LaneList
+	if err := api.call(ctx, "GET", "/lanes", nil, &list); err != nil {
+		return err
+	}
+	return c.show(cl, list, func() {
+		t := table{heading: []string{"CONTROLLER", "STATE", "SINCE", "FEED", "CLOCK", "BACKLOG", "LANES", "WARNINGS"}}
+		for _, l := range list.Lanes {
+			t.add(text(l.ID), laneCell(l), text(maybeClock(l.Since, "")), feedCell(l), text(l.Clock), number(int64(l.Backlog)), text(laneStates(l)), cell{strings.Join(l.Warnings, " "), yellow})
+		}
+		t.print(c)
+		if len(list.Lanes) == 0 {
+			fmt.Fprintln(c.out, "No lane controller is enrolled. Invite one with: central lane add ID")
+		}
+	})
+}
+
+func laneCell(l office.LaneBody) cell {
+	switch {
+	case l.Enrolled == nil:
+		return cell{"invited", yellow}
+	case l.Alive:
+		return cell{"alive", green}
+	}
+	return cell{"silent", red}
+}
+
+func feedCell(l office.LaneBody) cell {
+	switch {
+	case l.Enrolled == nil:
+		return text("")
+	case l.UpToDate:
+		return cell{fmt.Sprintf("%d, up to date", l.AppliedSeq), green}
+	}
+	return cell{fmt.Sprintf("%d, behind", l.AppliedSeq), yellow}
+}
+
+func laneStates(l office.LaneBody) string {
+	var list []string
+	for _, x := range l.Lanes {
+		list = append(list, fmt.Sprintf("%s: %s", x.Name, x.State))
+	}
+	return strings.Join(list, ", ")
+}
+
+type laneCommand struct {
+	Add    laneAddCommand    `cmd:"" help:"Make a token with which one lane controller enrols, once."`
+	Remove laneRemoveCommand `cmd:"" help:"Take a lane controller's certificate and rights away."`
+}
+
+type laneAddCommand struct {
+	ID  string `arg:"" help:"Id of the lane controller: letters, digits, _ and -."`
+	Out string `short:"o" placeholder:"FILE" help:"Write the token to a file that only you can read."`
+}
+
+func (x *laneAddCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	if !link.ValidID(x.ID) {
+		return fmt.Errorf("%w: %q: an id is 1 to 32 of A-Z a-z 0-9 _ -", errUsage, x.ID)
+	}
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	var i office.InvitationBody
+	if err := api.call(ctx, "POST", "/lanes", map[string]string{"id": x.ID}, &i); err != nil {
+		return err
+	}
+	if x.Out != "" {
+		if err := os.WriteFile(x.Out, []byte(i.Token+"\n"), 0o600); err != nil {
+			return fmt.Errorf("write enrolment token: %w", err)
+		}
+		fmt.Fprintf(c.err, "The token for %s is in %s, for one use until %s. On the lane controller:\n  agent enroll --central URL --token-file FILE --config FILE\n", x.ID, x.Out, clock(i.Expires))
+		return nil
+	}
+	return c.show(cl, i, func() {
+		fmt.Fprintln(c.out, i.Token)
+		fmt.Fprintf(c.err, "For one use by %s until %s. On the lane controller:\n  agent enroll --central URL --token-file - --config FILE\n", x.ID, clock(i.Expires))
+	})
+}
+
+type laneRemoveCommand struct {
+	ID string `arg:"" help:"Id of the lane controller."`
+}
+
+func (x *laneRemoveCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	if !link.ValidID(x.ID) {
+		return fmt.Errorf("%w: %q: an id is 1 to 32 of A-Z a-z 0-9 _ -", errUsage, x.ID)
+	}
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	if err := api.call(ctx, "DELETE", "/lanes/"+x.ID, nil, nil); err != nil {
+		return err
+	}
+	return c.show(cl, map[string]string{"removed": x.ID}, func() { fmt.Fprintln(c.out, "removed", x.ID) })
+}

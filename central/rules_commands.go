@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+
+	"turnstile/central/office"
+)
+
+type rulesCommand struct {
+	Show rulesShowCommand `cmd:"" help:"Print the rules in force, as YAML that set takes."`
+	Set  rulesSetCommand  `cmd:"" help:"Put the rules of a file into force."`
+	Mode rulesModeCommand `cmd:"" help:"Set the mode of one zone: normal, lockdown or free_passage."`
+}
+
+type rulesShowCommand struct{}
+
+func (rulesShowCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	var r office.RulesBody
+	if err := api.call(ctx, "GET", "/rules", nil, &r); err != nil {
+		return err
+	}
+	return c.printRules(cl, r)
+}
+
+// printRules prints YAML in the order of the API's document.
+func (c *console) printRules(cl *cli, r office.RulesBody) error {
+	r.Issued = nil // set does not take it
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode rules: %w", err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil { // JSON is YAML
+		return fmt.Errorf("encode rules: %w", err)
+	}
+	unflow(&doc, 0)
+	out, err := yaml.Marshal(&doc)
+	if err != nil {
+		return fmt.Errorf("encode rules: %w", err)
+	}
+	return c.show(cl, r, func() { c.out.Write(out) })
+}
+
+// unflow turns JSON's braces and quotes into block style, short lists excepted.
+func unflow(n *yaml.Node, depth int) {
+	scalars := n.Kind == yaml.SequenceNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.ScalarNode
+	if !scalars {
+		n.Style = 0
+	}
+	for _, child := range n.Content {
+		unflow(child, depth+1)
+	}
+}
+
+// maxRules bounds a rules file in bytes.
+const maxRules = office.MaxBody
+
+type rulesSetCommand struct {
+	File string `arg:"" help:"YAML or JSON as rules show prints it; - is standard input."`
+}
+
+func (x *rulesSetCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	data, err := c.read(x.File, maxRules)
+	if err != nil {
+		return err
+	}
+	var r office.RulesBody
+	if err := decodeYAML(data, &r); err != nil {
+		return fmt.Errorf("%w: %s: %w", errUsage, x.File, err)
+	}
+	return putRules(ctx, c, cl, r)
+}
+
+func putRules(ctx context.Context, c *console, cl *cli, r office.RulesBody) error {
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	var set office.RulesBody
+	if err := api.call(ctx, "PUT", "/rules", r, &set); err != nil {
+		return err
+	}
+	return c.printRules(cl, set)
+}
+
+// decodeYAML reads YAML into a struct with JSON names; unknown keys are refused.
+func decodeYAML(data []byte, v any) error {
+	var doc any
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return err
+	}
+	asJSON, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("keys have to be words: %w", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(asJSON))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+// read returns a file or, for -, standard input. errUsage if it is not there or
+// larger than limit bytes.
+func (c *console) read(name string, limit int64) ([]byte, error) {
+	in := c.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w: open file: %w", errUsage, err)
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%w: %s is longer than %d bytes", errUsage, name, limit)
+	}
+	return data, nil
+}
+
+type rulesModeCommand struct {
+	Zone int    `arg:"" help:"Number of the zone."`
+	Mode string `arg:"" enum:"normal,lockdown,free_passage" help:"${enum}."`
+}
+
+var errNoZone = errors.New("no such zone")
+
+func (x *rulesModeCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	var r office.RulesBody
+	if err := api.call(ctx, "GET", "/rules", nil, &r); err != nil {
+		return err
+	}
+	for i := range r.Zones {
+		if r.Zones[i].ID == x.Zone {
+			r.Zones[i].Mode, r.Issued = x.Mode, nil
+			return putRules(ctx, c, cl, r)
+		}
+	}
+	return fmt.Errorf("%w %d; list them with: central rules show", errNoZone, x.Zone)
+}
