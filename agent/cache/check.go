@@ -10,24 +10,38 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// CheckFile reads the whole file and returns ErrDamaged if it is not sound. On
-// a damaged file it may panic, or the kernel may end the process: run it in a
-// process of its own, see CheckInChild.
+// CheckFile reads the whole file as Open does, and returns ErrDamaged if it is
+// not sound. On a damaged file it may panic, or the kernel may end the process:
+// run it in a process of its own, see CheckInChild.
 func CheckFile(path string) error {
 	db, err := openBolt(path, true)
 	if err != nil {
 		return fmt.Errorf("check cache: %w", err)
 	}
 	defer db.Close()
-	return db.View(func(tx *bolt.Tx) error {
-		var first error
-		for err := range tx.Check() { // read to its end: the sender waits otherwise
-			if first == nil {
-				first = fmt.Errorf("check cache: %w: %w", ErrDamaged, err)
-			}
+	if err := db.View(checkPages); err != nil {
+		return err
+	}
+	// The check of pages does not look at the lengths inside of them: a wrong
+	// one faults only when the value is read.
+	c := &Cache{db: db}
+	if _, _, _, err := c.LoadCheckpoint(); err != nil {
+		return err
+	}
+	if err := c.load(); err != nil && !errors.Is(err, ErrNewer) {
+		return fmt.Errorf("check cache: %w", err)
+	}
+	return nil
+}
+
+func checkPages(tx *bolt.Tx) error {
+	var first error
+	for err := range tx.Check() { // read to its end: the sender waits otherwise
+		if first == nil {
+			first = fmt.Errorf("check cache: %w: %w", ErrDamaged, err)
 		}
-		return first
-	})
+	}
+	return first
 }
 
 // CheckLocked is the exit code by which a child tells that the file is in use.

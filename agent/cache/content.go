@@ -435,6 +435,9 @@ func (c *Cache) Checkpoint(presence []byte, journal link.JournalID, seq uint64) 
 func (c *Cache) LoadCheckpoint() (presence []byte, journal link.JournalID, seq uint64, err error) {
 	var p checkpoint
 	err = c.db.View(func(tx *bolt.Tx) error {
+		if err := checkFormat(tx); err != nil && !errors.Is(err, ErrNewer) {
+			return err
+		}
 		_, err := get(tx.Bucket(bucketFacts), []byte(factCheckpoint), &p)
 		return err
 	})
