@@ -1,0 +1,198 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is the agent's configuration file. Keys that are not here are refused.
+type Config struct {
+	// Data is the folder of everything that the agent keeps: identity, cache,
+	// gate keys, journal, status. Relative to the working directory. No default.
+	Data string `yaml:"data"`
+	// HTTP is where the lane's pages, /status, /check and /metrics are served.
+	// A loopback address; port 0 takes a free one, which stands in
+	// DATA/status.json. Default 127.0.0.1:8090.
+	HTTP string `yaml:"http"`
+	// Lanes are the lanes of this controller, at least one.
+	Lanes []Lane `yaml:"lanes"`
+}
+
+// Lane configures one lane.
+type Lane struct {
+	// Number is the lane's number on this controller, 1..255. It stands in
+	// journals for years: do not give it to another lane.
+	Number int `yaml:"number"`
+	// Name is what people call the lane. Default "Lane N".
+	Name string `yaml:"name"`
+	// Zone is the set of rules that the lane belongs to, 0..15. Default 0.
+	Zone int `yaml:"zone"`
+	// Scanners are one or two, each for one direction.
+	Scanners []Scanner `yaml:"scanners"`
+	// Gate is what lets people through.
+	Gate Gate `yaml:"gate"`
+}
+
+// Scanner configures a QR scanner in line mode on a serial port.
+type Scanner struct {
+	// Port is the device, best by its id: numbers such as ttyUSB0 move.
+	Port string `yaml:"port"`
+	// Baud is the line's rate. Default 115200; at 9600 a code takes 150 ms.
+	Baud int `yaml:"baud"`
+	// Direction is in or out: the way that those walk who use it. Default in.
+	Direction string `yaml:"direction"`
+}
+
+// Gate configures a gate.
+type Gate struct {
+	// Driver is controller (a lane controller on a serial port) or gpio.
+	Driver string `yaml:"driver"`
+	// Pulse is how long the relay is on, 50ms..1s. Default 200ms.
+	Pulse Duration `yaml:"pulse"`
+	// Window is how long a person has to walk through, 1s..15s. Default 5s.
+	Window Duration `yaml:"window"`
+
+	// Port and Baud are the controller's serial port. Default baud 115200.
+	Port string `yaml:"port"`
+	Baud int    `yaml:"baud"`
+
+	// The lines of a gpio gate, by their kernel name or as gpiochip0:17. At
+	// least one relay, and sensor_in: without it nobody knows who walked.
+	RelayIn   string `yaml:"relay_in"`
+	RelayOut  string `yaml:"relay_out"`
+	SensorIn  string `yaml:"sensor_in"`
+	SensorOut string `yaml:"sensor_out"` // default: sensor_in reports both directions
+	Fire      string `yaml:"fire"`
+	// ActiveLow says that contacts close to ground.
+	ActiveLow bool `yaml:"active_low"`
+}
+
+// Duration is a time such as 200ms or 5s.
+type Duration time.Duration
+
+// UnmarshalYAML reads a duration; its error names the line, as yaml's own do.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not a time; write 200ms or 5s", n.Line, n.Value)}}
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// maxConfig bounds the file in bytes.
+const maxConfig = 256 << 10
+
+// ConfigError lists everything that is wrong with a configuration file.
+type ConfigError struct {
+	Path     string
+	Problems []string // each with its line, if it has one
+}
+
+// Error lists the problems, one a line.
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("configuration %s:\n  %s", e.Path, strings.Join(e.Problems, "\n  "))
+}
+
+// Load reads and checks a configuration file. Nothing is started. The error is
+// a *ConfigError with all problems at once.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, &ConfigError{path, []string{"cannot be read: " + err.Error()}}
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil || len(data) > maxConfig {
+		return Config{}, &ConfigError{path, []string{fmt.Sprintf("cannot be read, or is larger than %d bytes", maxConfig)}}
+	}
+	c, problems := parse(data)
+	if len(problems) > 0 {
+		return Config{}, &ConfigError{path, problems}
+	}
+	return c, nil
+}
+
+// parse reads a configuration, fills in the defaults, and lists what is wrong.
+func parse(data []byte) (c Config, problems []string) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	err := dec.Decode(&c)
+	var wrong *yaml.TypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return c, []string{"is empty; begin with the example in configs/agent.yaml"}
+	case errors.As(err, &wrong):
+		problems = translate(wrong.Errors)
+	case err != nil:
+		return c, []string{strings.TrimPrefix(err.Error(), "yaml: ")} // not YAML: nothing else can be said
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) && len(problems) == 0 {
+		problems = append(problems, "has more than one document; keep the first")
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return c, append(problems, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if slices.ContainsFunc(problems, isDuplicate) {
+		return c, problems // yaml did not read the rest
+	}
+	c.setDefaults()
+	k := checker{root: &root}
+	k.config(&c)
+	return c, append(problems, k.problems...)
+}
+
+func isDuplicate(problem string) bool { return strings.Contains(problem, " already defined at line ") }
+
+var unknownKey = regexp.MustCompile(`^(line \d+): field (.+) not found in type .*$`)
+
+// translate puts yaml's messages into the words of a configuration.
+func translate(messages []string) (problems []string) {
+	for _, m := range messages {
+		m = unknownKey.ReplaceAllString(m, "$1: unknown key $2")
+		m = strings.ReplaceAll(m, "cannot unmarshal !!", "cannot use ")
+		m = strings.ReplaceAll(m, " into daemon.", " as ")
+		problems = append(problems, strings.ReplaceAll(m, " into ", " as "))
+	}
+	return problems
+}
+
+const (
+	defaultHTTP = "127.0.0.1:8090"
+	defaultBaud = 115200
+)
+
+func (c *Config) setDefaults() {
+	if c.HTTP == "" {
+		c.HTTP = defaultHTTP
+	}
+	for i := range c.Lanes {
+		l := &c.Lanes[i]
+		if l.Name == "" {
+			l.Name = fmt.Sprintf("Lane %d", l.Number)
+		}
+		if l.Gate.Driver == driverController && l.Gate.Baud == 0 {
+			l.Gate.Baud = defaultBaud
+		}
+		for j := range l.Scanners {
+			s := &l.Scanners[j]
+			if s.Baud == 0 {
+				s.Baud = defaultBaud
+			}
+			if s.Direction == "" {
+				s.Direction = "in"
+			}
+		}
+	}
+}

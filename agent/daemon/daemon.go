@@ -1,0 +1,2 @@
+// Package daemon is the agent's program.
+package daemon
