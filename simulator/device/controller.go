@@ -279,6 +279,11 @@ func (v *Controller) Walk(d gate.Direction, after time.Duration) {
 	})
 }
 
+// SetAutoWalk lets a person walk that long after each opening from now on; 0 for nobody.
+func (v *Controller) SetAutoWalk(after time.Duration) {
+	v.order(func(time.Time) { v.config.AutoWalk = after })
+}
+
 // Fire switches the fire input.
 func (v *Controller) Fire(on bool) { v.order(func(now time.Time) { v.rules.setFire(on, now) }) }
 

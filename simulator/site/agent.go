@@ -1,0 +1,192 @@
+package site
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"turnstile/simulator/device"
+	"turnstile/simulator/fault"
+)
+
+// AgentSetup is one lane controller.
+type AgentSetup struct {
+	ID    string // link.ValidID
+	Lanes []LaneSetup
+}
+
+// LaneSetup is one lane of a controller.
+type LaneSetup struct {
+	Name     string
+	Zone     int
+	AutoWalk time.Duration // a person walks that long after each opening; 0: nobody
+	Window   time.Duration // 0: 3 s
+	Changed  func(device.ControllerState)
+}
+
+// Baud is the pace of the virtual scanners' wires.
+const Baud = 115200
+
+// Agent is one agent process with its virtual lanes and its network cable.
+type Agent struct {
+	ID    string
+	Lanes []*Lane
+	Cable *fault.Link // to the broker
+	Data  string      // the agent's data folder
+
+	site    *Site
+	config  string // path of its configuration
+	process *Process
+	wait    sync.WaitGroup // devices and cable
+}
+
+// Lane is the virtual steel of one lane.
+type Lane struct {
+	Setup      LaneSetup
+	Number     int
+	Scanner    *device.Scanner
+	Controller *device.Controller
+}
+
+// newAgent enrols a lane controller, if it is new, and plugs its devices in.
+func (s *Site) newAgent(ctx context.Context, setup AgentSetup) (*Agent, error) {
+	a := &Agent{ID: setup.ID, site: s, Data: s.path(setup.ID, "data"), config: s.path(setup.ID, "agent.yaml")}
+	if err := os.MkdirAll(a.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make folder of %s: %w", a.ID, err)
+	}
+	broker, err := url.Parse(s.endpoints.Broker)
+	if err != nil {
+		return nil, fmt.Errorf("read broker's address: %w", err)
+	}
+	if a.Cable, err = fault.NewLink(broker.Host); err != nil {
+		return nil, err
+	}
+	a.wait.Go(func() { a.Cable.Run(ctx) }) // ends with ctx
+	if err := a.plug(ctx, setup.Lanes); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(a.config, []byte(a.yaml()), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration of %s: %w", a.ID, err)
+	}
+	return a, a.enrol(ctx)
+}
+
+func (a *Agent) plug(ctx context.Context, setups []LaneSetup) error {
+	for i, setup := range setups {
+		scanner, gate := a.port(i, "scanner"), a.port(i, "gate")
+		l := &Lane{Setup: setup, Number: i + 1, Scanner: device.NewScanner(scanner, Baud)}
+		l.Controller = device.NewController(device.ControllerConfig{Link: gate, AutoWalk: setup.AutoWalk, Changed: setup.Changed})
+		if err := l.Scanner.Plug(); err != nil {
+			return fmt.Errorf("plug scanner: %w", err)
+		}
+		a.wait.Go(func() { <-ctx.Done(); l.Scanner.Unplug() })
+		a.wait.Go(func() { l.Controller.Run(ctx) }) // ends with ctx
+		l.Controller.State()                        // it is plugged in then
+		a.Lanes = append(a.Lanes, l)
+	}
+	return nil
+}
+
+func (a *Agent) port(lane int, what string) string {
+	return a.site.path("dev", fmt.Sprintf("%s-%d-%s", a.ID, lane+1, what))
+}
+
+func (a *Agent) yaml() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "data: %s\nhttp: 127.0.0.1:0\nbroker: ssl://%s\nclock: {trust_system: true}\nlanes:\n", a.Data, a.Cable.Addr())
+	for i, l := range a.Lanes {
+		window := l.Setup.Window
+		if window == 0 {
+			window = 3 * time.Second
+		}
+		fmt.Fprintf(&b, "  - number: %d\n    name: %s\n    zone: %d\n", l.Number, l.Setup.Name, l.Setup.Zone)
+		fmt.Fprintf(&b, "    scanners: [{port: %s, baud: %d, direction: in}]\n", a.port(i, "scanner"), Baud)
+		fmt.Fprintf(&b, "    gate: {driver: controller, port: %s, baud: %d, window: %s}\n", a.port(i, "gate"), Baud, window)
+	}
+	return b.String()
+}
+
+// enrol asks central for a token and enrols with it, once.
+func (a *Agent) enrol(ctx context.Context) error {
+	if _, err := os.Stat(a.Data + "/identity.json"); err == nil {
+		return nil
+	}
+	var invitation struct {
+		Token string `json:"token"`
+	}
+	if err := a.site.API.Do(ctx, "POST", "/lanes", map[string]string{"id": a.ID}, &invitation); err != nil {
+		return fmt.Errorf("invite %s: %w", a.ID, err)
+	}
+	_, err := run(a.site.program("agent"), nil, invitation.Token+"\n", "enroll", "--central", a.site.endpoints.Enrol, "--token-file", "-", "--config", a.config)
+	return err
+}
+
+// Start starts the agent and waits until its status file is there.
+func (a *Agent) Start() error {
+	os.Remove(a.Data + "/status.json") // of an earlier start; it need not exist
+	p, err := start(a.site.program("agent"), a.ID, a.site.path("logs"), nil, "run", "--config", a.config)
+	if err != nil {
+		return err
+	}
+	a.process = p
+	return p.await("status", startLimit, func() bool { _, err := a.Status(); return err == nil })
+}
+
+// Process returns the agent's process; it is another one after each start.
+func (a *Agent) Process() *Process { return a.process }
+
+// Stop ends the agent as an operator would.
+func (a *Agent) Stop() error {
+	if a.process == nil {
+		return nil
+	}
+	return a.process.Stop()
+}
+
+// Status is what the agent says of itself, as far as the simulator shows it.
+type Status struct {
+	HTTP      string       `json:"http"`
+	Connected bool         `json:"connected"`
+	Feed      FeedStatus   `json:"feed"`
+	Lanes     []LaneStatus `json:"lanes"`
+	Journal   struct {
+		Last  uint64 `json:"last"`
+		Acked uint64 `json:"acked"`
+	} `json:"journal"`
+}
+
+// FeedStatus is how new an agent's feed is.
+type FeedStatus struct {
+	Seq   uint64 `json:"seq"`
+	AgeMS int64  `json:"age_ms"` // since the newest head; negative: never had one
+}
+
+// LaneStatus is one lane as its agent sees it.
+type LaneStatus struct {
+	Number int    `json:"number"`
+	State  string `json:"state"`
+	Last   struct {
+		At      time.Time `json:"at"`
+		Granted bool      `json:"granted"`
+		Reason  string    `json:"reason"`
+		Kind    string    `json:"kind"`
+		Pass    string    `json:"pass"`
+	} `json:"last"`
+}
+
+// Status reads the agent's status file.
+func (a *Agent) Status() (s Status, err error) {
+	b, err := os.ReadFile(a.Data + "/status.json")
+	if err != nil {
+		return s, fmt.Errorf("read status of %s: %w", a.ID, err)
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("decode status of %s: %w", a.ID, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,118 @@
+package site
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// grace is how long a program may take to end by itself after SIGTERM.
+const grace = 5 * time.Second
+
+// Process is one of the product's programs, running as a child with its log in
+// a file. A child does not outlive its parent.
+type Process struct {
+	Name string
+	Log  string // path of its standard error
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error // why it ended, readable after done
+}
+
+// start runs program with args; its log is appended to logs/<name>.log.
+func start(program, name, logs string, env []string, args ...string) (*Process, error) {
+	log := filepath.Join(logs, name+".log")
+	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open log of %s: %w", name, err)
+	}
+	defer f.Close() // the child has its own descriptor
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = f, f
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	p := &Process{Name: name, Log: log, cmd: cmd, done: make(chan struct{})}
+	go func() { p.err = cmd.Wait(); close(p.done) }()
+	return p, nil
+}
+
+// PID returns the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Kill ends the process as a power cut would, and waits.
+func (p *Process) Kill() {
+	p.cmd.Process.Kill() // an ended process has nothing left to kill
+	<-p.done
+}
+
+// Stop asks the process to end, kills it if it does not within its grace, and
+// returns an error if it did not end by itself with exit code 0.
+func (p *Process) Stop() error {
+	p.cmd.Process.Signal(syscall.SIGTERM) // an ended process needs none
+	select {
+	case <-p.done:
+	case <-time.After(grace):
+		p.Kill()
+		return fmt.Errorf("%s did not end within %v", p.Name, grace)
+	}
+	if p.err != nil {
+		return fmt.Errorf("%s: %w; its log is %s", p.Name, p.err, p.Log)
+	}
+	return nil
+}
+
+// await polls until ready returns true. It fails when the process ends first or
+// the time is over, with the end of the log.
+func (p *Process) await(what string, limit time.Duration, ready func() bool) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	over := time.NewTimer(limit)
+	defer over.Stop()
+	for !ready() {
+		select {
+		case <-tick.C:
+		case <-p.done:
+			return fmt.Errorf("%s ended before %s (%v):\n%s", p.Name, what, p.err, tail(p.Log))
+		case <-over.C:
+			return fmt.Errorf("%s: no %s within %v:\n%s", p.Name, what, limit, tail(p.Log))
+		}
+	}
+	return nil
+}
+
+// tail returns the last lines of a log.
+func tail(path string) []byte {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	return bytes.Join(lines[max(0, len(lines)-8):], []byte("\n"))
+}
+
+// run executes a program to its end and returns its standard output.
+func run(program string, env []string, input string, args ...string) ([]byte, error) {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin = bytes.NewBufferString(input)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return out, fmt.Errorf("%s %s: %w: %s", filepath.Base(program), args[0], err, bytes.TrimSpace(exit.Stderr))
+	}
+	if err != nil {
+		return out, fmt.Errorf("run %s: %w", filepath.Base(program), err)
+	}
+	return out, nil
+}

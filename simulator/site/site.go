@@ -1,0 +1,210 @@
+// Package site runs the product's real programs on one machine: central, agents
+// on virtual lanes, and network links between them that can be cut.
+//
+// The demo and the end-to-end tests stand on it.
+package site
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// startLimit is how long a program may take to be ready.
+const startLimit = 30 * time.Second
+
+// Config says what to run.
+type Config struct {
+	Programs string       // folder of the binaries agent and central
+	Data     string       // everything is kept here
+	Agents   []AgentSetup // one process each
+	Broker   *Broker      // nil: central's embedded one
+	Heads    time.Duration
+}
+
+// Broker is an external broker for central's external setting: addresses and the
+// files that `central mosquitto` wrote.
+type Broker struct{ URL, CA, Certificate, Key string }
+
+// Site is a running campus of one central and some agents.
+type Site struct {
+	API    *API
+	Agents []*Agent
+
+	config    Config
+	central   *Process
+	endpoints endpoints
+	token     string
+	cancel    context.CancelFunc // ends the links and devices
+}
+
+// endpoints is what central writes to endpoints.json.
+type endpoints struct {
+	HTTP   string `json:"http"`
+	Enrol  string `json:"enrol"`
+	Broker string `json:"broker"`
+}
+
+// Start makes the folder, starts central, enrols and starts all agents. When it
+// fails, what was started is ended.
+func Start(ctx context.Context, c Config) (*Site, error) {
+	s := &Site{config: c}
+	ctx, s.cancel = context.WithCancel(ctx)
+	for _, folder := range []string{c.Data, s.path("logs"), s.path("dev"), s.path("central")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return nil, fmt.Errorf("make data folder: %w", err)
+		}
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Site) open(ctx context.Context) error {
+	if err := s.makePassphrase(); err != nil {
+		return err
+	}
+	if err := s.StartCentral(); err != nil {
+		return err
+	}
+	for _, setup := range s.config.Agents {
+		a, err := s.newAgent(ctx, setup)
+		if err != nil {
+			return err
+		}
+		s.Agents = append(s.Agents, a)
+		if err := a.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends everything in order: agents first, so that their last entries
+// still find central; then central, then the links and devices.
+func (s *Site) Close() error {
+	var errs []error
+	for _, a := range s.Agents {
+		errs = append(errs, a.Stop())
+	}
+	if s.central != nil {
+		errs = append(errs, s.StopCentral())
+	}
+	s.cancel()
+	for _, a := range s.Agents {
+		a.wait.Wait()
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Site) path(parts ...string) string {
+	return filepath.Join(append([]string{s.config.Data}, parts...)...)
+}
+
+func (s *Site) program(name string) string { return filepath.Join(s.config.Programs, name) }
+
+// makePassphrase writes a random passphrase for central's keys, once.
+func (s *Site) makePassphrase() error {
+	file := s.path("central", "passphrase")
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write passphrase: %w", err)
+	}
+	return nil
+}
+
+// StartCentral starts central, the first time on free ports, later on the same.
+func (s *Site) StartCentral() error {
+	config := s.path("central", "central.yaml")
+	if err := os.WriteFile(config, []byte(s.centralConfig()), 0o600); err != nil {
+		return fmt.Errorf("write central's configuration: %w", err)
+	}
+	written := s.path("central", "data", "endpoints.json")
+	os.Remove(written) // of an earlier start; it need not exist
+	p, err := start(s.program("central"), "central", s.path("logs"), nil, "serve", "--config", config)
+	if err != nil {
+		return err
+	}
+	s.central = p
+	err = p.await("endpoints", startLimit, func() bool {
+		b, err := os.ReadFile(written)
+		return err == nil && json.Unmarshal(b, &s.endpoints) == nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.makeAPI()
+}
+
+// makeAPI creates an admin's token on the first start and keeps it afterwards.
+func (s *Site) makeAPI() error {
+	file := s.path("central", "token")
+	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		b, err = run(s.program("central"), nil, "", "token", "create", "simulator", "--role", "admin", "--data", s.path("central", "data"))
+		if err == nil {
+			err = os.WriteFile(file, b, 0o600)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("make API token: %w", err)
+	}
+	s.API = newAPI(s.endpoints.HTTP, strings.TrimSpace(string(b)))
+	return nil
+}
+
+// Central returns central's process; it is another one after each start.
+func (s *Site) Central() *Process { return s.central }
+
+// StopCentral ends central as an operator would.
+func (s *Site) StopCentral() error {
+	return s.central.Stop()
+}
+
+// listen returns host:port of one of central's addresses, on a free port before
+// the first start.
+func listen(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		return "127.0.0.1:0"
+	}
+	return u.Host
+}
+
+func (s *Site) centralConfig() string {
+	heads := s.config.Heads
+	if heads == 0 {
+		heads = 2 * time.Second
+	}
+	broker := fmt.Sprintf("  listen: %s\n  hosts: [127.0.0.1]\n", listen(s.endpoints.Broker))
+	if b := s.config.Broker; b != nil {
+		broker = fmt.Sprintf("  external: {url: %q, advertise: %q, ca: %q, certificate: %q, key: %q}\n", b.URL, b.URL, b.CA, b.Certificate, b.Key)
+	}
+	return fmt.Sprintf(`site: demo
+data: %s
+passphrase: {file: %s}
+http: {listen: %q}
+enrol: {listen: %q, hosts: [127.0.0.1]}
+broker:
+%sheads: %s
+zones:
+  - {id: 0, name: Main, name_zh: 主樓, passback: soft}
+  - {id: 1, name: Library, name_zh: 圖書館}
+`, s.path("central", "data"), s.path("central", "passphrase"), listen(s.endpoints.HTTP), listen(s.endpoints.Enrol), broker, heads)
+}
+
+// campus is the demo's clock: Hong Kong, which has had no summer time since 1979.
+var campus = time.FixedZone("HKT", 8*3600)
+
+// Today returns the campus day of now, as 2026-11-21.
+func Today(now time.Time) string { return now.In(campus).Format(time.DateOnly) }
