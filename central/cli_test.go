@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // minScripts is how many scripts there are at least: a check on nothing passes.
-const minScripts = 6
+const minScripts = 7
 
 // TestScripts runs the commands of testdata/*.txtar as processes of this program
 // against the API in this one. The API's clock stands at 2026-11-21 09:00 in
@@ -37,7 +39,7 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "await": await, "busy": busy, "forge": forge},
 		Setup: func(e *testscript.Env) error {
 			url := startFake(e)
 			e.Vars = append(e.Vars, "TURNSTILE_URL="+url, "TURNSTILE_TOKEN=admin-secret")
@@ -88,6 +90,38 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// await waits for a file that a program in the background makes.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 1500 { // 30 s
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("%s did not come", args[0])
+}
+
+// busy writes a configuration whose http.listen is taken.
+func busy(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	text := fmt.Sprintf("data: busy-data\nhttp: {listen: %q}\nenrol: {listen: '127.0.0.1:0'}\nbroker: {listen: '127.0.0.1:0'}\n", l.Addr())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// forge changes one character of the signature of the code in a file.
+func forge(ts *testscript.TestScript, neg bool, args []string) {
+	code := []byte(ts.ReadFile(args[0]))
+	code[60] = 'A' + (code[60]-'A'+1)%26
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), code, 0o600))
+}
+
 // TestExplainEveryReason: each form problem has words and a next step, and none
 // of the words is the fallback.
 func TestExplainEveryReason(t *testing.T) {
@@ -126,7 +160,7 @@ func TestExplainEveryReason(t *testing.T) {
 	}
 }
 
-// TestLanesAndVerifyAgree: what verify reads of a form is what lanes read.
+// FuzzExplain: what verify reads of a form is what lanes read.
 func FuzzExplain(f *testing.F) {
 	p := pass.Pass{Kind: pass.ECard, Flags: pass.LiveRequired, KeyID: 1, Day: 2516, Start: -480, Length: 144, Zones: 1}
 	f.Add([]byte(p.Text(make([]byte, 64))))

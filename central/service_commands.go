@@ -46,8 +46,7 @@ func (x *serveCommand) Run(ctx context.Context, c *console, cl *cli) error {
 		return err
 	}
 	return server.Run(ctx, conf, func(e server.Endpoints) {
-		conf.Log.Info("ready", "version", conf.Version, "data", conf.Data, "http", e.HTTP, "enrol", e.Enrol, "broker", e.Broker)
-		if c.outIsTerm {
+		if c.outIsTerm { // the log has it for everybody else
 			fmt.Fprintf(c.out, "Central is ready at %s; its data is in %s. Ctrl-C stops it.\nFor a token: central --data %s token create NAME --role admin\n", e.HTTP, conf.Data, conf.Data)
 		}
 	})
@@ -144,10 +143,10 @@ func (tokenListCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	}
 	rows := []tokenRow{}
 	for _, t := range list {
-		rows = append(rows, tokenRow{t.Name, string(t.Role), t.Created, orNil(t.Expires), orNil(t.Used)})
+		rows = append(rows, tokenRow{t.Name, string(t.Role), t.Created.UTC(), orNil(t.Expires), orNil(t.Used)})
 	}
 	return c.show(cl, map[string][]tokenRow{"tokens": rows}, func() {
-		t := table{heading: []string{"NAME", "ROLE", "CREATED", "EXPIRES", "LAST USED"}}
+		t := table{heading: []string{"NAME", "ROLE", "CREATED (UTC)", "EXPIRES", "LAST USED"}}
 		for _, r := range rows {
 			t.add(text(r.Name), text(r.Role), text(clock(r.Created)), text(maybeClock(r.Expires, "never")), text(maybeClock(r.Used, "never")))
 		}
@@ -159,6 +158,7 @@ func orNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
+	t = t.UTC()
 	return &t
 }
 

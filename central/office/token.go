@@ -171,6 +171,9 @@ func (a *api) authorize(h huma.API) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		next(huma.WithValue(ctx, callerKey{}, t))
+		if ctx.Method() != http.MethodGet {
+			a.log.Info("request", "operation", ctx.Operation().OperationID, "by", t.Name, "path", ctx.URL().Path, "status", ctx.Status())
+		}
 	}
 }
 
