@@ -49,7 +49,7 @@ func (x *issueCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	}
 	return c.show(cl, p, func() {
 		c.printPass(p)
-		c.printCode(p.Code)
+		c.printCode(p.Code, "")
 	})
 }
 
@@ -160,8 +160,9 @@ func conditions(p office.PassBody) string {
 	return strings.Join(list, ", ")
 }
 
-// printCode prints a code, with its symbol where it can be seen.
-func (c *console) printCode(code string) {
+// printCode prints a code, with its symbol where it can be seen; until is the
+// end of a live code's slot.
+func (c *console) printCode(code, until string) {
 	if code == "" {
 		return
 	}
@@ -169,6 +170,9 @@ func (c *console) printCode(code string) {
 		fmt.Fprint(c.out, "\n", s.Terminal())
 	}
 	fmt.Fprintf(c.out, "\n%s\n", code)
+	if t, err := time.Parse(time.RFC3339, until); err == nil {
+		fmt.Fprintf(c.out, "A live code: the next one stands in its place at %s.\n", t.Format(time.TimeOnly))
+	}
 }
 
 type showCommand struct {
@@ -194,14 +198,14 @@ func (x *showCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	if err := api.call(ctx, "GET", path, nil, &p); err != nil {
 		return err
 	}
-	code, _, err := api.send(ctx, "GET", path+"/code", nil)
+	code, header, err := api.send(ctx, "GET", path+"/code", nil)
 	if refused := (*problem)(nil); err != nil && !errors.As(err, &refused) {
 		return err // a revoked pass, or a token that may not see codes, has no code to show
 	}
 	p.Code = strings.TrimSpace(string(code))
 	return c.show(cl, p, func() {
 		c.printPass(p)
-		c.printCode(p.Code)
+		c.printCode(p.Code, header.Get("Turnstile-Until"))
 	})
 }
 
