@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"turnstile/central/link"
@@ -189,4 +190,13 @@ func chainOf(before link.Hash, rows [][]byte) link.Hash {
 		before = link.JournalChain(before, r)
 	}
 	return before
+}
+
+// allocated returns how many bytes f allocates, and whatever runs beside it.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -109,11 +109,32 @@ func TestBatchRefuses(t *testing.T) {
 		"size more":           withBatch(entries, func(b *link.Batch) { b.Size++ }),
 		"size of 2^31":        withBatch(entries, func(b *link.Batch) { b.Size = 1 << 31 }),
 		"a bomb":              withBatch(entries, func(b *link.Batch) { b.Data = link.Deflate(make([]byte, 32<<20)) }),
+		"count of 500":        withBatch(entries, func(b *link.Batch) { b.Count = 500 }),
+		"bytes behind them":   withBatch(entries, trailing),
 		"no data":             withBatch(entries, func(b *link.Batch) { b.Data = nil }),
 	} {
 		_, _, err := b.Entries()
 		wantError(t, what, err, link.ErrMalformed)
 	}
+}
+
+// trailing adds a byte behind the entries, which no chain value covers.
+func trailing(b *link.Batch) {
+	packed, err := link.Inflate(b.Data, int(b.Size))
+	if err != nil {
+		panic(err)
+	}
+	b.Data, b.Size = link.Deflate(append(packed, 0)), b.Size+1
+}
+
+// TestBatchSizeStops measures that a size beyond the bound costs no memory.
+func TestBatchSizeStops(t *testing.T) {
+	b := withBatch(exampleEntries(), func(b *link.Batch) { b.Size = 64 << 20 })
+	var err error
+	if n := allocated(func() { _, _, err = b.Entries() }); n > 1<<20 {
+		t.Errorf("%d bytes allocated before it was refused", n)
+	}
+	wantError(t, "64 MiB", err, link.ErrMalformed)
 }
 
 func withBatch(entries []link.Entry, change func(b *link.Batch)) link.Batch {

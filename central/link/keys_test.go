@@ -69,19 +69,20 @@ func TestDelegationRefused(t *testing.T) {
 		root link.Root
 		want error
 	}{
-		"no signature":               {delegated(t, d), site, exampleRoot(), link.ErrForged},
-		"one of two":                 {delegated(t, d, "root 1"), site, exampleRoot(), link.ErrForged},
-		"one twice":                  {delegated(t, d, "root 1", "root 1"), site, exampleRoot(), link.ErrForged},
-		"one and a stranger":         {delegated(t, d, "root 1", "root 9"), site, exampleRoot(), link.ErrForged},
-		"one each of two documents":  {mixed(delegated(t, d, "root 1"), delegated(t, other, "root 2")), site, exampleRoot(), link.ErrForged},
-		"another site":               {delegated(t, d, "root 1", "root 2"), "other", exampleRoot(), link.ErrForged},
-		"a root listed twice":        {delegated(t, d, "root 1"), site, roots(2, "root 1", "root 1"), link.ErrForged},
-		"no threshold":               {delegated(t, d, "root 1", "root 2"), site, roots(0, "root 1"), link.ErrMalformed},
-		"a root key of 31 bytes":     {delegated(t, d, "root 1", "root 2"), site, link.Root{Threshold: 1, Keys: []ed25519.PublicKey{make([]byte, 31)}}, link.ErrForged},
-		"17 signatures":              {delegated(t, d, slices.Repeat([]string{"root 1"}, 17)...), site, exampleRoot(), link.ErrMalformed},
-		"without its own new roots":  {delegated(t, ownRoots(2, "root 4", "root 5"), "root 1", "root 2"), site, exampleRoot(), link.ErrForged},
-		"with one of two new roots":  {delegated(t, ownRoots(2, "root 4", "root 5"), "root 1", "root 2", "root 4"), site, exampleRoot(), link.ErrForged},
-		"signed by a role, not root": {delegated(t, d, "status", "keyset"), site, exampleRoot(), link.ErrForged},
+		"no signature":                 {delegated(t, d), site, exampleRoot(), link.ErrForged},
+		"one of two":                   {delegated(t, d, "root 1"), site, exampleRoot(), link.ErrForged},
+		"one twice":                    {delegated(t, d, "root 1", "root 1"), site, exampleRoot(), link.ErrForged},
+		"one and a stranger":           {delegated(t, d, "root 1", "root 9"), site, exampleRoot(), link.ErrForged},
+		"one each of two documents":    {mixed(delegated(t, d, "root 1"), delegated(t, other, "root 2")), site, exampleRoot(), link.ErrForged},
+		"another site":                 {delegated(t, d, "root 1", "root 2"), "other", exampleRoot(), link.ErrForged},
+		"a root listed twice":          {delegated(t, d, "root 1"), site, roots(2, "root 1", "root 1"), link.ErrForged},
+		"no threshold":                 {delegated(t, d, "root 1", "root 2"), site, roots(0, "root 1"), link.ErrMalformed},
+		"a root key of 31 bytes":       {delegated(t, d, "root 1", "root 2"), site, link.Root{Threshold: 1, Keys: []ed25519.PublicKey{make([]byte, 31)}}, link.ErrForged},
+		"17 signatures":                {delegated(t, d, slices.Repeat([]string{"root 1"}, 17)...), site, exampleRoot(), link.ErrMalformed},
+		"without its own new roots":    {delegated(t, ownRoots(2, "root 4", "root 5"), "root 1", "root 2"), site, exampleRoot(), link.ErrForged},
+		"with one of two new roots":    {delegated(t, ownRoots(2, "root 4", "root 5"), "root 1", "root 2", "root 4"), site, exampleRoot(), link.ErrForged},
+		"a lower threshold of its own": {delegated(t, ownRoots(1, "root 1"), "root 1"), site, exampleRoot(), link.ErrForged},
+		"signed by a role, not root":   {delegated(t, d, "status", "keyset"), site, exampleRoot(), link.ErrForged},
 	} {
 		_, err := c.m.OpenDelegation(c.site, c.root)
 		wantError(t, what, err, c.want)
