@@ -63,8 +63,9 @@ type Status struct {
 	Counts  Counts
 	Gate    gate.State
 	Readers []ReaderStatus
-	Journal error // why the journal did not take the newest entry; nil if it did
-	Device  error // a device that can never work as configured; nil if there is none
+	Journal error     // why the journal did not take the newest entry; nil if it did
+	Device  error     // a device that can never work as configured; nil if there is none
+	Beat    time.Time // when Run last went round, with a monotonic reading; older than a few seconds: it is stuck
 }
 
 // Status returns the lane as of now. Safe for concurrent use.
@@ -96,7 +97,7 @@ func (l *Lane) count(f func(c *Counts)) { l.change(func(s *Status) { f(&s.Counts
 // publish tells whoever looks at the lane what it is like now.
 func (l *Lane) publish() {
 	l.change(func(s *Status) {
-		s.State, s.Waiting = l.state, l.waiting != nil
+		s.State, s.Waiting, s.Beat = l.state, l.waiting != nil, time.Now()
 	})
 	if l.setup.Changed != nil {
 		l.setup.Changed(l.Status())
