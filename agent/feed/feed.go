@@ -1,0 +1,272 @@
+// Package feed takes central's signed messages into the cache, all or nothing.
+//
+// Nothing is believed but signatures of keys that the root's delegation names.
+// What would lead back, sideways or into a gap is kept out with a typed error,
+// and the Result says what to ask central for.
+package feed
+
+import (
+	"crypto/ecdh"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"turnstile/agent/cache"
+	"turnstile/central/link"
+)
+
+// Identity is what this lane controller got at enrolment.
+type Identity struct {
+	Site, Lane string
+	Root       link.Root        // trusted until a delegation that it signed names others
+	Seal       *ecdh.PrivateKey // X25519: gate keys are sealed to it
+}
+
+// Options bind a feed to what the lane knew before.
+type Options struct {
+	Floor   *link.Floor              // newest of the journal; a cache that is behind it is not shown. nil: none
+	Trusted func(now time.Time) bool // the clock can judge a head's age; nil: never
+}
+
+// What a message can be refused for, beside link's errors. A refused message
+// has changed nothing.
+var (
+	ErrTopic    = errors.New("message on a topic that is not of the feed")
+	ErrNoKeys   = errors.New("message before the keys that could verify it")
+	ErrFork     = errors.New("central's history forked: two different feeds are signed with its keys")
+	ErrRollback = errors.New("message leads back to an older version")
+	ErrOld      = errors.New("message was taken before")
+	ErrGap      = errors.New("message does not follow: something in between is missing")
+	ErrMismatch = errors.New("events do not lead to the stated hash")
+	ErrOther    = errors.New("message is meant for another lane")
+	ErrExpired  = errors.New("delegation has expired: the root must sign a new one")
+)
+
+// Result says what a message did.
+type Result struct {
+	Head    *link.Head // a newer head was taken
+	Changed bool       // state, keys, rules or gate keys changed: report it, and write a floor
+	Urgent  bool       // report it at once
+	Asks    []link.Ask // what to ask central for; Sent is not set
+}
+
+// Feed is the receiving end. Its methods may be called from several goroutines.
+type Feed struct {
+	c  *cache.Cache
+	id Identity
+	o  Options
+
+	mu        sync.Mutex                // guards the following
+	candidate *link.State               // on the way to the floor; not shown. nil: none
+	snaps     map[uint16]*link.Snapshot // verified, by day, waiting for the rest of their set
+	early     map[string][]byte         // messages that came before the keys, by topic
+	recent    [64]mark                  // where deltas ended, newest at next-1
+	next      int
+	tries     int // heads that found the state behind since the last progress
+}
+
+// mark is one known place of the history.
+type mark struct {
+	epoch uint32
+	seq   uint64
+	chain link.Hash
+}
+
+// New returns a feed into the cache.
+func New(c *cache.Cache, id Identity, o Options) *Feed {
+	if o.Trusted == nil {
+		o.Trusted = func(time.Time) bool { return false }
+	}
+	f := &Feed{c: c, id: id, o: o, snaps: map[uint16]*link.Snapshot{}, early: map[string][]byte{}}
+	if s := c.View().State; s != nil {
+		f.remember(s)
+	}
+	return f
+}
+
+// Floor returns what the lane must not go behind from now on, for an EntryFloor.
+// now is the time that the clock is known to have reached.
+func (f *Feed) Floor(now time.Time) *link.Floor {
+	v := f.c.View()
+	n := link.Floor{Keyset: v.KeysetVersion, Rules: v.RulesVersion(), Gate: v.GateVersion, Time: now.UnixMilli()}
+	if v.State != nil {
+		n.Epoch, n.Seq, n.Chain = v.State.Epoch, v.State.Seq, v.State.Chain
+	}
+	old := f.o.Floor
+	if old == nil {
+		return &n
+	}
+	if n.Epoch < old.Epoch || n.Epoch == old.Epoch && n.Seq < old.Seq {
+		n.Epoch, n.Seq, n.Chain = old.Epoch, old.Seq, old.Chain
+	}
+	n.Keyset, n.Rules, n.Gate, n.Time = max(n.Keyset, old.Keyset), max(n.Rules, old.Rules), max(n.Gate, old.Gate), max(n.Time, old.Time)
+	return &n
+}
+
+// Stale reports whether three heads are missing: the feed is frozen, cut off,
+// or never came.
+func (f *Feed) Stale(now time.Time) bool {
+	v := f.c.View()
+	return v.Head.Issued == 0 || now.Sub(v.HeadAt) > 3*time.Duration(v.Head.Next)*time.Millisecond
+}
+
+// Handle takes one message that came at now. The error tells why it was
+// refused; the Result may hold questions to central in either case.
+func (f *Feed) Handle(topic string, payload []byte, now time.Time) (Result, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, err := f.handle(topic, payload, now)
+	if errors.Is(err, ErrNoKeys) {
+		f.keepEarly(topic, payload)
+		r.Asks = append(r.Asks, f.ask(link.WantKeys, 0, 0))
+	}
+	if err != nil {
+		return r, fmt.Errorf("take %s: %w", lastOf(topic), err)
+	}
+	return r, nil
+}
+
+func lastOf(topic string) string {
+	parts := strings.Split(topic, "/")
+	if n := len(parts); n > 1 && parts[n-2] == "day" {
+		return "snapshot"
+	}
+	return fmt.Sprintf("%.20q", parts[len(parts)-1])
+}
+
+func (f *Feed) handle(topic string, payload []byte, now time.Time) (Result, error) {
+	t := link.Topics{Site: f.id.Site}
+	switch topic {
+	case t.Head():
+		return f.head(payload, now)
+	case t.Delta():
+		return f.delta(payload)
+	case t.Keys():
+		return f.keys(payload, now)
+	case t.Rules():
+		return f.rules(payload)
+	case t.GateKeys(f.id.Lane):
+		return f.gateKeys(payload)
+	case t.Repeat(f.id.Lane):
+		return f.repeat(payload, now)
+	}
+	if strings.HasPrefix(topic, t.Day(0)[:len(t.Day(0))-1]) {
+		return f.snapshot(payload, topic)
+	}
+	return Result{}, ErrTopic
+}
+
+// repeat takes what central sends to this lane again. The type is what the
+// message claims; each is then checked as on its own topic.
+func (f *Feed) repeat(payload []byte, now time.Time) (Result, error) {
+	switch link.TypeOf(payload) {
+	case link.TypeHead:
+		return f.head(payload, now)
+	case link.TypeDelta:
+		return f.delta(payload)
+	case link.TypeSnapshot:
+		return f.snapshot(payload, "")
+	case link.TypeRules:
+		return f.rules(payload)
+	case link.TypeGateKeys:
+		return f.gateKeys(payload)
+	}
+	return f.keys(payload, now)
+}
+
+// maxEarly bounds the messages kept until the keys come; a campus has one head,
+// the rules, and a snapshot for each open day.
+const maxEarly = 2 + link.MaxOpenDays
+
+func (f *Feed) keepEarly(topic string, payload []byte) {
+	if _, known := f.early[topic]; (known || len(f.early) < maxEarly) && len(payload) <= link.MaxDocument {
+		f.early[topic] = payload
+	}
+}
+
+// takeEarly handles what came before the keys. What is then refused was not
+// worth keeping; central sends heads again.
+func (f *Feed) takeEarly(r *Result, now time.Time) {
+	early := f.early
+	f.early = map[string][]byte{}
+	for topic, payload := range early {
+		more, err := f.handle(topic, payload, now)
+		if err != nil {
+			continue
+		}
+		if more.Head != nil {
+			r.Head = more.Head
+		}
+		r.Changed = r.Changed || more.Changed
+		r.Asks = append(r.Asks, more.Asks...)
+	}
+}
+
+// signers returns who may sign the feed.
+func (f *Feed) signers() (link.Keys, error) {
+	d := f.c.View().Delegation
+	if d == nil {
+		return nil, ErrNoKeys
+	}
+	return link.KeysOf(d.Status...), nil
+}
+
+// openSigned verifies a message by the status role.
+func openSigned[T any](f *Feed, payload []byte, t link.Type, limit int) (*T, error) {
+	if len(payload) > limit {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", link.ErrOversized, len(payload), limit)
+	}
+	keys, err := f.signers()
+	if err != nil {
+		return nil, err
+	}
+	return link.Open[T](payload, t, f.id.Site, keys, limit)
+}
+
+func (f *Feed) ask(w link.Want, from, to uint64) link.Ask {
+	a := link.Ask{Lane: f.id.Lane, Want: w, From: from, To: to}
+	if b := f.standing(); b != nil {
+		a.Epoch = b.Epoch
+	}
+	return a
+}
+
+// standing is the state that deltas go on from: the candidate, or what is
+// shown. nil if there is none.
+func (f *Feed) standing() *link.State {
+	if f.candidate != nil {
+		return f.candidate
+	}
+	return f.c.View().State
+}
+
+func (f *Feed) remember(s *link.State) {
+	f.recent[f.next%len(f.recent)] = mark{s.Epoch, s.Seq, s.Chain}
+	f.next++
+}
+
+// known returns the chain value at a number, if it is remembered.
+func (f *Feed) known(epoch uint32, seq uint64) (link.Hash, bool) {
+	for _, m := range f.recent {
+		if m.epoch == epoch && m.seq == seq && m.chain != (link.Hash{}) {
+			return m.chain, true
+		}
+	}
+	return link.Hash{}, false
+}
+
+// Detail numbers a refusal for an EntryRefused; 0 means that it is not worth
+// an entry: nobody can have meant harm, or it heals by itself. Append only.
+func Detail(err error) uint16 {
+	for i, e := range []error{
+		ErrFork, ErrRollback, link.ErrForged, link.ErrUnknown, link.ErrMalformed, link.ErrOversized,
+		link.ErrVersion, ErrOther, ErrMismatch, ErrExpired, ErrTopic,
+	} {
+		if errors.Is(err, e) {
+			return uint16(i + 1)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,459 @@
+package feed
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+func TestFirstFeed(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	if !r.Stale(r.now()) || r.c.View().HasFeed() {
+		t.Fatal("a lane without a feed")
+	}
+	r.sync()
+	r.checkIn(s.state)
+	v := r.c.View()
+	if !v.HasFeed() || r.Stale(r.now()) || v.State.Day(2151).Status(3) != link.Revoked {
+		t.Fatalf("%+v", v)
+	}
+	s.add(revoke(10))
+	d := s.delta(5, 6, true)
+	d.Urgent = true
+	res := r.mustTake(topics.Delta(), s.sealed(d))
+	if !res.Changed || !res.Urgent || len(res.Asks) != 0 {
+		t.Fatalf("%+v", res)
+	}
+	r.checkIn(s.state)
+	r.restart(nil)
+	r.checkIn(s.state)
+}
+
+// TestAnyOrderOfRetained delivers what the broker keeps in every order.
+func TestAnyOrderOfRetained(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	type message struct {
+		topic   string
+		payload []byte
+	}
+	list := []message{{topics.Keys(), s.keys(0, 1)}, {topics.Rules(), s.rules()}, {topics.Head(), s.sealedHead()}}
+	for topic, b := range s.snapshots() {
+		list = append(list, message{topic, b})
+	}
+	orders := 0
+	var permute func(n int)
+	permute = func(n int) {
+		if n == 1 {
+			orders++
+			r := s.receiver(nil)
+			for _, m := range list {
+				r.take(m.topic, m.payload)
+			}
+			r.checkIn(s.state)
+			if !r.c.View().HasFeed() || r.c.View().Head.Seq != s.state.Seq {
+				t.Fatal("not all was taken")
+			}
+			r.c.Close()
+			return
+		}
+		for i := range n {
+			permute(n - 1)
+			list[i%n*(1-n%2)], list[n-1] = list[n-1], list[i%n*(1-n%2)]
+		}
+	}
+	permute(len(list))
+	if orders != 120 {
+		t.Fatalf("%d orders", orders)
+	}
+}
+
+// TestRefused tries each attack on a lane that is in step, and finds view and
+// file as they were.
+func TestRefused(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	s.rulesVersion, s.keysVersion = 5, 5
+	r := s.receiver(nil)
+	r.sync()
+	s.add(revoke(20))
+	r.mustTake(topics.Delta(), s.sealed(s.delta(5, 6, true)))
+	r.mustTake(topics.Head(), s.sealedHead())
+	r.mustTake(topics.GateKeys(lane), s.gate(lane, 4, link.DayKey{Day: 2151, Key: pass.GateKey{1}}))
+	oldHead, oldDelta := s.head(), s.delta(4, 5, true)
+	s.add(revoke(21), revoke(22), revoke(23))
+	r.mustTake(topics.Delta(), s.sealed(s.delta(6, 9, true)))
+	r.mustTake(topics.Head(), s.sealedHead())
+
+	good := s.head()
+	fork := newSender(t) // the same keys, another history
+	fork.roots, fork.keyset, fork.status, fork.issued = s.roots, s.keyset, s.status, s.issued+1e6
+	fork.start()
+	fork.rulesVersion, fork.keysVersion = 5, 5
+	fork.add(revoke(20), revoke(99), revoke(22), revoke(23))
+	forkHead := fork.head()
+	fork.add(revoke(24))
+	change := func(f func(*link.Head)) []byte {
+		h := good
+		h.Issued += 5000
+		f(&h)
+		return s.must(s.status, link.TypeHead, h)
+	}
+	delta := func(f func(*link.Delta)) []byte {
+		s := *s
+		s.add(revoke(30))
+		d := s.delta(9, 10, true)
+		f(&d)
+		return s.sealed(d)
+	}
+	sealed := s.sealed(s.delta(8, 9, true))
+	older := *s
+	older.rulesVersion, older.keysVersion = 4, 4
+	twin := *s
+	twin.status = s.thief
+	head, del := topics.Head(), topics.Delta()
+	cases := map[string]struct {
+		topic   string
+		payload []byte
+		want    error
+	}{
+		"head by a stranger":           {head, s.must(s.thief, link.TypeHead, good), link.ErrUnknown},
+		"head by the keyset role":      {head, s.must(s.keyset, link.TypeHead, good), link.ErrUnknown},
+		"head with a flipped bit":      {head, flipped(s.sealedHead()), link.ErrForged},
+		"head of another site":         {head, otherSite(t, s, good), link.ErrForged},
+		"head too large":               {head, make([]byte, link.MaxHead+1), link.ErrOversized},
+		"head of nonsense":             {head, []byte("\x01\x02\x03"), link.ErrMalformed},
+		"head replayed":                {head, s.must(s.status, link.TypeHead, oldHead), ErrOld},
+		"head led back":                {head, change(func(h *link.Head) { h.Seq, h.SnapSeq = 4, 4; h.Chain = s.states[4].Chain }), ErrFork},
+		"head of an older epoch":       {head, change(func(h *link.Head) { h.Epoch = 0 }), ErrFork},
+		"head with another hash":       {head, change(func(h *link.Head) { h.Chain[0] ^= 1 }), ErrFork},
+		"head with another root":       {head, change(func(h *link.Head) { h.Root[0] ^= 1 }), ErrFork},
+		"head that says no":            {head, change(func(h *link.Head) { h.Issued = 0 }), link.ErrMalformed},
+		"head with older rules":        {head, change(func(h *link.Head) { h.Rules = 4 }), ErrRollback},
+		"head with older keys":         {head, change(func(h *link.Head) { h.Keyset = 4 }), ErrRollback},
+		"head that promises no next":   {head, change(func(h *link.Head) { h.Next = 0 }), link.ErrMalformed},
+		"head that promises too late":  {head, change(func(h *link.Head) { h.Next = 3600e3 }), link.ErrMalformed},
+		"head of the other history":    {head, s.must(s.status, link.TypeHead, forkHead), ErrFork},
+		"delta as a head":              {head, sealed, link.ErrMalformed},
+		"delta by a stranger":          {del, s.must(s.thief, link.TypeDelta, s.delta(8, 9, true)), link.ErrUnknown},
+		"delta replayed":               {del, s.sealed(oldDelta), ErrOld},
+		"delta replayed, the newest":   {del, sealed, ErrOld},
+		"delta of the other history":   {del, fork.sealed(fork.delta(8, 10, true)), ErrMismatch},
+		"delta that forks":             {del, fork.sealed(fork.delta(9, 10, true)), ErrFork},
+		"delta after a gap":            {del, delta(func(d *link.Delta) { d.From, d.To = 12, 13 }), ErrGap},
+		"delta with another hash":      {del, delta(func(d *link.Delta) { d.After[0] ^= 1 }), ErrMismatch},
+		"delta with another root":      {del, delta(func(d *link.Delta) { d.Root[0] ^= 1 }), ErrMismatch},
+		"delta with half a root":       {del, delta(func(d *link.Delta) { d.Root = d.Root[:7] }), link.ErrMalformed},
+		"delta with wrong count":       {del, delta(func(d *link.Delta) { d.To = 11 }), link.ErrMalformed},
+		"delta of no event":            {del, delta(func(d *link.Delta) { d.To, d.Data = 9, nil }), link.ErrMalformed},
+		"delta beyond the day":         {del, delta(func(d *link.Delta) { d.Data = link.EncodeEvents([]link.Event{revoke(1024)}) }), link.ErrMalformed},
+		"delta of an older epoch":      {del, delta(func(d *link.Delta) { d.Epoch = 0 }), ErrOld},
+		"delta of a newer epoch":       {del, delta(func(d *link.Delta) { d.Epoch = 2 }), ErrGap},
+		"delta too large":              {del, make([]byte, link.MaxDelta+1), link.ErrOversized},
+		"keys with one root":           {topics.Keys(), s.keys(1), link.ErrForged},
+		"keys with one root twice":     {topics.Keys(), s.keys(1, 1), link.ErrForged},
+		"older keys":                   {topics.Keys(), older.keys(0, 1), ErrRollback},
+		"other keys, same version":     {topics.Keys(), twin.keys(0, 1), ErrFork},
+		"keys of nonsense":             {topics.Keys(), []byte{0xa0}, link.ErrVersion},
+		"older rules":                  {topics.Rules(), older.rules(), ErrRollback},
+		"rules by a stranger":          {topics.Rules(), twin.rules(), link.ErrUnknown},
+		"snapshot on another's topic":  {topics.Day(2152), s.must(s.status, link.TypeSnapshot, link.SnapshotOf(s.state, s.state.Days[0])), link.ErrMalformed},
+		"snapshot led back":            {topics.Day(2151), s.must(s.status, link.TypeSnapshot, link.SnapshotOf(s.states[4], s.states[4].Days[0])), ErrOld},
+		"snapshot that is a bomb":      {topics.Day(2151), bomb(s), link.ErrMalformed},
+		"gate keys of another lane":    {topics.GateKeys(lane), s.gate("n2", 9), ErrOther},
+		"older gate keys":              {topics.GateKeys(lane), s.gate(lane, 3), ErrRollback},
+		"gate keys by the status role": {topics.GateKeys(lane), s.must(s.status, link.TypeGateKeys, link.GateKeys{Lane: lane, Version: 9}), link.ErrUnknown},
+		"gate keys sealed wrongly":     {topics.GateKeys(lane), s.must(s.keyset, link.TypeGateKeys, link.GateKeys{Lane: lane, Version: 9, Sealed: make([]byte, 64)}), link.ErrForged},
+		"another lane's topic":         {topics.GateKeys("n2"), s.gate(lane, 9), ErrTopic},
+		"another site's topic":         {link.Topics{Site: "x"}.Head(), s.sealedHead(), ErrTopic},
+		"day of no number":             {topics.Day(1)[:len(topics.Day(1))-1] + "x", sealed, link.ErrMalformed},
+		"repeat of nonsense":           {topics.Repeat(lane), []byte("nonsense"), link.ErrMalformed},
+	}
+	if len(cases) < 50 {
+		t.Fatalf("only %d attacks", len(cases))
+	}
+	for name, c := range cases {
+		view := r.c.View()
+		file := readFile(t, r.path)
+		_, err := r.take(c.topic, c.payload)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if r.c.View() != view || !bytes.Equal(readFile(t, r.path), file) {
+			t.Errorf("%s changed something", name)
+		}
+	}
+	r.checkIn(s.state)
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func flipped(b []byte) []byte {
+	b = bytes.Clone(b)
+	b[len(b)-1] ^= 1
+	return b
+}
+
+func otherSite(t *testing.T, s *sender, h link.Head) []byte {
+	t.Helper()
+	b, err := link.Seal(s.status, link.TypeHead, "other", h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// bomb is a snapshot that inflates to more than it states.
+func bomb(s *sender) []byte {
+	n := link.SnapshotOf(s.state, s.state.Days[0])
+	n.Data = link.Deflate(make([]byte, 1<<20))
+	return s.must(s.status, link.TypeSnapshot, n)
+}
+
+func TestGapIsAskedForAndHealed(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	s.add(revoke(20), revoke(21), revoke(22))
+	res, err := r.take(topics.Delta(), s.sealed(s.delta(7, 8, true)))
+	if !errors.Is(err, ErrGap) || len(res.Asks) != 1 || res.Asks[0] != (link.Ask{Lane: lane, Want: link.WantRange, Epoch: 1, From: 5, To: 8}) {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	res = r.mustTake(topics.Repeat(lane), s.sealed(s.delta(5, 8, false)))
+	if !res.Changed {
+		t.Fatal("the range was not taken")
+	}
+	r.checkIn(s.state)
+	s.add(revoke(23))
+	s.snapSeq = 9
+	for i, want := range []link.Want{link.WantRange, link.WantRange, link.WantSnapshots} {
+		if res = r.mustTake(topics.Head(), s.sealedHead()); len(res.Asks) != 1 || res.Asks[0].Want != want {
+			t.Fatalf("head %d behind: %+v", i, res)
+		}
+	}
+	for _, b := range s.snapshots() {
+		res = r.mustTake(topics.Repeat(lane), b)
+	}
+	if !res.Changed {
+		t.Fatal("the snapshots were not taken")
+	}
+	r.checkIn(s.state)
+}
+
+func TestOverlappingRange(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	s.add(revoke(20))
+	r.mustTake(topics.Delta(), s.sealed(s.delta(5, 6, true)))
+	s.add(revoke(21), revoke(22))
+	r.mustTake(topics.Repeat(lane), s.sealed(s.delta(2, 8, false)))
+	r.checkIn(s.state)
+}
+
+// TestFloorBindsAnEmptyCache loses the cache: what central signed long ago is
+// not believed again, and what leads up to the floor is not shown before it.
+func TestFloorBindsAnEmptyCache(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	s.rulesVersion, s.keysVersion = 2, 2
+	oldHead, oldRules, oldKeys := s.sealedHead(), s.rules(), s.keys(0, 1)
+	s.rulesVersion, s.keysVersion = 3, 3
+	s.add(revoke(20), revoke(21), revoke(22), revoke(23))
+	first := s.receiver(nil)
+	first.sync()
+	for _, d := range []link.Delta{s.delta(5, 9, false)} {
+		first.mustTake(topics.Repeat(lane), s.sealed(d))
+	}
+	first.checkIn(s.state)
+	floor := first.Floor(first.now())
+	if floor.Seq != 9 || floor.Rules != 3 || floor.Keyset != 3 {
+		t.Fatalf("%+v", floor)
+	}
+
+	r := s.receiver(floor) // another folder: an empty cache
+	for _, m := range []struct {
+		topic   string
+		payload []byte
+		want    error
+	}{
+		{topics.Keys(), oldKeys, ErrRollback}, {topics.Keys(), s.keys(0, 1), nil}, {topics.Rules(), oldRules, ErrRollback},
+		{topics.Head(), oldHead, ErrFork}, {topics.Rules(), s.rules(), nil},
+	} {
+		if _, err := r.take(m.topic, m.payload); !errors.Is(err, m.want) {
+			t.Fatalf("%s: %v, want %v", m.topic, err, m.want)
+		}
+	}
+	for topic, b := range s.snapshots() { // at 5, behind the floor at 9
+		r.mustTake(topic, b)
+	}
+	res := r.mustTake(topics.Head(), s.sealedHead())
+	if r.c.View().State != nil || len(res.Asks) != 1 || res.Asks[0].From != 5 || res.Asks[0].To != 9 {
+		t.Fatalf("state %+v shown behind the floor, or not asked on: %+v", r.c.View().State, res)
+	}
+	fork := newSender(t)
+	fork.roots, fork.keyset, fork.status = s.roots, s.keyset, s.status
+	fork.start()
+	fork.add(revoke(20), revoke(99), revoke(22), revoke(23), revoke(24))
+	if _, err := r.take(topics.Repeat(lane), fork.sealed(fork.delta(5, 10, true))); !errors.Is(err, ErrFork) {
+		t.Fatalf("another history over the floor: %v", err)
+	}
+	r.mustTake(topics.Repeat(lane), s.sealed(s.delta(5, 7, false)))
+	if r.c.View().State != nil {
+		t.Fatal("shown at 7, behind the floor at 9")
+	}
+	if r.Floor(r.now()).Seq != 9 {
+		t.Fatal("the floor sank")
+	}
+	r.mustTake(topics.Repeat(lane), s.sealed(s.delta(7, 9, false)))
+	r.checkIn(s.state)
+	r.restart(floor)
+	r.checkIn(s.state)
+}
+
+// TestNewEpoch is a central that lost its history and says so.
+func TestNewEpoch(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	before := s.state
+	n := newSender(t)
+	n.roots, n.keyset, n.status, n.seal, n.issued = s.roots, s.keyset, s.status, s.seal, s.issued+1e6
+	n.state = link.NewState(2)
+	n.states = []*link.State{n.state}
+	n.add(link.Event{Type: link.OpenDay, Day: 2151, Value: 2048}, revoke(7))
+	r.s = n
+	res := r.mustTake(topics.Head(), n.sealedHead())
+	if r.checkIn(before); len(res.Asks) != 1 {
+		t.Fatalf("%+v", res)
+	}
+	if r.c.View().State.Epoch != 1 {
+		t.Fatal("half of the new epoch is shown")
+	}
+	r.mustTake(topics.Repeat(lane), n.sealed(n.delta(0, 2, false)))
+	r.checkIn(n.state)
+	if _, err := r.take(topics.Delta(), s.sealed(s.delta(4, 5, true))); !errors.Is(err, ErrOld) {
+		t.Fatalf("delta of the old epoch: %v", err)
+	}
+}
+
+func TestNewRootsNeedBothThresholds(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	old := s.roots
+	message := func(version uint64, roots [3]signer, by ...signer) []byte {
+		n := *s
+		n.roots, n.delegated, n.keysVersion = roots, version, s.keysVersion+version
+		m, err := link.ParseKeys(n.keys(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := link.Delegation{Version: version, Roots: n.root().Keys, Threshold: 2,
+			Keyset: []ed25519.PublicKey{s.keyset.public()}, Status: []ed25519.PublicKey{s.status.public()}, Expires: 2000000000}
+		m.Delegation = nil
+		for _, k := range by {
+			m.Delegation = append(m.Delegation, s.must(k, link.TypeDelegation, d))
+		}
+		b, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	fresh := [3]signer{newSigner(t), newSigner(t), newSigner(t)}
+	for name, by := range map[string][]signer{
+		"new roots alone": {fresh[0], fresh[1]}, "old roots alone": {old[0], old[1]}, "one new one": {old[0], old[1], fresh[0]},
+	} {
+		if _, err := r.take(topics.Keys(), message(2, fresh, by...)); !errors.Is(err, link.ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r.mustTake(topics.Keys(), message(2, fresh, old[0], old[1], fresh[0], fresh[2]))
+	if _, err := r.take(topics.Keys(), message(3, old, old[0], old[1])); !errors.Is(err, link.ErrForged) {
+		t.Errorf("the old roots still count: %v", err)
+	}
+	r.restart(nil)
+	r.mustTake(topics.Keys(), message(3, fresh, fresh[0], fresh[1]))
+}
+
+func TestExpiredHeadIsNotFresh(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	trusted := false
+	r.o.Trusted = func(time.Time) bool { return trusted }
+	r.sync()
+	late := time.UnixMilli(s.issued).Add(time.Hour)
+	if _, err := r.Handle(topics.Head(), s.sealedHead(), late); err != nil || r.Stale(late) {
+		t.Fatalf("with a doubtful clock a head counts from its arrival: %v", err)
+	}
+	trusted = true
+	if _, err := r.Handle(topics.Head(), s.sealedHead(), late); err != nil || !r.Stale(late) {
+		t.Fatalf("a head of an hour ago makes the feed fresh: %v", err)
+	}
+}
+
+// TestTwoHeadsOfOneNumber has two heads signed for an event that is not here yet.
+func TestTwoHeadsOfOneNumber(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	s.add(revoke(20))
+	r.mustTake(topics.Head(), s.sealedHead())
+	h := s.head()
+	h.Chain[3] ^= 1
+	if _, err := r.take(topics.Head(), s.must(s.status, link.TypeHead, h)); !errors.Is(err, ErrFork) {
+		t.Fatal(err)
+	}
+	r.mustTake(topics.Delta(), s.sealed(s.delta(5, 6, true)))
+	r.checkIn(s.state)
+}
+
+func TestFrozenFeedIsStale(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	kept := s.sealedHead()
+	r.mustTake(topics.Head(), kept)
+	at := r.now()
+	for i := 1; i <= 4; i++ { // a broker that delivers the same head for ever
+		if _, err := r.Handle(topics.Head(), kept, at.Add(time.Duration(i)*5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.Stale(at.Add(14*time.Second)) || !r.Stale(at.Add(16*time.Second)) {
+		t.Fatal("three heads of 5 s")
+	}
+}
+
+func TestDetailNumbersEachRefusal(t *testing.T) {
+	seen := map[uint16]bool{}
+	for _, err := range []error{ErrFork, ErrRollback, link.ErrForged, link.ErrUnknown, link.ErrMalformed, link.ErrOversized, link.ErrVersion, ErrOther, ErrMismatch, ErrExpired, ErrTopic} {
+		seen[Detail(err)] = true
+	}
+	if len(seen) != 11 || seen[0] || Detail(ErrOld) != 0 || Detail(ErrGap) != 0 || Detail(ErrFork) != 1 || Detail(ErrTopic) != 11 {
+		t.Fatalf("%v", seen)
+	}
+}
