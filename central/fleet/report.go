@@ -37,8 +37,9 @@ func (f *Fleet) Report(ctx context.Context, lane string, message []byte, retaine
 
 // stale reports whether s is older than what is known: of an earlier boot, or
 // of the same boot with less of the feed applied. A will tells nothing but death.
+// Boots count anew with a new journal.
 func stale(known, s *link.LaneState) bool {
-	if known == nil || s.Boot > known.Boot {
+	if known == nil || s.Boot > known.Boot || s.Journal != known.Journal {
 		return false
 	}
 	return s.Boot < known.Boot || s.Alive && s.Epoch == known.Epoch && s.Seq < known.Seq

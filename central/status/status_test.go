@@ -1,0 +1,606 @@
+package status
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"turnstile/central/broker"
+	"turnstile/central/database"
+	"turnstile/central/issuer"
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+const site = "campus"
+
+var hongKong = time.FixedZone("HKT", 8*3600)
+
+// noon is a Saturday.
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, hongKong)
+
+// published is a broker in memory: what was said, and what is retained.
+type published struct {
+	mu       sync.Mutex
+	offline  bool
+	messages []message
+	retained map[string][]byte
+}
+
+type message struct {
+	topic   string
+	payload []byte
+}
+
+func (p *published) Publish(_ context.Context, topic string, payload []byte, _ byte, retained bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.offline {
+		return broker.ErrOffline
+	}
+	p.messages = append(p.messages, message{topic, payload})
+	if retained {
+		if p.retained == nil {
+			p.retained = map[string][]byte{}
+		}
+		p.retained[topic] = payload
+	}
+	return nil
+}
+
+// take returns the messages since the last call.
+func (p *published) take() []message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.messages
+	p.messages = nil
+	return m
+}
+
+func (p *published) kept(topic string) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.retained[topic]
+}
+
+// desk is a feed with its database, and a lane controller's keys.
+type desk struct {
+	*Feed
+	data   string
+	keys   *issuer.Issuer // nil: in data
+	broker *published
+	clock  atomic.Int64 // Unix ms
+	lane   ed25519.PrivateKey
+	seal   *ecdh.PrivateKey
+	alarms atomic.Int32
+	stop   func()
+}
+
+func (d *desk) KeyID() link.KeyID { return link.IDOf(d.lane.Public().(ed25519.PublicKey)) }
+
+func (d *desk) Sign(m []byte) ([]byte, error) { return ed25519.Sign(d.lane, m), nil }
+
+// fataler is *testing.T, *testing.B and *rapid.T.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func must[T any](t fataler) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		return v
+	}
+}
+
+func newDesk(t testing.TB) *desk {
+	t.Helper()
+	d := &desk{data: t.TempDir(), broker: &published{}, stop: func() {}}
+	d.clock.Store(noon.UnixMilli())
+	d.prepare(t)
+	d.start(t)
+	t.Cleanup(func() { d.stop() })
+	return d
+}
+
+// prepare makes the lane's keys.
+func (d *desk) prepare(t fataler) {
+	t.Helper()
+	d.lane = ed25519.NewKeyFromSeed(must[[]byte](t)(hex.DecodeString(strings.Repeat("5a", ed25519.SeedSize))))
+	d.seal = must[*ecdh.PrivateKey](t)(ecdh.X25519().GenerateKey(rand.Reader))
+}
+
+func (d *desk) now() time.Time { return time.UnixMilli(d.clock.Load()) }
+
+// start opens and runs the feed on the desk's data.
+func (d *desk) start(t fataler) {
+	t.Helper()
+	db := must[*database.DB](t)(database.Open(context.Background(), filepath.Join(d.data, "central.db")))
+	i := d.keys
+	if i == nil { // a restart opens them anew, but for the model's: argon2 takes its time
+		i = must[*issuer.Issuer](t)(issuer.Open(filepath.Join(d.data, "keys"), site, []byte("correct horse"), d.now()))
+	}
+	d.Feed = must[*Feed](t)(Open(context.Background(), Config{
+		Site: site, Capacity: link.MinCapacity, Location: hongKong, Heads: time.Hour, Seed: DefaultRules(), DB: db, Issuer: i, Publisher: d.broker,
+		Lanes: func() []Lane { return []Lane{{ID: "N1", SealKey: d.seal.PublicKey(), Enrolled: noon}} },
+		Keys: func(lane string) link.Keys {
+			if lane != "N1" {
+				return nil
+			}
+			return link.KeysOf(d.lane.Public().(ed25519.PublicKey))
+		},
+		Alarm: func(context.Context, string, string, string, string) { d.alarms.Add(1) },
+		Now:   d.now, Log: slog.New(slog.DiscardHandler),
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	d.stop = func() {
+		cancel()
+		<-ended
+		db.Close()
+		d.stop = func() {}
+	}
+}
+
+// issue makes a pass for a day.
+func (d *desk) issue(t fataler, day pass.Day) pass.ID {
+	t.Helper()
+	i := d.config.Issuer
+	row := must[database.Pass](t)(d.config.DB.InsertPass(context.Background(), day, link.MinCapacity, func(number, capacity uint32) (database.Pass, error) {
+		p := pass.Pass{Kind: pass.ECard, Day: day, Index: i.Index(day, number, capacity), Start: -480, Length: 144, Zones: 1, Holder: i.Holder(day, "A")}
+		p, signature, err := i.Mint(p)
+		return database.Pass{Pass: p, Signature: signature, Holder: "A", Issued: d.clock.Load(), IssuedBy: "test"}, err
+	}))
+	return row.ID()
+}
+
+func (d *desk) set(t fataler, id pass.ID, s link.Status) database.Pass {
+	t.Helper()
+	return must[database.Pass](t)(d.SetStatus(context.Background(), Change{ID: id, Status: s, By: "test", Reason: "why"}))
+}
+
+// sync returns when Run has done everything before it.
+func (d *desk) sync(t fataler) {
+	t.Helper()
+	if err := d.call(context.Background(), func(context.Context) {}); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+// roll does what Run does each second.
+func (d *desk) roll(t fataler) {
+	t.Helper()
+	if err := d.call(context.Background(), d.daily); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+// follower is a lane that follows TOPICS.md, "What a lane does".
+type follower struct {
+	state *link.State
+	keys  link.Keys
+	snaps map[pass.Day]*link.Snapshot
+	head  *link.Head
+	forks int
+}
+
+func newFollower(d *desk) *follower {
+	return &follower{keys: d.config.Issuer.StatusKeys(), snaps: map[pass.Day]*link.Snapshot{}}
+}
+
+func open[T any](t fataler, kind link.Type, keys link.Keys, data []byte, limit int) *T {
+	t.Helper()
+	return must[*T](t)(link.Open[T](data, kind, site, keys, limit))
+}
+
+// hear takes one message as a lane does.
+func (f *follower) hear(t fataler, m message) {
+	t.Helper()
+	switch link.TypeOf(m.payload) {
+	case link.TypeDelta:
+		f.delta(t, open[link.Delta](t, link.TypeDelta, f.keys, m.payload, link.MaxDelta))
+	case link.TypeHead:
+		f.head = open[link.Head](t, link.TypeHead, f.keys, m.payload, link.MaxHead)
+		if s := f.state; s != nil && s.Seq == f.head.Seq && (s.Chain != f.head.Chain || s.Root() != f.head.Root) {
+			f.forks++
+		}
+	case link.TypeSnapshot:
+		s := open[link.Snapshot](t, link.TypeSnapshot, f.keys, m.payload, link.MaxDocument)
+		f.snaps[s.Day] = s
+	}
+	f.adopt(t)
+}
+
+func (f *follower) delta(t fataler, d *link.Delta) {
+	t.Helper()
+	if f.state == nil || d.Epoch != f.state.Epoch || d.From != f.state.Seq || d.Before != f.state.Chain {
+		return
+	}
+	next := must[*link.State](t)(f.state.Apply(must[[]link.Event](t)(d.Events())))
+	root := next.Root()
+	if next.Chain != d.After || len(d.Root) > 0 && string(d.Root) != string(root[:]) {
+		t.Fatalf("delta %d..%d does not come out", d.From, d.To)
+	}
+	f.state = next
+}
+
+// adopt takes the snapshots that the head names, when all are there.
+func (f *follower) adopt(t fataler) {
+	t.Helper()
+	if f.head == nil || f.state != nil && f.state.Seq >= f.head.SnapSeq {
+		return
+	}
+	var set []*link.Snapshot
+	for _, h := range f.head.Snapshots {
+		s := f.snaps[h.Day]
+		if s == nil || s.Hash != h.Hash || s.Seq != f.head.SnapSeq {
+			return
+		}
+		set = append(set, s)
+	}
+	f.state = must[*link.State](t)(link.StateOf(set))
+}
+
+// ask returns what the lane would ask for, or nil.
+func (f *follower) ask() *link.Ask {
+	switch {
+	case f.state == nil:
+		return &link.Ask{Lane: "N1", Want: link.WantSnapshots}
+	case f.head != nil && f.state.Seq < f.head.Seq:
+		return &link.Ask{Lane: "N1", Want: link.WantRange, Epoch: f.state.Epoch, From: f.state.Seq, To: f.head.Seq}
+	}
+	return nil
+}
+
+func (d *desk) ask(t fataler, a *link.Ask) error {
+	t.Helper()
+	d.clock.Add(10_000) // beyond the rate limit
+	return d.Ask(context.Background(), "N1", must[[]byte](t)(link.Seal(d, link.TypeAsk, site, a)))
+}
+
+func TestStartAndOnline(t *testing.T) {
+	d := newDesk(t)
+	if err := d.Online(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f := newFollower(d)
+	for _, m := range d.broker.take() {
+		f.hear(t, m)
+	}
+	if f.state == nil || f.state.Root() != d.View().Head.Root || len(f.state.Days) != 3 || f.forks != 0 {
+		t.Fatalf("a new lane has %+v", f.state)
+	}
+	today := d.Today()
+	if f.state.Days[1].Day != today || today.String() != "2026-11-21" {
+		t.Errorf("today is %s", today)
+	}
+	for _, topic := range []string{d.topics.Head(), d.topics.Keys(), d.topics.Rules(), d.topics.GateKeys("N1"), d.topics.Day(today)} {
+		if len(d.broker.kept(topic)) == 0 {
+			t.Errorf("nothing retained on %s", topic)
+		}
+	}
+	g := open[link.GateKeys](t, link.TypeGateKeys, link.KeysOf(must[*link.Delegation](t)(delegation(d)).Keyset...), d.broker.kept(d.topics.GateKeys("N1")), link.MaxDocument)
+	keys := must[[]link.DayKey](t)(g.Unseal(site, d.seal))
+	if len(keys) != 3 || keys[1].Key != d.config.Issuer.GateKey(today) {
+		t.Errorf("gate keys %d", len(keys))
+	}
+}
+
+func delegation(d *desk) (*link.Delegation, error) {
+	m, err := link.ParseKeys(d.broker.kept(d.topics.Keys()))
+	if err != nil {
+		return nil, err
+	}
+	return m.OpenDelegation(site, d.config.Issuer.Root())
+}
+
+// TestDays: at midnight yesterday closes and tomorrow opens, with what was
+// revoked of it before; what is retained of the closed day is cleared.
+func TestDays(t *testing.T) {
+	d := newDesk(t)
+	today := d.Today()
+	far, gone := d.issue(t, today+5), d.issue(t, today-1)
+	if p := d.set(t, far, link.Held); p.StatusSeq != 0 || p.Status != link.Held {
+		t.Fatalf("of a day that is not open: %+v", p)
+	}
+	if p := d.set(t, gone, link.Revoked); p.StatusSeq == 0 {
+		t.Fatal("yesterday's list is closed")
+	}
+	for range 4 {
+		d.clock.Add(24 * 3600 * 1000)
+		d.roll(t)
+	}
+	v := d.View()
+	if l := v.State.Day(far.Day); l == nil || l.Status(far.Index) != link.Held || len(v.State.Days) != 3 {
+		t.Fatalf("days %v", v.State.Days)
+	}
+	row := must[database.Pass](t)(d.config.DB.Pass(context.Background(), far))
+	if row.StatusSeq == 0 || row.StatusSeq > v.State.Seq {
+		t.Errorf("status went out as event %d", row.StatusSeq)
+	}
+	if kept := d.broker.kept(d.topics.Day(today)); len(kept) != 0 {
+		t.Errorf("%d bytes of a closed day are still retained", len(kept))
+	}
+	if _, err := d.SetStatus(context.Background(), Change{ID: gone, Status: link.Good}); !errors.Is(err, ErrClosed) {
+		t.Errorf("change of a closed day: %v", err)
+	}
+	if _, err := d.SetStatus(context.Background(), Change{ID: pass.ID{Day: today + 4, Index: 5}, Status: link.Revoked}); !errors.Is(err, database.ErrNotFound) {
+		t.Errorf("change of an unknown pass: %v", err)
+	}
+	if k, ok := v.Keys.Find(1); ok && k.To < d.Today()-1 {
+		t.Errorf("a key that is over since %s is published", k.To)
+	}
+}
+
+// TestRestart: after each kind of change the next start has the same state, and
+// a lane that followed before follows on.
+func TestRestart(t *testing.T) {
+	d := newDesk(t)
+	var ids []pass.ID
+	for range 40 {
+		ids = append(ids, d.issue(t, d.Today()))
+	}
+	for i, id := range ids {
+		d.set(t, id, link.Status(i%2+1))
+		if i%10 == 9 {
+			d.clock.Add(31_000)
+			d.roll(t) // takes snapshots, so that log and base are crossed
+		}
+		if i%7 == 6 {
+			before := d.View()
+			d.stop()
+			d.start(t)
+			after := d.View()
+			if after.State.Root() != before.State.Root() || after.State.Chain != before.State.Chain || after.State.Seq != before.State.Seq || after.Keys.Version != before.Keys.Version {
+				t.Fatalf("after restart %d: seq %d, before %d", i, after.State.Seq, before.State.Seq)
+			}
+		}
+	}
+	if n := len(d.View().State.Day(d.Today()).Statuses()); n != 40 {
+		t.Fatalf("%d of 40 refused", n)
+	}
+}
+
+// TestManyAtOnce: concurrent changes share transactions and deltas, each is
+// answered, none is lost; deltas keep to their bound.
+func TestManyAtOnce(t *testing.T) {
+	d := newDesk(t)
+	const n = 300
+	ids := make([]pass.ID, n)
+	for i := range ids {
+		ids[i] = d.issue(t, d.Today())
+	}
+	if err := d.Online(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	for _, id := range ids {
+		wait.Go(func() { d.set(t, id, link.Revoked) })
+	}
+	wait.Wait()
+	d.sync(t)
+	f, deltas := newFollower(d), 0
+	for _, m := range d.broker.take() {
+		if m.topic == d.topics.Delta() {
+			deltas++
+		}
+		f.hear(t, m)
+	}
+	if got := len(f.state.Day(d.Today()).Statuses()); got != n || f.forks != 0 {
+		t.Fatalf("a lane refuses %d of %d, %d forks", got, n, f.forks)
+	}
+	if deltas == 0 || deltas > n/2 {
+		t.Errorf("%d deltas for %d changes", deltas, n)
+	}
+}
+
+func TestAsk(t *testing.T) {
+	d := newDesk(t)
+	start := d.View().State
+	for range 5 {
+		d.set(t, d.issue(t, d.Today()), link.Revoked)
+	}
+	seq := d.View().State.Seq
+	for name, c := range map[string]struct {
+		ask  link.Ask
+		want []link.Type
+	}{
+		"range":            {link.Ask{Want: link.WantRange, Epoch: start.Epoch, From: start.Seq, To: seq}, []link.Type{link.TypeDelta}},
+		"from the start":   {link.Ask{Want: link.WantRange, Epoch: start.Epoch, From: 0, To: seq}, []link.Type{link.TypeDelta}},
+		"beyond the end":   {link.Ask{Want: link.WantRange, Epoch: start.Epoch, From: start.Seq, To: 1 << 63}, []link.Type{link.TypeDelta}},
+		"another epoch":    {link.Ask{Want: link.WantRange, Epoch: 7, From: 1, To: seq}, []link.Type{link.TypeSnapshot, link.TypeSnapshot, link.TypeSnapshot, link.TypeHead}},
+		"backwards":        {link.Ask{Want: link.WantRange, Epoch: start.Epoch, From: seq, To: 1}, []link.Type{link.TypeSnapshot, link.TypeSnapshot, link.TypeSnapshot, link.TypeHead}},
+		"snapshots":        {link.Ask{Want: link.WantSnapshots}, []link.Type{link.TypeSnapshot, link.TypeSnapshot, link.TypeSnapshot, link.TypeHead}},
+		"keys":             {link.Ask{Want: link.WantKeys}, []link.Type{0, link.TypeRules, link.TypeGateKeys}},
+		"an unknown thing": {link.Ask{Want: 99}, []link.Type{link.TypeSnapshot, link.TypeSnapshot, link.TypeSnapshot, link.TypeHead}},
+	} {
+		d.broker.take()
+		c.ask.Lane = "N1"
+		if err := d.ask(t, &c.ask); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []link.Type
+		for _, m := range d.broker.take() {
+			if m.topic == d.topics.Repeat("N1") {
+				got = append(got, link.TypeOf(m.payload))
+			}
+		}
+		if len(got) != len(c.want) || string(typesOf(got)) != string(typesOf(c.want)) {
+			t.Errorf("%s: answered with types %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func typesOf(list []link.Type) (b []byte) {
+	for _, t := range list {
+		b = append(b, byte(t))
+	}
+	return b
+}
+
+// TestBadAsks: what is not the lane's own is refused, alarmed, and answered by
+// nothing; too many questions are not answered.
+func TestBadAsks(t *testing.T) {
+	d := newDesk(t)
+	d.broker.take()
+	good := must[[]byte](t)(link.Seal(d, link.TypeAsk, site, link.Ask{Lane: "N1", Want: link.WantKeys}))
+	foreign := must[[]byte](t)(link.Seal(d, link.TypeAsk, site, link.Ask{Lane: "N2", Want: link.WantKeys}))
+	otherSite := must[[]byte](t)(link.Seal(d, link.TypeAsk, "other", link.Ask{Lane: "N1"}))
+	flipped := append([]byte(nil), good...)
+	flipped[len(flipped)-1] ^= 1
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		lane    string
+		message []byte
+		want    error
+	}{
+		"not enrolled": {"N2", good, link.ErrUnknown}, "for another lane": {"N1", foreign, link.ErrMalformed}, "of another site": {"N1", otherSite, link.ErrForged},
+		"flipped bit": {"N1", flipped, link.ErrForged}, "empty": {"N1", nil, link.ErrMalformed}, "text": {"N1", []byte("hello"), link.ErrMalformed},
+		"oversized": {"N1", []byte(strings.Repeat("x", link.MaxState+1)), link.ErrOversized},
+	} {
+		if err := d.Ask(ctx, c.lane, c.message); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if n := d.alarms.Load(); n != 6 {
+		t.Errorf("%d alarms, want 6", n)
+	}
+	if m := d.broker.take(); len(m) != 0 {
+		t.Errorf("%d messages in answer", len(m))
+	}
+	answered := 0
+	for range 3 * askBurst {
+		if err := d.Ask(ctx, "N1", good); err == nil {
+			answered++
+		} else if !errors.Is(err, ErrTooOften) {
+			t.Fatal(err)
+		}
+	}
+	if answered != askBurst {
+		t.Errorf("%d of %d questions at once answered, want %d", answered, 3*askBurst, askBurst)
+	}
+}
+
+func TestRules(t *testing.T) {
+	d := newDesk(t)
+	ctx := context.Background()
+	r := d.View().Rules
+	if len(r.Offsets) != 1 || r.Offsets[0].Minutes != 480 || r.Version != 1 {
+		t.Fatalf("first rules %+v", r)
+	}
+	bad := r
+	bad.Zones = nil
+	if _, err := d.SetRules(ctx, "test", bad); !errors.Is(err, ErrRules) {
+		t.Errorf("no zone: %v", err)
+	}
+	bad = r
+	bad.Policies = append([]link.KindPolicy{r.Policies[0]}, r.Policies...)
+	if _, err := d.SetRules(ctx, "test", bad); !errors.Is(err, ErrRules) {
+		t.Errorf("two policies of a kind: %v", err)
+	}
+	bad = r
+	bad.Zones = []link.Zone{{Name: strings.Repeat("x", link.MaxDocument)}}
+	if _, err := d.SetRules(ctx, "test", bad); !errors.Is(err, ErrRules) {
+		t.Errorf("too long: %v", err)
+	}
+	r.TestPass = true
+	r = must[link.Rules](t)(d.SetRules(ctx, "test", r))
+	if sent := open[link.Rules](t, link.TypeRules, d.config.Issuer.StatusKeys(), d.broker.kept(d.topics.Rules()), link.MaxDocument); sent.Version != 2 || !sent.TestPass {
+		t.Errorf("retained %+v", sent)
+	}
+	if _, err := d.SetRules(ctx, "test", d.config.Seed); !errors.Is(err, ErrVersion) {
+		t.Errorf("made from version 0: %v", err)
+	}
+	if _, _, err := d.config.Issuer.Mint(pass.Pass{Kind: pass.Test, Day: d.Today(), Length: 1, Zones: 1}); err != nil {
+		t.Errorf("test pass: %v", err)
+	}
+	d.stop()
+	d.start(t)
+	if got := d.View().Rules; got.Version != 2 || !got.TestPass {
+		t.Errorf("after restart %+v", got)
+	}
+}
+
+// TestOffsets: the campus clock of a place with summer time, against Go's own.
+func TestOffsets(t *testing.T) {
+	l, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := link.Rules{Offsets: offsets(l, noon)}
+	if len(r.Offsets) != 7 {
+		t.Fatalf("%d offsets, want the first and two a year", len(r.Offsets))
+	}
+	for at, n := noon, 0; n < 2*365*4; at, n = at.Add(6*time.Hour), n+1 {
+		day, minute := r.Campus(at.Unix())
+		local := at.In(l)
+		if day != pass.DayOf(local) || minute != local.Hour()*60+local.Minute() {
+			t.Fatalf("%s: day %s minute %d", local, day, minute)
+		}
+	}
+}
+
+// TestOffline: what is not published is no error, and everything comes at the
+// next connect.
+func TestOffline(t *testing.T) {
+	d := newDesk(t)
+	d.broker.mu.Lock()
+	d.broker.offline = true
+	d.broker.mu.Unlock()
+	d.set(t, d.issue(t, d.Today()), link.Revoked)
+	d.clock.Add(24 * 3600 * 1000)
+	d.roll(t)
+	d.broker.mu.Lock()
+	d.broker.offline = false
+	d.broker.mu.Unlock()
+	if err := d.Online(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f := newFollower(d)
+	for _, m := range d.broker.take() {
+		f.hear(t, m)
+	}
+	if f.state == nil || f.state.Root() != d.View().State.Root() {
+		t.Fatal("a lane does not have the feed after the connect")
+	}
+}
+
+// BenchmarkRevoke measures from the call to the delta handed to the broker,
+// durable in between, beside a bare transaction on the same disk.
+func BenchmarkRevoke(b *testing.B) {
+	d := newDesk(b)
+	var ids []pass.ID
+	for range min(b.N, link.MinCapacity) {
+		ids = append(ids, d.issue(b, d.Today()))
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		d.set(b, ids[i%len(ids)], link.Status(1+i/len(ids)%2))
+	}
+	d.sync(b)
+	b.StopTimer()
+	began := time.Now()
+	for i := range b.N {
+		body := binary.BigEndian.AppendUint64(nil, uint64(i))
+		if err := d.config.DB.AddDocument(context.Background(), "bench", uint64(i), string(body), "bench", 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(time.Since(began).Nanoseconds())/float64(b.N), "ns/bare-tx")
+}
