@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -13,8 +12,6 @@ import (
 	"turnstile/agent/cache"
 	"turnstile/central/link"
 )
-
-func (f *Feed) isGap(err error) bool { return errors.Is(err, ErrGap) }
 
 // snapshot keeps a SNAPSHOT until the set that a head names is complete. topic
 // is "" if it came as a repeat.

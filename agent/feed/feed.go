@@ -123,17 +123,25 @@ func (f *Feed) Handle(topic string, payload []byte, now time.Time) (Result, erro
 		r.Asks = append(r.Asks, f.ask(link.WantKeys, 0, 0))
 	}
 	if err != nil {
-		return r, fmt.Errorf("take %s: %w", lastOf(topic), err)
+		return r, &Refused{f.typeOn(topic, payload), err}
 	}
 	return r, nil
 }
 
-func lastOf(topic string) string {
-	parts := strings.Split(topic, "/")
-	if n := len(parts); n > 1 && parts[n-2] == "day" {
-		return "snapshot"
+// typeOn is the type that a message on a topic has to be, or claims to be.
+func (f *Feed) typeOn(topic string, payload []byte) link.Type {
+	t := link.Topics{Site: f.id.Site}
+	switch topic {
+	case t.Head():
+		return link.TypeHead
+	case t.Delta():
+		return link.TypeDelta
+	case t.Rules():
+		return link.TypeRules
+	case t.Keys():
+		return 0
 	}
-	return fmt.Sprintf("%.20q", parts[len(parts)-1])
+	return link.TypeOf(payload)
 }
 
 func (f *Feed) handle(topic string, payload []byte, now time.Time) (Result, error) {
@@ -153,6 +161,9 @@ func (f *Feed) handle(topic string, payload []byte, now time.Time) (Result, erro
 		return f.repeat(payload, now)
 	}
 	if strings.HasPrefix(topic, t.Day(0)[:len(t.Day(0))-1]) {
+		if len(payload) == 0 {
+			return Result{}, nil // the broker was told to forget a closed day
+		}
 		return f.snapshot(payload, topic)
 	}
 	return Result{}, ErrTopic
@@ -257,16 +268,36 @@ func (f *Feed) known(epoch uint32, seq uint64) (link.Hash, bool) {
 	return link.Hash{}, false
 }
 
-// Detail numbers a refusal for an EntryRefused; 0 means that it is not worth
-// an entry: nobody can have meant harm, or it heals by itself. Append only.
-func Detail(err error) uint16 {
-	for i, e := range []error{
-		ErrFork, ErrRollback, link.ErrForged, link.ErrUnknown, link.ErrMalformed, link.ErrOversized,
-		link.ErrVersion, ErrOther, ErrMismatch, ErrExpired, ErrTopic,
+// Refused is the error of a refused message: which type it claimed to be (0 for
+// KEYS), and why.
+type Refused struct {
+	Type link.Type
+	Err  error
+}
+
+// Error names the message and the reason.
+func (r *Refused) Error() string { return fmt.Sprintf("take message of type %d: %v", r.Type, r.Err) }
+
+// Unwrap returns the reason.
+func (r *Refused) Unwrap() error { return r.Err }
+
+// Alarming reports whether a refusal is worth an EntryRefused: somebody may
+// have meant harm. What is old, early or follows a gap heals by itself.
+func Alarming(err error) bool {
+	for _, e := range []error{
+		ErrFork, ErrRollback, ErrOther, ErrMismatch, ErrExpired,
+		link.ErrForged, link.ErrUnknown, link.ErrMalformed, link.ErrOversized, link.ErrVersion,
 	} {
 		if errors.Is(err, e) {
-			return uint16(i + 1)
+			return true
 		}
 	}
-	return 0
+	return false
+}
+
+// Needs returns what to ask central for as things stand now.
+func (f *Feed) Needs() []link.Ask {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.needs()
 }

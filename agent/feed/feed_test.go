@@ -448,12 +448,31 @@ func TestFrozenFeedIsStale(t *testing.T) {
 	}
 }
 
-func TestDetailNumbersEachRefusal(t *testing.T) {
-	seen := map[uint16]bool{}
-	for _, err := range []error{ErrFork, ErrRollback, link.ErrForged, link.ErrUnknown, link.ErrMalformed, link.ErrOversized, link.ErrVersion, ErrOther, ErrMismatch, ErrExpired, ErrTopic} {
-		seen[Detail(err)] = true
+func TestRefusalNamesItsType(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	for topic, want := range map[string]link.Type{
+		topics.Head(): link.TypeHead, topics.Delta(): link.TypeDelta, topics.Rules(): link.TypeRules, topics.Keys(): 0,
+		topics.GateKeys(lane): link.TypeSnapshot,
+	} {
+		var refused *Refused
+		_, err := r.take(topic, s.must(s.thief, link.TypeSnapshot, link.SnapshotOf(s.state, s.state.Days[0])))
+		if !errors.As(err, &refused) || refused.Type != want || !Alarming(err) {
+			t.Errorf("%s: %v", topic, err)
+		}
 	}
-	if len(seen) != 11 || seen[0] || Detail(ErrOld) != 0 || Detail(ErrGap) != 0 || Detail(ErrFork) != 1 || Detail(ErrTopic) != 11 {
-		t.Fatalf("%v", seen)
+	for _, err := range []error{ErrOld, ErrGap, ErrNoKeys, ErrTopic} {
+		if Alarming(&Refused{1, err}) {
+			t.Errorf("%v alarms", err)
+		}
+	}
+}
+
+func TestClearedDayIsNoMessage(t *testing.T) {
+	r := newSender(t).receiver(nil)
+	if _, err := r.take(topics.Day(2151), nil); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -109,33 +110,44 @@ func (f *Feed) judgeAgainst(h *link.Head, s *link.State, fork func(string) error
 	return nil
 }
 
-// follow takes whatever leads to the newest head and is there already, and asks
-// for the rest.
+// follow takes whatever leads to the newest head and is there already, and says
+// what to ask for.
 func (f *Feed) follow(r Result) (Result, error) {
 	changed, err := f.adopt()
 	if err != nil {
 		return r, err
 	}
 	r.Changed = r.Changed || changed
+	if f.behind() {
+		f.tries++
+	} else {
+		f.tries = 0
+	}
+	r.Asks = append(r.Asks, f.needs()...)
+	return r, nil
+}
+
+// behind reports whether the newest head names more than the lane has.
+func (f *Feed) behind() bool {
+	h, s := f.c.View().Head, f.standing()
+	return h.Issued != 0 && (s == nil || s.Epoch != h.Epoch || s.Seq < h.Seq)
+}
+
+// needs is what is missing: documents of a newer version; the range up to the
+// newest head, or the snapshots when two heads found that it did not come.
+func (f *Feed) needs() (asks []link.Ask) {
 	v := f.c.View()
-	if v.Head.Keyset > v.KeysetVersion || v.Head.Rules > v.RulesVersion() {
-		r.Asks = append(r.Asks, f.ask(link.WantKeys, 0, 0))
+	if v.Delegation == nil || v.Head.Keyset > v.KeysetVersion || v.Head.Rules > v.RulesVersion() {
+		asks = append(asks, f.ask(link.WantKeys, 0, 0))
+	}
+	if !f.behind() {
+		return asks
 	}
 	s := f.standing()
-	if s != nil && s.Epoch == v.Head.Epoch && s.Seq >= v.Head.Seq {
-		f.tries = 0
-		return r, nil
-	}
-	if v.Head.Issued == 0 {
-		return r, nil
-	}
-	f.tries++
 	if s != nil && s.Epoch == v.Head.Epoch && v.Head.Seq-s.Seq <= maxRange && f.tries <= 2 {
-		r.Asks = append(r.Asks, f.ask(link.WantRange, s.Seq, v.Head.Seq))
-	} else {
-		r.Asks = append(r.Asks, f.ask(link.WantSnapshots, 0, 0))
+		return append(asks, f.ask(link.WantRange, s.Seq, v.Head.Seq))
 	}
-	return r, nil
+	return append(asks, f.ask(link.WantSnapshots, 0, 0))
 }
 
 // delta takes a DELTA.
@@ -162,7 +174,8 @@ func (f *Feed) delta(payload []byte) (Result, error) {
 		return Result{}, err
 	}
 	if next.Chain != d.After || len(d.Root) != 0 && string(d.Root) != rootOf(next) {
-		return Result{}, fmt.Errorf("%w: delta %d..%d", ErrMismatch, d.From, d.To)
+		err := fmt.Errorf("%w: delta %d..%d", ErrMismatch, d.From, d.To)
+		return f.askAfter(err, s, d.To), err
 	}
 	if err := f.judgeFloor(s, next, events); err != nil {
 		return Result{}, err
@@ -193,11 +206,14 @@ func (f *Feed) judgeDelta(d *link.Delta, s *link.State) error {
 	return fmt.Errorf("%w: delta %d..%d, this lane is at %d", ErrOld, d.From, d.To, s.Seq)
 }
 
-// askAfter asks for what is missing before a delta.
+// askAfter asks for what is missing before a delta, or for the whole if it
+// contradicts.
 func (f *Feed) askAfter(err error, s *link.State, to uint64) (r Result) {
-	if f.isGap(err) && to-s.Seq <= maxRange {
+	switch {
+	case errors.Is(err, ErrOld):
+	case errors.Is(err, ErrGap) && to-s.Seq <= maxRange:
 		r.Asks = append(r.Asks, f.ask(link.WantRange, s.Seq, to))
-	} else if f.isGap(err) {
+	default:
 		r.Asks = append(r.Asks, f.ask(link.WantSnapshots, 0, 0))
 	}
 	return r
