@@ -102,7 +102,7 @@ func (i *Issuer) find(kind pass.Kind, day pass.Day) (passKey, bool) {
 
 const (
 	ordinary = 1<<pass.ECard | 1<<pass.Guest | 1<<pass.Staff
-	testing  = 1 << pass.Test
+	trial    = 1 << pass.Test
 )
 
 // Renew makes the keys for passes of the days from .. to that are missing, test
@@ -117,7 +117,7 @@ func (i *Issuer) Renew(from, to pass.Day, test bool, now time.Time) error {
 			return err
 		}
 		if test {
-			if err := i.ensure(pass.Test, testing, day); err != nil {
+			if err := i.ensure(pass.Test, trial, day); err != nil {
 				return err
 			}
 		}
@@ -155,7 +155,7 @@ func (i *Issuer) ensure(kind pass.Kind, kinds uint16, day pass.Day) error {
 func (i *Issuer) publish(from pass.Day, test bool, now time.Time) error {
 	next := link.Keyset{Version: i.published.Version + 1, Issued: now.UnixMilli()}
 	for _, k := range i.passKeys {
-		if k.public.To >= from && (k.public.Kinds != testing || test) {
+		if k.public.To >= from && (k.public.Kinds != trial || test) {
 			next.Keys = append(next.Keys, k.public)
 		}
 	}

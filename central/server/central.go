@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,9 @@ type central struct {
 	fleet    *fleet.Fleet
 	feed     *status.Feed
 	ledger   *ledger.Ledger
+
+	published chan struct{} // closed when the feed was published for the first time
+	first     sync.Once
 
 	api, enrol                 *http.Server
 	apiListener, enrolListener net.Listener
@@ -205,6 +209,7 @@ func (s *central) openSession(e External) error {
 			if err := s.feed.Online(ctx); err != nil && ctx.Err() == nil {
 				s.config.Log.Warn("publish the feed", "error", err)
 			}
+			s.first.Do(func() { close(s.published) })
 		},
 	})
 	return nil

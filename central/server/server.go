@@ -63,7 +63,7 @@ func Run(ctx context.Context, c Config, ready func(Endpoints)) error {
 		return err
 	}
 	defer unlock()
-	s := &central{config: c}
+	s := &central{config: c, published: make(chan struct{})}
 	defer s.close()
 	if err := s.open(ctx, phrase); err != nil {
 		return err
@@ -139,6 +139,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.add("enrolment", func(ctx context.Context) error { return serveHTTP(ctx, s.enrol, s.enrolListener) })
 	parts.add("watchdog", s.watchdog)
 
+	s.awaitBroker(ctx, parts.failed())
 	if err := s.announce(ready); err != nil {
 		return errors.Join(err, parts.stop())
 	}
@@ -151,6 +152,22 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	err := parts.stop()
 	s.config.Log.Info("central stopped")
 	return err
+}
+
+// brokerLimit is how long the start waits for the feed to be published. With an
+// external broker that is away central starts all the same.
+const brokerLimit = 5 * time.Second
+
+func (s *central) awaitBroker(ctx context.Context, failed <-chan struct{}) {
+	limit := time.NewTimer(brokerLimit)
+	defer limit.Stop()
+	select {
+	case <-s.published:
+	case <-ctx.Done():
+	case <-failed:
+	case <-limit.C:
+		s.config.Log.Warn("no connection to the broker yet; central goes on and tries again", "broker", s.endpoints.Broker)
+	}
 }
 
 // announce writes endpoints.json and tells systemd and the caller.
