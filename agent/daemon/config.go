@@ -23,8 +23,18 @@ type Config struct {
 	// A loopback address; port 0 takes a free one, which stands in
 	// DATA/status.json. Default 127.0.0.1:8090.
 	HTTP string `yaml:"http"`
+	// Clock says what is known of this machine's clock beyond the kernel's word.
+	Clock Clock `yaml:"clock"`
 	// Lanes are the lanes of this controller, at least one.
 	Lanes []Lane `yaml:"lanes"`
+}
+
+// Clock configures how far the machine's clock is trusted.
+type Clock struct {
+	// TrustSystem vouches for a clock that is set by means which the kernel
+	// does not know of, such as a hypervisor. Default false: the kernel must say
+	// that it is synchronised (NTP), or central's heads must agree with it.
+	TrustSystem bool `yaml:"trust_system"`
 }
 
 // Lane configures one lane.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"turnstile/agent/display"
+	"turnstile/agent/health"
 	"turnstile/agent/lane"
 	"turnstile/central/pass"
 )
@@ -22,7 +23,7 @@ func servePages(t *testing.T) *httptest.Server {
 		status: func() Status {
 			return Status{Version: "v", Agent: "lane-1", Lanes: []LaneStatus{laneStatus(lane.Status{Number: 1, Name: "North 1",
 				Counts: lane.Counts{Scans: 3, Denied: map[pass.Reason]uint64{pass.Forged: 2}}})},
-				Warnings: []Warning{{Code: "GATE_LOST", Severity: "error"}}}
+				Warnings: []health.Entry{{Code: "gate.lost", Subject: "lane 1", Severity: "alarm"}}}
 		},
 		check: func(text []byte, n uint8) (CheckResult, bool) {
 			return CheckResult{Lane: n, Reason: string(text)}, n < 2
@@ -32,6 +33,9 @@ func servePages(t *testing.T) *httptest.Server {
 	t.Cleanup(s.Close)
 	return s
 }
+
+// client leaves no connection behind.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 func do(t *testing.T, method, url, body string, header ...string) (int, string) {
 	t.Helper()
@@ -45,7 +49,7 @@ func do(t *testing.T, method, url, body string, header ...string) (int, string) 
 			req.Host = header[i+1]
 		}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +73,7 @@ func TestPages(t *testing.T) {
 		{"GET", "/lane/1", "", 200, "<!doctype html>"},
 		{"GET", "/lane/7", "", 404, "no such lane"},
 		{"GET", "/metrics", "", 200, `turnstile_lane_denied_total{lane="1",reason="FORGED"} 2`},
-		{"GET", "/metrics", "", 200, `turnstile_warning{code="GATE_LOST",severity="error"} 1`},
+		{"GET", "/metrics", "", 200, `turnstile_warning{code="gate.lost",subject="lane 1",severity="alarm"} 1`},
 		{"GET", "/metrics", "", 200, "process_resident_memory_bytes"},
 		{"POST", "/check?lane=1", "ABC", 200, `"reason": "ABC"`},
 		{"POST", "/check", "ABC", 200, `"lane": 0`},

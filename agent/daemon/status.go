@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"turnstile/agent/health"
 	"turnstile/agent/lane"
 	"turnstile/agent/presence"
 	"turnstile/central/link"
@@ -32,7 +33,7 @@ type Status struct {
 	Clock    ClockStatus    `json:"clock"`
 	Journal  JournalStatus  `json:"journal"`
 	Presence presence.Stats `json:"presence"`
-	Warnings []Warning      `json:"warnings"`
+	Warnings []health.Entry `json:"warnings"`
 }
 
 // LaneStatus is one lane.
@@ -110,15 +111,6 @@ type JournalStatus struct {
 	Acked   uint64 `json:"acked"`
 	Waiting uint64 `json:"waiting"`       // entries that central does not have yet
 	Level   int    `json:"level_percent"` // watermark that they have passed: 0, 50, 80, 95, 100
-}
-
-// Warning is a named warning with its next step.
-type Warning struct {
-	Code     string    `json:"code"`
-	Severity string    `json:"severity"`
-	Detail   string    `json:"detail"`
-	Next     string    `json:"next"`
-	Since    time.Time `json:"since"`
 }
 
 func laneStatus(s lane.Status) LaneStatus {

@@ -100,7 +100,7 @@ type incoming struct {
 func New(s Setup) *Lane {
 	l := &Lane{setup: s, log: s.Log.With("lane", s.Number), readers: make([]readerState, len(s.Readers))}
 	l.garbage = bucket{left: garbageBurst}
-	l.status = Status{Number: s.Number, Name: s.Name, Zone: s.Zone}
+	l.status = Status{Number: s.Number, Name: s.Name, Zone: s.Zone, Beat: time.Now()}
 	return l
 }
 

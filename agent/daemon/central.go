@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"turnstile/agent/enrol"
+	"turnstile/agent/feed"
+	"turnstile/agent/uplink"
+	"turnstile/agent/wallclock"
+	"turnstile/central/link"
+)
+
+// central is what this agent has of central: who it is there, the feed, the
+// session, and how far the clock can be trusted.
+type central struct {
+	*agent
+	id     enrol.Identity
+	wall   *wallclock.Clock
+	feed   *feed.Feed
+	uplink *uplink.Uplink
+
+	floor link.Floor // written last; owned by the session
+}
+
+// newCentral makes the agent's side of central. floor is where feed and clock
+// must not go behind; nil: the journal has none.
+func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
+	c := &central{agent: a, id: id}
+	o := wallclock.Options{TrustSystem: a.config.Clock.TrustSystem}
+	if floor != nil {
+		c.floor, o.Floor = *floor, time.UnixMilli(floor.Time)
+	}
+	c.wall = wallclock.New(o)
+	c.feed = feed.New(a.cache, feed.Identity{Site: id.Site, Lane: id.Lane, Root: id.Root, Seal: id.Seal},
+		feed.Options{Floor: floor, Trusted: c.wall.Trusted})
+	c.uplink = uplink.New(uplink.Config{
+		Identity: id, Journal: a.journal, Feed: c.feed, Clock: c.wall, Health: a.warnings, Log: a.log,
+		State: c.report, Taken: c.taken, Refused: c.refused, Now: a.o.Now,
+	})
+	return c
+}
+
+// clock returns how far the clock that showed now can be trusted, and its
+// greatest error.
+func (c *central) clock(now time.Time) (link.ClockState, time.Duration) {
+	state, bound := c.wall.State(now)
+	return state, time.Duration(bound) * time.Second
+}
+
+// report is what central is told of the lanes.
+func (c *central) report() link.LaneState {
+	s := link.LaneState{Boot: c.journal.Boot(), Program: c.o.Version}
+	for _, l := range c.lanes {
+		now := l.Status()
+		s.Lanes = append(s.Lanes, link.LaneInfo{Number: now.Number, Name: now.Name, Zone: now.Zone, State: now.State.String()})
+	}
+	return s
+}
+
+// floorEvery is how often the time alone makes a floor: so far back a clock that
+// was reset can be wrong unnoticed.
+const floorEvery = time.Hour
+
+// taken writes a floor when central's word changed what this lane knows.
+func (c *central) taken(r feed.Result) {
+	f := c.feed.Floor(c.reached())
+	due := time.Duration(f.Time-c.floor.Time)*time.Millisecond >= floorEvery
+	if !r.Changed && !due {
+		return
+	}
+	if _, err := c.record.Record(link.Entry{Type: link.EntryFloor, Floor: f}); err != nil {
+		c.log.Error("floor was not written", "err", err)
+		return
+	}
+	c.floor = *f
+}
+
+// reached is the latest time that is known to have come: a floor in the future
+// would make every true clock a liar.
+func (c *central) reached() time.Time {
+	now := c.o.Now()
+	if state, _ := c.wall.State(now); state == link.ClockTrusted {
+		return now
+	}
+	return time.UnixMilli(c.cache.View().Head.Issued)
+}
+
+// refusals are the Details of an EntryRefused, TOPICS.md.
+var refusals = []error{nil, feed.ErrFork, feed.ErrRollback, link.ErrForged, link.ErrUnknown, link.ErrMalformed,
+	link.ErrOversized, link.ErrVersion, feed.ErrOther, feed.ErrMismatch, feed.ErrExpired, feed.ErrTopic}
+
+// refused writes that a message was refused with which somebody may have meant harm.
+func (c *central) refused(r *feed.Refused) {
+	e := link.Entry{Type: link.EntryRefused, Flags: link.FlagAlarm}
+	for i, err := range refusals {
+		if err != nil && errors.Is(r, err) {
+			e.Detail = uint16(i)
+			break
+		}
+	}
+	if _, err := c.record.Record(e); err != nil {
+		c.log.Error("refusal was not written", "err", fmt.Errorf("%w: %w", r, err))
+	}
+}
