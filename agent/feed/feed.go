@@ -105,6 +105,9 @@ func (f *Feed) Floor(now time.Time) *link.Floor {
 	return &n
 }
 
+// View returns what the lane knows of the feed.
+func (f *Feed) View() *cache.View { return f.c.View() }
+
 // Stale reports whether three heads are missing: the feed is frozen, cut off,
 // or never came.
 func (f *Feed) Stale(now time.Time) bool {

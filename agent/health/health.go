@@ -43,6 +43,7 @@ const (
 	FeedRollback
 	FeedForged
 	FeedMalformed
+	FeedReplayed
 	FeedRoleExpired
 	UplinkDown
 	UplinkRefused
@@ -85,6 +86,7 @@ var table = [codes]definition{
 	FeedRollback:        {"feed.rollback", Alarm, "Call the office: an old document was sent again as if it were new."},
 	FeedForged:          {"feed.forged", Alarm, "Call the office: somebody publishes messages that central did not sign."},
 	FeedMalformed:       {"feed.malformed", Warning, "Update central and this agent to matching versions; if they are, somebody publishes garbage."},
+	FeedReplayed:        {"feed.replayed", Notice, "Messages came twice, late or out of order; the lane asked for what lacked. Look at the network if this stays."},
 	FeedRoleExpired:     {"feed.role_expired", Alarm, "Sign a new delegation with the root keys."},
 	UplinkDown:          {"uplink.down", Warning, "Check the network and the broker; entries wait in the journal."},
 	UplinkRefused:       {"uplink.refused", Warning, "The broker refuses this lane or shows a foreign certificate: check its address, then enrol the lane again."},

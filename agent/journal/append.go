@@ -99,6 +99,7 @@ func (j *Journal) flush() {
 	} else {
 		j.stats.Entries += end.seq - j.durable.seq
 		j.durable = end
+		signal(j.grew)
 	}
 	j.changed.Broadcast()
 }
@@ -144,9 +145,11 @@ func (j *Journal) count(n int) {
 }
 
 // poke tells Run that there is something to do.
-func (j *Journal) poke() {
+func (j *Journal) poke() { signal(j.work) }
+
+func signal(c chan<- struct{}) {
 	select {
-	case j.work <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

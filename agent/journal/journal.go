@@ -25,6 +25,7 @@ type Journal struct {
 	boot uint32
 	seed uint32
 	work chan struct{} // capacity 1: there is something for Run
+	grew chan struct{} // capacity 1: there are new durable entries
 
 	mu       sync.Mutex // guards the following
 	changed  sync.Cond  // on mu: a flush ended, or the last waiter of a failed one left
@@ -119,6 +120,13 @@ func (j *Journal) Acked() uint64 {
 	return j.acked
 }
 
+// Bounds returns First, Last and Acked of one moment.
+func (j *Journal) Bounds() (first, last, acked uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.segments[0].first, j.durable.seq, j.acked
+}
+
 // Floor is the newest durable floor, nil if there is none.
 func (j *Journal) Floor() *link.Floor {
 	j.mu.Lock()
@@ -133,6 +141,10 @@ func (t tail) floorCopy() *link.Floor {
 	f := t.floor
 	return &f
 }
+
+// Grown tells whoever sends entries on that there are new durable ones since
+// it was last read. There is one such channel: it is for one reader.
+func (j *Journal) Grown() <-chan struct{} { return j.grew }
 
 // Stats returns what the journal did since Open.
 func (j *Journal) Stats() Stats {

@@ -29,7 +29,7 @@ func Open(dir string, o Options) (*Journal, Report, error) {
 
 // openOn opens the journal on a disk that lock holds for this process.
 func openOn(d disk, lock io.Closer, o Options) (*Journal, Report, error) {
-	j := &Journal{disk: d, lock: lock, o: o.withDefaults(), work: make(chan struct{}, 1)}
+	j := &Journal{disk: d, lock: lock, o: o.withDefaults(), work: make(chan struct{}, 1), grew: make(chan struct{}, 1)}
 	j.changed.L = &j.mu
 	j.pending, j.idle = make([]byte, 0, maxPending), make([]byte, 0, maxPending)
 	var r Report

@@ -1,0 +1,173 @@
+package uplink
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"turnstile/agent/feed"
+	"turnstile/agent/health"
+	"turnstile/agent/journal"
+	"turnstile/central/link"
+)
+
+// Limits of what is sent and not yet acknowledged.
+const (
+	maxInFlight  = 8
+	gather       = 200 * time.Millisecond // entries that come close together share a batch
+	resendFirst  = 2 * time.Second
+	resendLonger = time.Minute
+)
+
+// window is the batches that wait for central's acknowledgement. It begins
+// empty with each connection: at birth all is sent again.
+type window struct {
+	batches []flight  // ascending
+	next    uint64    // entry to go on with
+	last    time.Time // when a new batch was sent
+}
+
+// flight is one batch on its way.
+type flight struct {
+	first, last uint64
+	due         time.Time // to be sent again
+	wait        time.Duration
+	taken       <-chan struct{} // closed when the broker has it
+}
+
+// send sends again what is overdue, and new entries as far as the window is open.
+func (s *session) send() error {
+	first, last, acked := s.u.c.Journal.Bounds()
+	s.settle(acked)
+	if err := s.resend(); err != nil {
+		return err
+	}
+	w := &s.window
+	w.next = max(w.next, first, acked+1)
+	for w.next <= last && len(w.batches) < maxInFlight {
+		now := s.u.c.Now()
+		if last-w.next+1 < link.MaxBatchEntries && now.Sub(w.last) < gather {
+			return nil // the next look sends it
+		}
+		f := flight{first: w.next, wait: resendFirst}
+		if err := s.ship(&f, link.MaxBatchEntries); err != nil {
+			return s.skip(err)
+		}
+		w.batches, w.next, w.last = append(w.batches, f), f.last+1, now
+	}
+	return nil
+}
+
+// settle forgets batches that are acknowledged.
+func (s *session) settle(acked uint64) {
+	w := &s.window
+	w.batches = slices.DeleteFunc(w.batches, func(f flight) bool { return f.last <= acked })
+	s.u.setStatus(func(st *Status) { st.InFlight = len(w.batches) })
+}
+
+// resend sends overdue batches again. One that the broker itself has not taken
+// yet is still under way in the client.
+func (s *session) resend() error {
+	now := s.u.c.Now()
+	for i := range s.window.batches {
+		f := &s.window.batches[i]
+		if now.Before(f.due) {
+			continue
+		}
+		f.wait = min(2*f.wait, resendLonger)
+		f.due = now.Add(f.wait)
+		select {
+		case <-f.taken:
+		default:
+			continue
+		}
+		if err := s.ship(f, int(f.last-f.first+1)); err != nil {
+			return s.skip(err)
+		}
+	}
+	return nil
+}
+
+// ship reads a batch, signs it and publishes it.
+func (s *session) ship(f *flight, count int) error {
+	u := s.u
+	entries, before, err := u.c.Journal.Read(f.first, count)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return fmt.Errorf("read entry %d: %w", f.first, journal.ErrDropped)
+	}
+	b, err := link.Seal(u.c.Identity.Journal, link.TypeBatch, u.c.Identity.Site,
+		link.NewBatch(u.c.Identity.Lane, u.c.Journal.ID(), f.first, before, entries))
+	if err != nil {
+		return fmt.Errorf("seal entries: %w", err)
+	}
+	if f.taken, err = s.link.Publish(u.topics.Log(u.c.Identity.Lane), b, false); err != nil {
+		return fmt.Errorf("send entries: %w", err)
+	}
+	f.last, f.due = f.first+uint64(len(entries))-1, u.c.Now().Add(f.wait)
+	return nil
+}
+
+// skip goes on behind entries that cannot be read any more; everything else
+// ends the connection, and the next one tries again.
+func (s *session) skip(err error) error {
+	var gap *journal.Gap
+	switch {
+	case errors.As(err, &gap):
+		s.u.c.Health.Raise(health.JournalDamaged, "", err.Error())
+		s.window.next = gap.To + 1
+		return nil
+	case errors.Is(err, journal.ErrDropped):
+		s.window.next = 0 // what is kept is looked at again
+		return nil
+	}
+	return err
+}
+
+// ack takes central's word that entries are on its disk.
+func (s *session) ack(payload []byte) {
+	u := s.u
+	a, err := u.openAck(payload)
+	if err != nil {
+		u.refuse(&feed.Refused{Type: link.TypeAck, Err: err})
+		return
+	}
+	if a == nil {
+		return // of an earlier journal
+	}
+	err = u.c.Journal.Ack(a.Seq, a.Chain)
+	switch {
+	case errors.Is(err, journal.ErrForked):
+		u.c.Health.Raise(health.JournalForked, "", err.Error())
+		u.c.Log.Error("acknowledgement refused", "error", err)
+		return
+	case err != nil:
+		u.c.Health.Raise(health.JournalFault, "", err.Error())
+		u.c.Log.Error("take acknowledgement", "error", err)
+		return
+	}
+	_, _, acked := u.c.Journal.Bounds()
+	s.settle(acked)
+}
+
+// openAck verifies an acknowledgement; nil without an error if it is of another
+// journal than this one.
+func (u *Uplink) openAck(payload []byte) (*link.Ack, error) {
+	d := u.c.Feed.View().Delegation
+	if d == nil {
+		return nil, feed.ErrNoKeys
+	}
+	a, err := link.Open[link.Ack](payload, link.TypeAck, u.c.Identity.Site, link.KeysOf(d.Status...), link.MaxState)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Lane != u.c.Identity.Lane:
+		return nil, feed.ErrOther
+	case a.Journal != u.c.Journal.ID():
+		return nil, nil
+	}
+	return a, nil
+}

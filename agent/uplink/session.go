@@ -1,0 +1,347 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"turnstile/agent/feed"
+	"turnstile/agent/health"
+	"turnstile/central/link"
+)
+
+// session is one connection. All of it runs in one goroutine.
+type session struct {
+	u     *Uplink
+	link  Link
+	inbox <-chan message
+
+	window window
+	report timer // a report is due
+	ask    timer // questions are due
+	askGap time.Duration
+	pinged time.Time
+}
+
+// timer is a deadline that may not be set.
+type timer struct {
+	at time.Time
+	t  *time.Timer
+}
+
+// by sets the deadline to d from now, unless an earlier one is set.
+func (t *timer) by(now time.Time, d time.Duration) {
+	at := now.Add(d)
+	if !t.at.IsZero() && !at.Before(t.at) {
+		return
+	}
+	t.at = at
+	if t.t == nil {
+		t.t = time.NewTimer(d)
+	} else {
+		t.t.Reset(d)
+	}
+}
+
+// c is ready at the deadline; it blocks for ever if none is set.
+func (t *timer) c() <-chan time.Time {
+	if t.t == nil {
+		return nil
+	}
+	return t.t.C
+}
+
+func (t *timer) stop() {
+	t.at = time.Time{}
+	if t.t != nil {
+		t.t.Stop()
+	}
+}
+
+const (
+	reportJitter = time.Second
+	reportEvery  = time.Minute // clock, backlog and warnings, without an occasion
+	askDelay     = time.Second // what is asked for is mostly on its way already
+	askFirst     = 2 * time.Second
+	askLongest   = time.Minute
+	lookEvery    = 250 * time.Millisecond
+	shutdown     = time.Second // for the last report
+)
+
+// run subscribes, tells that the lane lives, and works until the connection or
+// ctx ends.
+func (s *session) run(ctx context.Context) error {
+	u := s.u
+	if err := s.link.Subscribe(ctx, u.topics.Feed(), u.topics.Down(u.c.Identity.Lane)); err != nil {
+		return err
+	}
+	if err := s.tell(true); err != nil {
+		return err
+	}
+	u.setStatus(func(st *Status) {
+		st.Connected, st.Since, st.LastError = true, u.c.Now(), ""
+		st.Connects++
+	})
+	u.c.Health.Clear(health.UplinkDown, "")
+	u.c.Health.Clear(health.UplinkRefused, "")
+	u.c.Log.Info("connected to central", "broker", u.c.Identity.Broker)
+	s.pinged, s.askGap = u.c.Now(), askFirst
+	s.report.by(u.c.Now(), reportEvery)
+	s.ask.by(u.c.Now(), askDelay)
+	defer s.report.stop()
+	defer s.ask.stop()
+	err := s.loop(ctx)
+	if ctx.Err() != nil {
+		s.leave()
+		return ctx.Err()
+	}
+	return err
+}
+
+func (s *session) loop(ctx context.Context) error {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	grown := s.u.c.Journal.Grown()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err = <-s.link.Lost():
+			return fmt.Errorf("%w: %w", ErrOffline, err)
+		case m := <-s.inbox:
+			s.take(m)
+		case <-grown:
+			err = s.send()
+		case <-s.u.nudge:
+			s.report.by(s.u.c.Now(), rand.N(reportJitter))
+		case <-s.report.c():
+			s.report.stop()
+			s.report.by(s.u.c.Now(), reportEvery)
+			err = s.tell(false)
+		case <-s.ask.c():
+			s.ask.stop()
+			err = s.question()
+		case <-look.C:
+			err = s.look(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// look is done some times a second: what waits is sent, what was not
+// acknowledged is sent again, and the connection is doubted.
+func (s *session) look(ctx context.Context) error {
+	s.u.watch()
+	if err := s.send(); err != nil {
+		return err
+	}
+	return s.doubt(ctx)
+}
+
+// doubt gives the connection up if three heads are missing and the broker does
+// not answer either. Missing heads alone are central's absence: reconnecting
+// then would turn its restart into a storm.
+func (s *session) doubt(ctx context.Context) error {
+	u := s.u
+	now := u.c.Now()
+	if !u.c.Feed.Stale(now) || now.Sub(s.pinged) < keepAlive+pingTimeout {
+		return nil
+	}
+	s.pinged = now
+	if err := s.link.Subscribe(ctx, u.topics.Down(u.c.Identity.Lane)); err != nil {
+		return fmt.Errorf("%w: %w", ErrSilent, err)
+	}
+	return nil
+}
+
+// watch keeps the warnings that only time brings.
+func (u *Uplink) watch() {
+	now := u.c.Now()
+	v := u.c.Feed.View()
+	u.c.Health.Put(!v.HasFeed(), health.FeedNone, "", "no lists, rules or keys yet")
+	stale := u.c.Feed.Stale(now)
+	detail := ""
+	if stale && v.Head.Issued != 0 {
+		detail = fmt.Sprintf("newest head %d is %s old", v.Head.Seq, now.Sub(v.HeadAt).Round(time.Second))
+	}
+	u.c.Health.Put(stale, health.FeedStale, "", detail)
+	for code, at := range u.raised {
+		if now.Sub(at) > refusalStands {
+			u.c.Health.Clear(code, "")
+			delete(u.raised, code)
+		}
+	}
+}
+
+// refusalStands is how long a refused message is shown; the journal has it for good.
+const refusalStands = 10 * time.Minute
+
+// take handles one message.
+func (s *session) take(m message) {
+	u := s.u
+	if m.topic == u.topics.Ack(u.c.Identity.Lane) {
+		s.ack(m.payload)
+		return
+	}
+	now := u.c.Now()
+	r, err := u.c.Feed.Handle(m.topic, m.payload, now)
+	if err != nil {
+		u.refuse(err)
+	}
+	if r.Head != nil {
+		u.c.Clock.Observe(time.UnixMilli(r.Head.Issued), now, time.Duration(r.Head.Next)*time.Millisecond)
+	}
+	if r.Head != nil || r.Changed {
+		u.c.Taken(r)
+	}
+	if r.Changed { // what was asked for comes
+		s.ask.stop()
+		s.askGap = askFirst
+	}
+	if len(r.Asks) > 0 && s.ask.at.IsZero() {
+		s.ask.by(now, askDelay)
+	}
+	switch {
+	case r.Urgent:
+		s.report.by(now, 0)
+	case r.Changed:
+		s.report.by(now, rand.N(reportJitter))
+	}
+}
+
+// codeOf maps refusals to warnings; 0, false for what is none.
+func codeOf(err error) (health.Code, bool) {
+	for _, row := range []struct {
+		err  error
+		code health.Code
+	}{
+		{feed.ErrFork, health.FeedFork}, {feed.ErrRollback, health.FeedRollback}, {feed.ErrExpired, health.FeedRoleExpired},
+		{link.ErrForged, health.FeedForged}, {link.ErrUnknown, health.FeedForged}, {feed.ErrOther, health.FeedForged},
+		{link.ErrMalformed, health.FeedMalformed}, {link.ErrOversized, health.FeedMalformed}, {link.ErrVersion, health.FeedMalformed},
+		{feed.ErrMismatch, health.FeedMalformed}, {feed.ErrOld, health.FeedReplayed}, {feed.ErrGap, health.FeedReplayed},
+	} {
+		if errors.Is(err, row.err) {
+			return row.code, true
+		}
+	}
+	return 0, errors.Is(err, feed.ErrNoKeys) || errors.Is(err, feed.ErrTopic)
+}
+
+// refuse names a refused message. What is no refusal of the feed is the disk's.
+func (u *Uplink) refuse(err error) {
+	code, known := codeOf(err)
+	switch {
+	case !known:
+		u.c.Health.Raise(health.CacheFault, "", err.Error())
+		u.c.Log.Error("store message of central", "error", err)
+		return
+	case code == 0:
+		return
+	}
+	fresh := u.c.Health.Raise(code, "", err.Error())
+	u.raised[code] = u.c.Now()
+	if !fresh {
+		return
+	}
+	u.c.Log.Warn("message of central refused", "code", code.String(), "error", err)
+	var refused *feed.Refused
+	if errors.As(err, &refused) && feed.Alarming(err) {
+		u.c.Refused(refused)
+	}
+}
+
+// question asks for what is missing, with pauses that double while it stays so.
+func (s *session) question() error {
+	u := s.u
+	asks := u.c.Feed.Needs()
+	if len(asks) == 0 {
+		s.askGap = askFirst
+		return nil
+	}
+	for _, a := range asks {
+		a.Sent = u.c.Now().UnixMilli()
+		b, err := link.Seal(u.c.Identity.Journal, link.TypeAsk, u.c.Identity.Site, a)
+		if err != nil {
+			return fmt.Errorf("ask: %w", err)
+		}
+		if _, err := s.link.Publish(u.topics.Ask(a.Lane), b, false); err != nil {
+			return fmt.Errorf("ask: %w", err)
+		}
+	}
+	s.ask.by(u.c.Now(), s.askGap)
+	s.askGap = min(2*s.askGap, askLongest)
+	return nil
+}
+
+// tell reports the lane's state; at birth it is kept by the broker.
+func (s *session) tell(birth bool) error {
+	b, err := s.u.seal(true)
+	if err != nil {
+		return err
+	}
+	if _, err := s.link.Publish(s.u.topics.State(s.u.c.Identity.Lane), b, birth); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// leave says goodbye: a connection that is closed in order leaves no will.
+func (s *session) leave() {
+	b, err := s.u.seal(false)
+	if err != nil {
+		return
+	}
+	taken, err := s.link.Publish(s.u.topics.State(s.u.c.Identity.Lane), b, true)
+	if err != nil {
+		return
+	}
+	t := time.NewTimer(shutdown)
+	defer t.Stop()
+	select {
+	case <-taken:
+	case <-t.C:
+	}
+}
+
+// seal makes a signed LaneState. One that is too large loses its warnings and
+// names first.
+func (u *Uplink) seal(alive bool) ([]byte, error) {
+	n := u.laneState(alive)
+	for {
+		b, err := link.Seal(u.c.Identity.Journal, link.TypeState, u.c.Identity.Site, n)
+		if err != nil {
+			return nil, fmt.Errorf("report: %w", err)
+		}
+		switch {
+		case len(b) <= link.MaxState:
+			return b, nil
+		case len(n.Warnings) > 0:
+			n.Warnings = n.Warnings[:len(n.Warnings)/2]
+		case len(n.Lanes) > 0:
+			n.Lanes = n.Lanes[:len(n.Lanes)/2]
+		default:
+			return nil, fmt.Errorf("report: %w: %d bytes", link.ErrOversized, len(b))
+		}
+	}
+}
+
+func (u *Uplink) laneState(alive bool) link.LaneState {
+	n := u.c.State()
+	now := u.c.Now()
+	v := u.c.Feed.View()
+	n.Lane, n.Alive, n.Sent = u.c.Identity.Lane, alive, now.UnixMilli()
+	n.Keyset, n.Rules = v.KeysetVersion, v.RulesVersion()
+	if v.State != nil {
+		n.Epoch, n.Seq, n.Chain = v.State.Epoch, v.State.Seq, v.State.Chain
+	}
+	n.Clock, n.Bound = u.c.Clock.State(now)
+	n.Journal = u.c.Journal.ID()
+	_, n.Last, n.Acked = u.c.Journal.Bounds()
+	n.Warnings = u.c.Health.Standing()
+	return n
+}

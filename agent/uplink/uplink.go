@@ -1,0 +1,283 @@
+// Package uplink is a lane controller's MQTT session: its journal up, central's
+// feed down.
+//
+// It believes the broker nothing. An entry leaves the journal only on central's
+// signed acknowledgement, a message changes the lane only through package feed,
+// and a connection that says nothing is given up.
+package uplink
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"time"
+
+	"turnstile/agent/enrol"
+	"turnstile/agent/feed"
+	"turnstile/agent/health"
+	"turnstile/agent/wallclock"
+	"turnstile/central/link"
+)
+
+// Why a connection ends or does not come about.
+var (
+	ErrOffline = errors.New("no connection to the broker")
+	ErrRefused = errors.New("the broker and this lane do not accept each other")
+	ErrSilent  = errors.New("the broker does not answer")
+)
+
+// Link is one connection to a broker. It is used once: Connect, then the others
+// from one goroutine, then Close.
+type Link interface {
+	// Connect returns when the broker has accepted; ErrRefused if it never will.
+	Connect(ctx context.Context) error
+	// Subscribe asks for the filters at QoS 0 and returns when all are granted.
+	Subscribe(ctx context.Context, filters ...string) error
+	// Publish hands a message over at QoS 1 and does not wait. The channel is
+	// closed when the broker has taken it, which promises nothing.
+	Publish(topic string, payload []byte, retained bool) (taken <-chan struct{}, err error)
+	// Lost gets one error when the connection is gone.
+	Lost() <-chan error
+	// Close ends the connection; it does not wait for what is on its way.
+	Close()
+}
+
+// LinkOptions say what a link connects to and as whom.
+type LinkOptions struct {
+	Broker, ClientID string
+	TLS              *tls.Config
+	WillTopic        string // published, retained, when the connection dies without Close
+	Will             []byte
+	Receive          func(topic string, payload []byte) // must not block
+}
+
+// Journal is the part of journal.Journal that is sent up.
+type Journal interface {
+	ID() link.JournalID
+	Read(from uint64, max int) (entries [][]byte, before link.Hash, err error)
+	Bounds() (first, last, acked uint64)
+	Ack(seq uint64, chain link.Hash) error
+	Grown() <-chan struct{}
+}
+
+// Config binds an uplink. All but Dial, Taken, Refused and Now is needed.
+type Config struct {
+	Identity enrol.Identity
+	Journal  Journal
+	Feed     *feed.Feed
+	Clock    *wallclock.Clock
+	Health   *health.Set
+	Log      *slog.Logger
+	// State returns what the lane reports of itself: Boot, Program, Lanes. The
+	// uplink fills in the rest.
+	State func() link.LaneState
+	// Taken is told of each message that was taken. It must not block for long;
+	// it is where the daemon writes floors.
+	Taken func(feed.Result)
+	// Refused is told once of each kind of message that somebody may have meant
+	// harm with, for an EntryRefused.
+	Refused func(*feed.Refused)
+	Now     func() time.Time       // nil: time.Now
+	Dial    func(LinkOptions) Link // nil: MQTT over TLS
+}
+
+// Status is what the status page shows.
+type Status struct {
+	Connected bool      `json:"connected"`
+	Since     time.Time `json:"since"` // of the connection, or of its loss
+	LastError string    `json:"last_error,omitempty"`
+	InFlight  int       `json:"in_flight"` // batches that wait for central's acknowledgement
+	Connects  uint64    `json:"connects"`
+	Dropped   uint64    `json:"dropped"` // messages that came faster than they were taken
+}
+
+// Uplink keeps the session. Run it once.
+type Uplink struct {
+	c      Config
+	topics link.Topics
+	nudge  chan struct{}             // capacity 1: report soon
+	raised map[health.Code]time.Time // refusals by when they last came; owned by Run
+
+	mu     sync.Mutex
+	status Status // guarded by mu
+}
+
+// New returns an uplink for Run.
+func New(c Config) *Uplink {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Dial == nil {
+		c.Dial = dialPaho
+	}
+	if c.Taken == nil {
+		c.Taken = func(feed.Result) {}
+	}
+	if c.Refused == nil {
+		c.Refused = func(*feed.Refused) {}
+	}
+	return &Uplink{c: c, topics: link.Topics{Site: c.Identity.Site}, nudge: make(chan struct{}, 1),
+		raised: map[health.Code]time.Time{}, status: Status{Since: c.Now()}}
+}
+
+// Status returns how the session stands.
+func (u *Uplink) Status() Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.status
+}
+
+func (u *Uplink) setStatus(f func(*Status)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	f(&u.status)
+}
+
+// Report asks for a report to central within a second: a lane's state or a
+// warning changed.
+func (u *Uplink) Report() {
+	select {
+	case u.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Pauses between connections: after a loss uniform over the window of the newest
+// head, so that a thousand lanes do not come back at once; then full jitter over
+// a limit that doubles.
+const (
+	firstLimit   = time.Second
+	longestLimit = time.Minute
+	leastWindow  = 2 * time.Second
+	settled      = time.Minute // a connection of that age makes the limit small again
+)
+
+// Run connects, and again after each loss, until ctx ends.
+func (u *Uplink) Run(ctx context.Context) error {
+	limit := firstLimit
+	for ctx.Err() == nil {
+		began := u.c.Now()
+		connected, err := u.once(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		u.note(err)
+		lasted := u.c.Now().Sub(began)
+		if connected && lasted > settled {
+			limit = firstLimit
+		}
+		pause := rand.N(limit) + 1
+		if connected && limit == firstLimit {
+			pause = rand.N(u.window()) + 1
+		}
+		limit = min(2*limit, longestLimit)
+		u.pause(ctx, pause)
+	}
+	return nil
+}
+
+// window is the reconnect window of the newest head.
+func (u *Uplink) window() time.Duration {
+	w := time.Duration(u.c.Feed.View().Head.Reconnect) * time.Millisecond
+	return max(w, leastWindow)
+}
+
+// note puts the loss into health, status and log.
+func (u *Uplink) note(err error) {
+	text := err.Error()
+	u.setStatus(func(s *Status) {
+		if s.Connected || s.Since.IsZero() {
+			s.Since = u.c.Now()
+		}
+		s.Connected, s.LastError, s.InFlight = false, text, 0
+	})
+	u.c.Health.Put(errors.Is(err, ErrRefused), health.UplinkRefused, "", text)
+	u.c.Health.Raise(health.UplinkDown, "", text)
+	u.c.Log.Warn("connection to central ended", "broker", u.c.Identity.Broker, "error", err)
+}
+
+// pause waits, and goes on watching the feed's age meanwhile.
+func (u *Uplink) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			return
+		case <-tick.C:
+			u.watch()
+		}
+	}
+}
+
+// inboxSize bounds the messages that wait for the session: the retained ones of
+// a campus and a burst of deltas. What overflows is healed by numbers.
+const inboxSize = 256
+
+type message struct {
+	topic   string
+	payload []byte
+}
+
+// once makes one connection and returns when it is over.
+func (u *Uplink) once(ctx context.Context) (connected bool, err error) {
+	config, err := u.tls()
+	if err != nil {
+		return false, err
+	}
+	will, err := u.seal(false)
+	if err != nil {
+		return false, err
+	}
+	inbox := make(chan message, inboxSize)
+	l := u.c.Dial(LinkOptions{
+		Broker: u.c.Identity.Broker, ClientID: u.c.Identity.Lane, TLS: config,
+		WillTopic: u.topics.State(u.c.Identity.Lane), Will: will,
+		Receive: func(topic string, payload []byte) { u.receive(inbox, message{topic, payload}) },
+	})
+	defer l.Close()
+	if err := l.Connect(ctx); err != nil {
+		return false, fmt.Errorf("connect: %w", err)
+	}
+	s := &session{u: u, link: l, inbox: inbox}
+	return true, s.run(ctx)
+}
+
+// receive runs in the link's goroutine: it only puts the message into the inbox.
+func (u *Uplink) receive(inbox chan<- message, m message) {
+	if len(m.payload) > link.MaxDocument {
+		m.payload = m.payload[:link.MaxDocument+1] // enough to be refused as oversized
+	}
+	select {
+	case inbox <- m:
+	default:
+		u.setStatus(func(s *Status) { s.Dropped++ })
+		u.c.Health.Raise(health.UplinkOverflow, "", "the inbox is full")
+	}
+}
+
+// tls is the configuration of one connection: the pinned authority, checked at
+// the latest time that is known to have been reached.
+func (u *Uplink) tls() (*tls.Config, error) {
+	at, err := url.Parse(u.c.Identity.Broker)
+	if err != nil {
+		return nil, fmt.Errorf("read broker address: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(u.c.Identity.Authority)
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, ServerName: at.Hostname(), RootCAs: roots,
+		Certificates: []tls.Certificate{u.c.Identity.Certificate},
+		Time:         func() time.Time { return u.c.Clock.Time(u.c.Now()) },
+	}, nil
+}
