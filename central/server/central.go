@@ -58,7 +58,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.enrolListener, err = listen(s.config.Enrol.Listen, "enrol.listen"); err != nil {
 		return err
 	}
-	if s.db, err = database.Open(ctx, databasePath(s.config.Data)); err != nil {
+	if s.db, err = openDatabase(ctx, s.config.Data); err != nil {
 		return err
 	}
 	if s.issuer, err = issuer.Open(keyPath(s.config.Data), s.config.Site, phrase, s.config.Now()); err != nil {
@@ -76,8 +76,15 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	return nil
 }
 
-func databasePath(data string) string { return filepath.Join(data, "central.db") }
-func keyPath(data string) string      { return filepath.Join(data, "keys") }
+// openDatabase opens the database of a data folder, made here if it is new.
+func openDatabase(ctx context.Context, data string) (*database.DB, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	return database.Open(ctx, filepath.Join(data, "central.db"))
+}
+
+func keyPath(data string) string { return filepath.Join(data, "keys") }
 
 // close releases what stages do not own.
 func (s *central) close() {

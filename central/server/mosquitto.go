@@ -23,7 +23,7 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 		return "", fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	now := c.Now()
-	db, err := database.Open(ctx, databasePath(c.Data))
+	db, err := openDatabase(ctx, c.Data)
 	if err != nil {
 		return "", err
 	}

@@ -156,7 +156,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 
 // brokerLimit is how long the start waits for the feed to be published. With an
 // external broker that is away central starts all the same.
-const brokerLimit = 5 * time.Second
+const brokerLimit = 2 * time.Second
 
 func (s *central) awaitBroker(ctx context.Context, failed <-chan struct{}) {
 	limit := time.NewTimer(brokerLimit)
@@ -184,7 +184,7 @@ func (s *central) announce(ready func(Endpoints)) error {
 	if err := os.Rename(temp, path); err != nil {
 		return fmt.Errorf("write endpoints: %w", err)
 	}
-	s.config.Log.Info("central ready", "http", s.endpoints.HTTP, "enrol", s.endpoints.Enrol, "broker", s.endpoints.Broker)
+	s.config.Log.Debug("announced", "http", s.endpoints.HTTP, "enrol", s.endpoints.Enrol, "broker", s.endpoints.Broker)
 	notify(s.config.Log, daemon.SdNotifyReady)
 	ready(s.endpoints)
 	return nil

@@ -334,6 +334,22 @@ func TestSpine(t *testing.T) {
 	if err := l.connect(t); err != nil {
 		t.Fatal(err)
 	}
+	testSpine(t, a, l)
+
+	if code := a.call(t, "DELETE", "/lanes/N1", nil, nil); code/100 != 2 {
+		t.Fatalf("remove lane: %d", code)
+	}
+	select {
+	case <-l.lost:
+	case <-time.After(patience):
+		t.Fatal("a removed lane stays connected")
+	}
+	if err := l.connect(t); err == nil {
+		t.Fatal("a removed lane connects again")
+	}
+}
+
+func testSpine(t *testing.T, a *api, l *lane) {
 	all := func([]byte) bool { return true }
 	m, err := link.ParseKeys(l.retained(t, l.topics.Keys()))
 	if err != nil {
@@ -401,18 +417,6 @@ func TestSpine(t *testing.T) {
 
 	l.testJournal(t, a, statusKeys, c.ID(), after)
 	l.testAsk(t, state, after, statusKeys)
-
-	if code := a.call(t, "DELETE", "/lanes/N1", nil, nil); code/100 != 2 {
-		t.Fatalf("remove lane: %d", code)
-	}
-	select {
-	case <-l.lost:
-	case <-time.After(patience):
-		t.Fatal("a removed lane stays connected")
-	}
-	if err := l.connect(t); err == nil {
-		t.Fatal("a removed lane connects again")
-	}
 }
 
 // testJournal: a report makes the revocation known, entries get into the ledger

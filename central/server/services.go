@@ -107,7 +107,7 @@ type tokens struct {
 // OpenTokens opens the API tokens of a data folder, also beside a server that
 // runs on it. The closer closes the database.
 func OpenTokens(ctx context.Context, data string) (office.Tokens, io.Closer, error) {
-	db, err := database.Open(ctx, databasePath(data))
+	db, err := openDatabase(ctx, data)
 	if err != nil {
 		return nil, nil, err
 	}
