@@ -27,6 +27,9 @@ type central struct {
 // newCentral makes the agent's side of central. floor is where feed and clock
 // must not go behind; nil: the journal has none.
 func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
+	if a.config.Broker != "" {
+		id.Broker = a.config.Broker
+	}
 	c := &central{agent: a, id: id}
 	o := wallclock.Options{TrustSystem: a.config.Clock.TrustSystem}
 	if floor != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -75,6 +76,9 @@ func (k *checker) config(c *Config) {
 	if why := checkLoopback(c.HTTP); why != "" {
 		k.wrong([]any{"http"}, "http: %q %s", c.HTTP, why)
 	}
+	if c.Broker != "" && !isBroker(c.Broker) {
+		k.wrong([]any{"broker"}, "broker: %.80q; write ssl://host:port", c.Broker)
+	}
 	if len(c.Lanes) == 0 || len(c.Lanes) > maxLanes {
 		k.wrong([]any{"lanes"}, "lanes: %d of them; 1 to %d are possible", len(c.Lanes), maxLanes)
 		return
@@ -97,6 +101,12 @@ func checkLoopback(address string) string {
 		return "is not a loopback address: whoever reaches it can ask about codes; use 127.0.0.1 or [::1]"
 	}
 	return ""
+}
+
+// isBroker reports whether s is an address that the uplink connects to.
+func isBroker(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "ssl" && u.Hostname() != "" && u.Port() != "" && u.Path == ""
 }
 
 func (k *checker) lane(at []any, l *Lane) {

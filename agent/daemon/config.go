@@ -23,6 +23,10 @@ type Config struct {
 	// A loopback address; port 0 takes a free one, which stands in
 	// DATA/status.json. Default 127.0.0.1:8090.
 	HTTP string `yaml:"http"`
+	// Broker is the broker's address for this lane, ssl://host:port, where it is
+	// reached by another way than the one that central told at enrolment. The
+	// host must stand in the broker's certificate. Default: what central told.
+	Broker string `yaml:"broker"`
 	// Clock says what is known of this machine's clock beyond the kernel's word.
 	Clock Clock `yaml:"clock"`
 	// Lanes are the lanes of this controller, at least one.
