@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/gpio"
 
 	"turnstile/firmware-bridge/gate"
@@ -121,7 +122,7 @@ func (g *Gate) Run(ctx context.Context) error {
 // serve holds the lines until ctx ends, and takes them again when they fail.
 func (g *Gate) serve(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := g.hold(ctx)
+		err := explain(g.hold(ctx))
 		g.detach(err)
 		if errors.Is(err, ErrChip) || errors.Is(err, ErrNoLine) {
 			return err
@@ -131,6 +132,17 @@ func (g *Gate) serve(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// explain adds to an error of a line what it means and what to do.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.ENODEV) && !errors.Is(err, ErrChip):
+		return fmt.Errorf("%w (%w)", ErrChip, err)
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w: is another program using it? (gpioinfo shows it)", err)
+	}
+	return err
 }
 
 // pause returns after d or when ctx ends.
@@ -161,6 +173,7 @@ func (g *Gate) hold(ctx context.Context) error {
 	}
 	g.attach()
 	err := g.work(ctx, changes, failed)
+	g.off() // at once, because the watchers take their time to end
 	stop()
 	watchers.Wait()
 	return err
@@ -179,7 +192,7 @@ func (g *Gate) claim() error {
 		}
 		g.relays[d] = line
 		if err := line.Out(gpio.Low); err != nil {
-			return fmt.Errorf("claim relay %v on line %s: %w: is another program using it? (gpioinfo shows it)", d, name, err)
+			return fmt.Errorf("claim relay %v on line %s: %w", d, name, err)
 		}
 	}
 	pull, active := gpio.PullDown, gpio.High
@@ -194,10 +207,10 @@ func (g *Gate) claim() error {
 		if err != nil {
 			return fmt.Errorf("claim contact: %w", err)
 		}
-		c := &contact{role: r, line: line, active: active}
+		c := &contact{role: r, line: line, pull: pull, active: active}
 		g.contacts = append(g.contacts, c)
-		if err := c.arm(pull); err != nil {
-			return fmt.Errorf("claim contact on line %s: %w: is another program using it? (gpioinfo shows it)", name, err)
+		if err := c.arm(); err != nil {
+			return fmt.Errorf("claim contact on line %s: %w", name, err)
 		}
 	}
 	return nil
@@ -206,14 +219,21 @@ func (g *Gate) claim() error {
 // release switches the relays off and closes every line. No goroutine waits on
 // one any more.
 func (g *Gate) release() {
+	g.off()
 	for _, line := range g.relays {
-		_ = line.Out(gpio.Low) // the line may be the reason why we are here
 		closeLine(line)
 	}
 	for _, c := range g.contacts {
 		closeLine(c.line)
 	}
 	g.relays, g.contacts, g.relayUntil = nil, nil, time.Time{}
+}
+
+// off switches the relays off as well as it can.
+func (g *Gate) off() {
+	for _, line := range g.relays {
+		_ = line.Out(gpio.Low) // the line may be the reason why we are here
+	}
 }
 
 // closeLine closes a line that can be closed.

@@ -2,6 +2,7 @@ package gpio
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
@@ -70,14 +71,15 @@ type change struct {
 type contact struct {
 	role   role
 	line   Input
+	pull   gpio.Pull
 	active gpio.Level // the level that means active
 	steady debounce   // owned by arm, then by watch
 }
 
 // arm configures the line and learns its level. A fire that burns now is a
 // change; a passage contact that is active now is not: nobody walked.
-func (c *contact) arm(pull gpio.Pull) error {
-	if err := c.line.In(pull, gpio.BothEdges); err != nil {
+func (c *contact) arm() error {
+	if err := c.line.In(c.pull, gpio.BothEdges); err != nil {
 		return err
 	}
 	for range stale { // edges from before
@@ -93,7 +95,9 @@ func (c *contact) arm(pull gpio.Pull) error {
 }
 
 // watch sends each steady change until ctx ends. It returns ErrChip when the
-// line has stopped working.
+// line has stopped working. Read cannot fail and says Low for a chip that is
+// gone, so In, which can, has to confirm a change: nobody walked because a
+// cable came out.
 func (c *contact) watch(ctx context.Context, out chan<- change) error {
 	d := &c.steady
 	failures := 0
@@ -110,6 +114,9 @@ func (c *contact) watch(ctx context.Context, out chan<- change) error {
 		}
 		if !d.sample(c.line.Read(), edge, now) {
 			continue
+		}
+		if err := c.line.In(c.pull, gpio.BothEdges); err != nil {
+			return fmt.Errorf("confirm contact: %w", err)
 		}
 		select {
 		case out <- change{c.role, d.steady == c.active, now}:

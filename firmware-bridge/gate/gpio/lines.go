@@ -3,17 +3,37 @@
 // It stands on periph.io's gpioioctl driver (the kernel's character device) and
 // keeps clear of its faults, tried on real kernels: reading an output turns it
 // into an input, an endless wait returns at once, an error looks like a
-// timeout, edges are lost without a sign, and a line is unusable after any
-// error until it is closed.
+// timeout or a low level, edges are lost without a sign, error numbers become
+// plain text, and a line is unusable after any error until it is closed.
 //
 // # Wiring
 //
 // A relay has to be active high, with a pull-down: requesting a line as output
 // drives it low first, before it can be driven high, so an active-low relay
-// board would open the gate at each start. What a line does after its process
-// died is the kernel's and the chip's business, and a killed process can leave a relay on:
-// use a gate in pulse mode, for which a relay that stays on is one opening, or a timer relay.
-// Contacts close to ground (ActiveLow, the usual wiring) or to the supply.
+// board would open the gate at each start.
+// Contacts close to ground (ActiveLow, the usual wiring) or to the supply; the
+// line's own pull is switched on where the chip has one.
+//
+// # Levels at start, stop and crash
+//
+// Watched on the wires of a PL061 and of the kernel's simulated chip, Linux 6.1:
+//
+//   - Start: the kernel drives each relay low when it is requested; no start
+//     pulsed a relay. A relay that a crash left on goes off then.
+//   - Run's end, which SIGTERM brings about in a program that ends Run's
+//     context at it: a relay that is on goes off at once (within 21 ms of
+//     the signal on an emulated computer), and stays off after the lines are
+//     given back.
+//   - SIGKILL, a crash, or SIGTERM without a handler: the kernel takes the lines
+//     back and drives nothing, so what happens is the chip's business. The PL061
+//     kept the relay on until the next start; the simulated chip fell back to
+//     its pull. Let the supervisor start the program again at once, and use a
+//     gate in pulse mode, for which a relay that stays on is one opening, or a
+//     timer relay.
+//   - A chip that vanishes (a USB module): no level can be set any more. Run
+//     ends with ErrChip, and neither a passage nor a fire is reported.
+//
+// The driver has no memory: after a start every grant number counts as new.
 package gpio
 
 import (
@@ -127,17 +147,38 @@ func (h *Host) Output(name string) (Output, error) { return h.line(name) }
 // Input implements Lines.
 func (h *Host) Input(name string) (Input, error) { return h.line(name) }
 
-func (h *Host) line(name string) (*gpioioctl.GPIOLine, error) {
+func (h *Host) line(name string) (*hostLine, error) {
 	chip, number, numbered := strings.Cut(name, ":")
 	n, err := strconv.Atoi(number)
 	numbered = numbered && err == nil
 	for _, c := range h.chips {
 		if numbered && c.Name() == chip && n >= 0 && n < c.LineCount() {
-			return c.ByNumber(n), nil
+			return &hostLine{c.ByNumber(n)}, nil
 		}
 		if l := c.ByName(name); l != nil && name != "" {
-			return l, nil
+			return &hostLine{l}, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: %q; `firmware-bridge find` lists them", ErrNoLine, name)
+}
+
+// hostLine is a line whose errors can be told apart: gpioioctl makes plain text
+// of the kernel's error numbers.
+type hostLine struct{ *gpioioctl.GPIOLine }
+
+func (l *hostLine) Out(level gpio.Level) error { return errno(l.GPIOLine.Out(level)) }
+
+func (l *hostLine) In(pull gpio.Pull, edge gpio.Edge) error { return errno(l.GPIOLine.In(pull, edge)) }
+
+// errno gives err, which ends in an error number's text, that number to unwrap.
+func errno(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, number := range []unix.Errno{unix.ENODEV, unix.EBUSY} {
+		if before, found := strings.CutSuffix(err.Error(), number.Error()); found {
+			return fmt.Errorf("%s%w", before, number)
+		}
+	}
+	return err
 }
