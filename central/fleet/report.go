@@ -71,14 +71,26 @@ func (f *Fleet) heard(m *member, s *link.LaneState, message []byte, retained boo
 	return &n
 }
 
+// Who applied what, and when, is kept for historyLife.
+const (
+	historyLife  = 90 * 24 * time.Hour
+	historyPrune = 6 * time.Hour
+)
+
 // Run writes reports into the database until ctx ends. Reports that come
 // together share a transaction; one that is lost in a crash comes again with
 // the lane's next, or from the broker.
 func (f *Fleet) Run(ctx context.Context) error {
+	prune := time.NewTicker(historyPrune)
+	defer prune.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-prune.C:
+			if err := f.config.DB.PruneApplied(ctx, f.config.Now().Add(-historyLife).UnixMilli()); err != nil {
+				f.config.Log.Error("forget old lane reports", "error", err)
+			}
 		case <-f.flush:
 			if err := f.save(ctx); err != nil && ctx.Err() == nil {
 				f.config.Log.Error("store lane reports", "error", err)

@@ -238,6 +238,9 @@ func (l *Ledger) store(ctx context.Context, batches []incoming) error {
 // error.
 func (l *Ledger) add(tx *database.LedgerTx, journals map[place]*database.Journal, in *incoming) (int, error) {
 	j, err := l.journal(tx, journals, in)
+	if errors.Is(err, errJournals) {
+		return 0, tx.Raise(l.alarmOf(CodeForged, in, err))
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -301,10 +304,19 @@ func (l *Ledger) journal(tx *database.LedgerTx, journals map[place]*database.Jou
 	return &j, nil
 }
 
+// maxJournals is how many journals one lane controller can begin: a new disk
+// each week for years, and a bound for one that was taken over.
+const maxJournals = 500
+
+var errJournals = errors.New("the lane began too many journals")
+
 func (l *Ledger) begin(tx *database.LedgerTx, j *database.Journal, in *incoming) error {
 	others, err := tx.CountJournals(in.lane)
 	if err != nil {
 		return err
+	}
+	if others >= maxJournals {
+		return fmt.Errorf("%w: of lane %s", errJournals, in.lane)
 	}
 	if others > 0 {
 		err := tx.Raise(l.alarmOf(CodeNew, in, fmt.Errorf("journal %x begins; the lane had %d before", j.ID[:4], others)))

@@ -286,6 +286,38 @@ func TestFraud(t *testing.T) {
 	}
 }
 
+// TestManyJournals: a lane that begins journals without end is stopped, and its
+// good one goes on.
+func TestManyJournals(t *testing.T) {
+	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+	good := newJournal("N1", 0, 2)
+	s.put(t, "N1", good.batch(t, 1, 1))
+	var batches []incoming
+	for n := range maxJournals + 10 {
+		j := newJournal("N1", 0, 0)
+		j.id[1], j.id[2] = byte(n>>8)+1, byte(n)
+		j.chain[0] = link.JournalStart(j.id)
+		j.grow(1)
+		in, err := s.Ledger.check("N1", j.batch(t, 1, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		batches = append(batches, in)
+	}
+	if err := s.store(context.Background(), batches); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.db.Journals(context.Background())
+	if err != nil || len(list) != maxJournals {
+		t.Fatalf("%d journals, want %d: %v", len(list), maxJournals, err)
+	}
+	for len(s.acks) > 0 {
+		<-s.acks
+	}
+	s.put(t, "N1", good.batch(t, 2, 2))
+	s.expect(t, good, 2)
+}
+
 // TestRefused: what is not the lane's own changes nothing, is counted, and
 // leaves one alarm however often it comes.
 func TestRefused(t *testing.T) {

@@ -409,6 +409,53 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// TestBigDay: a day that opens with more refusals than one delta carries goes
+// out in several, live and repeated, and a lane follows both.
+func TestBigDay(t *testing.T) {
+	d := newDesk(t)
+	if err := d.Online(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	live, asking := newFollower(d), newFollower(d)
+	for _, m := range d.broker.take() {
+		live.hear(t, m)
+		asking.hear(t, m)
+	}
+	from, day := live.state, d.Today()+2
+	var wait sync.WaitGroup
+	for range link.MinCapacity {
+		id := d.issue(t, day)
+		wait.Go(func() { d.set(t, id, link.Held) })
+	}
+	wait.Wait()
+	d.clock.Add(24 * 3600 * 1000)
+	d.roll(t)
+	deltas := 0
+	for _, m := range d.broker.take() {
+		if m.topic == d.topics.Delta() {
+			deltas++
+			live.hear(t, m)
+		}
+	}
+	a := link.Ask{Lane: "N1", Want: link.WantRange, Epoch: from.Epoch, From: from.Seq, To: d.View().State.Seq}
+	if err := d.ask(t, &a); err != nil {
+		t.Fatal(err)
+	}
+	repeats := 0
+	for _, m := range d.broker.take() {
+		repeats++
+		asking.hear(t, m)
+	}
+	if deltas < 2 || repeats < 2 {
+		t.Errorf("%d deltas, %d repeated", deltas, repeats)
+	}
+	for name, f := range map[string]*follower{"live": live, "asking": asking} {
+		if f.state.Root() != d.View().State.Root() || f.state.Day(day).Refused() != link.MinCapacity {
+			t.Errorf("%s lane is at %d of %d", name, f.state.Seq, d.View().State.Seq)
+		}
+	}
+}
+
 func TestAsk(t *testing.T) {
 	d := newDesk(t)
 	start := d.View().State
