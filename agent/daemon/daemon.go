@@ -211,32 +211,23 @@ func (a *agent) makeLanes() error {
 // run starts all parts, waits for the end of ctx or of a part that must not
 // end, and stops them in order.
 func (a *agent) run(ctx context.Context) error {
-	if _, err := a.record.Record(link.Entry{Type: link.EntryBoot}); err != nil {
-		return fmt.Errorf("write the first entry: %w", err)
-	}
-	n, err := a.record.Recover()
-	if err != nil {
+	if err := a.begin(); err != nil {
 		return err
 	}
-	if n > 0 {
-		a.log.Warn("passages were cut off by the last stop; they count as unknown", "passages", n)
-	}
-	ctx, stopLanes := context.WithCancelCause(ctx)
-	defer stopLanes(nil)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBack()
 	var lanes, rest sync.WaitGroup
-	part := func(name string, run func(context.Context) error) {
+	for name, run := range map[string]func(context.Context) error{
+		"journal": a.journal.Run, "session with central": a.central.uplink.Run, "pages": a.serve, "housekeeping": a.housekeep,
+	} {
 		rest.Go(func() {
 			if err := run(back); err != nil && back.Err() == nil {
-				stopLanes(fmt.Errorf("run %s: %w", name, err))
+				stop(fmt.Errorf("run %s: %w", name, err))
 			}
 		})
 	}
-	part("journal", a.journal.Run)
-	part("session with central", a.central.uplink.Run)
-	part("pages", a.serve)
-	part("housekeeping", a.housekeep)
 	for i, l := range a.lanes {
 		lanes.Go(func() {
 			if err := l.Run(ctx); err != nil {
@@ -244,11 +235,7 @@ func (a *agent) run(ctx context.Context) error {
 			}
 		})
 	}
-	a.notify(daemon.SdNotifyReady)
-	a.log.Info("agent runs", "pages", a.address, "lanes", len(a.lanes), "version", a.o.Version)
-	if a.o.Ready != nil {
-		a.o.Ready(a.address)
-	}
+	a.running()
 	<-ctx.Done()
 	a.notify(daemon.SdNotifyStopping)
 	lanes.Wait()
@@ -258,6 +245,27 @@ func (a *agent) run(ctx context.Context) error {
 		return cause
 	}
 	return nil
+}
+
+// begin writes the entries with which each start begins.
+func (a *agent) begin() error {
+	if _, err := a.record.Record(link.Entry{Type: link.EntryBoot}); err != nil {
+		return fmt.Errorf("write the first entry: %w", err)
+	}
+	n, err := a.record.Recover()
+	if n > 0 {
+		a.log.Warn("passages were cut off by the last stop; they count as unknown", "passages", n)
+	}
+	return err
+}
+
+// running tells whoever waits that all parts run.
+func (a *agent) running() {
+	a.notify(daemon.SdNotifyReady)
+	a.log.Info("agent runs", "pages", a.address, "lanes", len(a.lanes), "version", a.o.Version)
+	if a.o.Ready != nil {
+		a.o.Ready(a.address)
+	}
 }
 
 // notify tells systemd; without systemd there is nobody to tell.

@@ -97,7 +97,7 @@ func boot(t *testing.T, dir string) *box {
 	b.stop = cancel
 	ready := make(chan string, 1)
 	go func() {
-		b.done <- Run(ctx, b.config(), Options{Version: "test", Devices: b.devices, Ready: func(http string) { ready <- http },
+		b.done <- Run(ctx, b.config(), Options{Version: "test", Exe: os.Args[0], Devices: b.devices, Ready: func(http string) { ready <- http },
 			Notify: func(s string) error {
 				b.mu.Lock()
 				defer b.mu.Unlock()
@@ -252,6 +252,82 @@ func TestLaneWhoseGateIsMissing(t *testing.T) {
 	b.scan(2, codeOf(1, nil), "GRANTED")
 	b.walk(2)
 	b.shut()
+}
+
+func TestWarnings(t *testing.T) {
+	dir := t.TempDir()
+	feedInto(t, dir)
+	b := boot(t, dir)
+	standing := func(code, subject string) func() bool {
+		return func() bool {
+			for _, w := range b.status().Warnings {
+				if w.Code == code && w.Subject == subject && w.NextStep != "" {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	gone := func(code, subject string) func() bool {
+		return func() bool { return !standing(code, subject)() }
+	}
+	b.until("the certificate of one day is called short", standing("certificate.expiring", ""))
+	b.gates[1].Lose()
+	b.gates[2].Walk(gate.Out)
+	b.gates[2].Emit(gate.Event{Kind: gate.Tamper})
+	b.scanners[1].Lose(errors.New("pulled"))
+	b.until("the gate is missed", standing("gate.lost", "lane 1"))
+	b.until("the scanner is missed", standing("scanner.lost", "lane 1, fake"))
+	b.until("the case is open", standing("gate.tamper", "lane 2"))
+	b.until("the forced passage is told", standing("gate.forced", "lane 2"))
+	b.gates[1].Find()
+	b.scanners[1].Find()
+	b.gates[2].Emit(gate.Event{Kind: gate.TamperOver})
+	b.until("the gate is back", gone("gate.lost", "lane 1"))
+	b.until("the scanner is back", gone("scanner.lost", "lane 1, fake"))
+	b.until("the case is closed", gone("gate.tamper", "lane 2"))
+	b.shut()
+}
+
+// TestDamagedCache checks it in a child process, as the program does.
+func TestDamagedCache(t *testing.T) {
+	dir := t.TempDir()
+	feedInto(t, dir)
+	path := filepath.Join(dir, cacheFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range data[4096:] {
+		data[4096+i] ^= 0x5a
+	}
+	if err := os.WriteFile(path, data[:len(data)-1000], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := boot(t, dir)
+	b.scan(1, codeOf(1, nil), "NO_FEED")
+	if set, err := filepath.Glob(path + ".bad*"); err != nil || len(set) != 1 {
+		t.Errorf("set aside: %v, %v", set, err)
+	}
+	found := false
+	for _, w := range b.status().Warnings {
+		found = found || w.Code == "cache.damaged"
+	}
+	if !found {
+		t.Errorf("warnings %+v", b.status().Warnings)
+	}
+	b.shut()
+}
+
+// TestMain is also the child that checks a cache file.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "check-db" {
+		if cache.CheckFile(os.Args[2]) != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
 }
 
 func TestCannotStart(t *testing.T) {

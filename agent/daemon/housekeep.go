@@ -27,7 +27,7 @@ const (
 func (a *agent) housekeep(ctx context.Context) error {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
-	h := house{agent: a}
+	h := house{agent: a, failed: map[string]bool{}, forced: map[uint8]forced{}}
 	for {
 		h.round()
 		select {
@@ -47,6 +47,7 @@ type house struct {
 	reported  string
 	written   time.Time
 	failed    map[string]bool
+	forced    map[uint8]forced
 }
 
 func (h *house) round() {
@@ -84,9 +85,6 @@ func (h *house) report(lanes []lane.Status) {
 func (h *house) say(what string, err error) {
 	if err != nil && !h.failed[what] {
 		h.log.Error("housekeeping failed; it is tried again", "what", what, "err", err)
-	}
-	if h.failed == nil {
-		h.failed = map[string]bool{}
 	}
 	h.failed[what] = err != nil
 }

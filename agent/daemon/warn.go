@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"time"
 
 	"turnstile/agent/health"
 	"turnstile/agent/lane"
+	"turnstile/central/link"
 )
 
 // warn puts up and takes down the warnings that follow from what the lanes, the
@@ -19,9 +21,25 @@ func (h *house) warn(lanes []lane.Status) {
 	}
 	w := h.warnings
 	w.Put(journal != nil, health.JournalFault, "", text(journal))
-	v := h.cache.View()
-	w.Put(!v.HasFeed(), health.FeedNone, "", "no list, rules or keys of central yet")
+	w.Put(!h.cache.View().HasFeed(), health.FeedNone, "", "no lists, rules or keys yet")
 	h.warnJournal(w, h.journal.Level())
+	now := h.o.Now()
+	state, bound := h.central.clock(now)
+	w.Put(state == link.ClockUntrusted, health.ClockUntrusted, "", "nobody vouches for this clock")
+	w.Put(state == link.ClockHoldover, health.ClockHoldover, "", fmt.Sprintf("it may be wrong by %v", bound))
+	ends := h.central.id.Certificate.Leaf.NotAfter
+	w.Put(ends.Sub(now) < certificateLeft, health.CertificateExpiring, "", "it ends at "+ends.Format(time.DateTime))
+}
+
+const (
+	certificateLeft = 14 * 24 * time.Hour // a working week and more to enrol again
+	forcedStands    = 10 * time.Minute    // the journal has it for good
+)
+
+// forced is what the last round knew of a lane's forced passages.
+type forced struct {
+	count uint64
+	until time.Time
 }
 
 // warnJournal has one warning for the highest watermark that is passed.
@@ -38,6 +56,12 @@ func (h *house) warnLane(s *lane.Status) {
 		lost, why = true, s.Device.Error()
 	}
 	w.Put(lost, health.GateLost, subject, why)
+	f := h.forced[s.Number]
+	if s.Counts.Alarms > f.count {
+		f = forced{s.Counts.Alarms, time.Now().Add(forcedStands)}
+		h.forced[s.Number] = f
+	}
+	w.Put(time.Now().Before(f.until), health.GateForced, subject, fmt.Sprintf("%d times since the start, tailgating and tampering included", f.count))
 	w.Put(s.Gate.Tamper, health.GateTamper, subject, "the controller's case is open")
 	w.Put(s.Gate.Fire, health.GateFire, subject, "the fire alarm released the gate")
 	for _, r := range s.Readers {

@@ -85,6 +85,7 @@ func (l *Lane) deny(e link.Entry, f *access.Facts, now time.Time, d access.Decis
 	e.Reason, e.Detail = d.Reason, 0
 	l.answer = Answer{Signal: signalOf(d.Reason), Reason: d.Reason, Direction: l.scan.direction}
 	l.decided(e)
+	l.tell(e)
 	if d.Reason <= pass.Forged {
 		ok, skipped := l.garbage.take(time.Now())
 		if !ok {
@@ -147,6 +148,7 @@ func (l *Lane) open() event {
 		l.number = l.nextNumber()
 		err = l.ask(ctx)
 	}
+	l.tell(l.grant)
 	if err == nil || errors.Is(err, gate.ErrUnsure) {
 		return opened
 	}

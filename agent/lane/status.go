@@ -246,6 +246,11 @@ func (l *Lane) decided(e link.Entry) {
 		}
 		s.Counts.Denied[e.Reason]++
 	})
+}
+
+// tell logs a decision. A grant is logged when the gate has been asked: nobody
+// waits for a log.
+func (l *Lane) tell(e link.Entry) {
 	attrs := []any{"reason", e.Reason.String(), "direction", gate.Direction(e.Direction).String(), "flags", uint8(e.Flags)}
 	if e.Kind != 0 {
 		attrs = append(attrs, "pass", e.Pass.String(), "kind", e.Kind.String(), "key", e.KeyID, "generation", e.Gen)
