@@ -265,6 +265,8 @@ func TestTooManyDisplays(t *testing.T) {
 	if resp, _ := get(t, s.URL+"/lane/2/events"); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one more: %d", resp.StatusCode)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if len(b.viewers) != MaxViewers {
 		t.Errorf("%d viewers", len(b.viewers))
 	}
