@@ -115,6 +115,9 @@ func TestRefused(t *testing.T) {
 		return s.sealed(d)
 	}
 	sealed := s.sealed(s.delta(8, 9, true))
+	before := fork.delta(6, 10, true)
+	before.Before[0] ^= 1
+	overlap := s.sealed(before)
 	older := *s
 	older.rulesVersion, older.keysVersion = 4, 4
 	twin := *s
@@ -148,6 +151,7 @@ func TestRefused(t *testing.T) {
 		"delta replayed, the newest":   {del, sealed, ErrOld},
 		"delta of the other history":   {del, fork.sealed(fork.delta(8, 10, true)), ErrMismatch},
 		"delta that forks":             {del, fork.sealed(fork.delta(9, 10, true)), ErrFork},
+		"delta that forked before":     {del, overlap, ErrFork},
 		"delta after a gap":            {del, delta(func(d *link.Delta) { d.From, d.To = 12, 13 }), ErrGap},
 		"delta with another hash":      {del, delta(func(d *link.Delta) { d.After[0] ^= 1 }), ErrMismatch},
 		"delta with another root":      {del, delta(func(d *link.Delta) { d.Root[0] ^= 1 }), ErrMismatch},

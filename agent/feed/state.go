@@ -197,13 +197,21 @@ func (f *Feed) judgeDelta(d *link.Delta, s *link.State) error {
 		return fmt.Errorf("%w: delta %d..%d, this lane is at %d", ErrGap, d.From, d.To, s.Seq)
 	case d.From == s.Seq && d.Before != s.Chain:
 		return fmt.Errorf("%w: delta %d..%d has another hash before it", ErrFork, d.From, d.To)
+	case d.From < s.Seq && f.contradicts(d.Epoch, d.From, d.Before):
+		return fmt.Errorf("%w: delta %d..%d has another hash before it", ErrFork, d.From, d.To)
 	case d.To > s.Seq:
 		return nil
 	}
-	if c, ok := f.known(d.Epoch, d.To); ok && c != d.After {
+	if f.contradicts(d.Epoch, d.To, d.After) {
 		return fmt.Errorf("%w: delta %d..%d has another hash behind it", ErrFork, d.From, d.To)
 	}
 	return fmt.Errorf("%w: delta %d..%d, this lane is at %d", ErrOld, d.From, d.To, s.Seq)
+}
+
+// contradicts reports whether the lane remembers another chain value there.
+func (f *Feed) contradicts(epoch uint32, seq uint64, chain link.Hash) bool {
+	c, ok := f.known(epoch, seq)
+	return ok && c != chain
 }
 
 // askAfter asks for what is missing before a delta, or for the whole if it

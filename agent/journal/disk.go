@@ -81,8 +81,10 @@ func (d folder) open(name string) (file, error) {
 
 // zeros are written over the whole of a new segment: fallocate alone would
 // leave extents "unwritten", and each first write to one costs the file system
-// a transaction of its own at the next flush.
-var zeros [64 << 10]byte
+// a transaction of its own at the next flush. They are written block by block:
+// larger writes leave larger pages in the kernel's cache, and some kernels then
+// count, and some file systems write, the whole of one at each flush.
+var zeros [blockSize]byte
 
 func (d folder) create(name string, size int64) (file, error) {
 	f, err := os.OpenFile(filepath.Join(d.path, name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
