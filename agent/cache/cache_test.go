@@ -295,6 +295,24 @@ func TestFlippedContentIsFound(t *testing.T) {
 	}
 }
 
+// TestLostListIsFound takes a list out of a file that is sound otherwise.
+func TestLostListIsFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache.bolt")
+	c, _ := open(t, path)
+	s, _ := opened(t)
+	apply(t, c, Update{State: s})
+	if err := c.db.Update(func(tx *bolt.Tx) error {
+		k, _ := tx.Bucket(bucketDays).Cursor().First()
+		return tx.Bucket(bucketDays).Delete(bytes.Clone(k))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if c, r := open(t, path); !errors.Is(r.Lost, ErrDamaged) || c.View().State != nil {
+		t.Fatalf("a day without its list: %+v", r)
+	}
+}
+
 func TestNewerIsRefusedUntouched(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cache.bolt")
 	c, _ := open(t, path)

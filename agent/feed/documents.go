@@ -165,21 +165,16 @@ func sameKeys(k *link.Keyset, v *cache.View) bool {
 	return true
 }
 
-// delegation verifies the delegation: by the roots that the newest one names,
-// and a new set of roots by itself too.
+// delegation verifies the delegation by the roots that the newest one names;
+// link sees to it that a new set of roots has signed too.
 func (f *Feed) delegation(m *link.KeysMessage, v *cache.View, now time.Time) (*link.Delegation, error) {
 	root := f.id.Root
 	if v.Delegation != nil {
-		root = rootOfDelegation(v.Delegation)
+		root = link.Root{Keys: v.Delegation.Roots, Threshold: int(v.Delegation.Threshold)}
 	}
 	d, err := m.OpenDelegation(f.id.Site, root)
 	if err != nil {
 		return nil, err
-	}
-	if own := rootOfDelegation(d); !reflect.DeepEqual(own, root) {
-		if _, err := m.OpenDelegation(f.id.Site, own); err != nil {
-			return nil, fmt.Errorf("new roots: %w", err)
-		}
 	}
 	old := v.Delegation
 	switch {
@@ -191,10 +186,6 @@ func (f *Feed) delegation(m *link.KeysMessage, v *cache.View, now time.Time) (*l
 		return nil, ErrExpired
 	}
 	return d, nil
-}
-
-func rootOfDelegation(d *link.Delegation) link.Root {
-	return link.Root{Keys: d.Roots, Threshold: int(d.Threshold)}
 }
 
 // rules takes RULES.

@@ -434,6 +434,49 @@ func TestTwoHeadsOfOneNumber(t *testing.T) {
 	r.checkIn(s.state)
 }
 
+// TestRootOfTheHead has a head with the right chain and another root, and then
+// the events, which alone do not tell.
+func TestRootOfTheHead(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	before := s.state
+	s.add(revoke(20))
+	h := s.head()
+	h.Root[3] ^= 1
+	r.mustTake(topics.Head(), s.must(s.status, link.TypeHead, h))
+	if _, err := r.take(topics.Repeat(lane), s.sealed(s.delta(5, 6, false))); !errors.Is(err, ErrFork) {
+		t.Fatal(err)
+	}
+	r.checkIn(before)
+}
+
+// TestSetThatTheHeadDoesNotName has snapshots that are good by themselves, but
+// of another moment or content than the newest head says.
+func TestSetThatTheHeadDoesNotName(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	early := s.sealedHead()
+	s.add(revoke(20))
+	s.snapSeq = 6
+	wrong := s.head()
+	wrong.Snapshots[1].Hash[0] ^= 1
+	for name, head := range map[string][]byte{"another moment": early, "another content": s.must(s.status, link.TypeHead, wrong)} {
+		r := s.receiver(nil)
+		r.mustTake(topics.Keys(), s.keys(0, 1))
+		r.mustTake(topics.Head(), head)
+		for topic, b := range s.snapshots() {
+			r.mustTake(topic, b)
+		}
+		if r.c.View().State != nil {
+			t.Errorf("%s: shown", name)
+		}
+		r.mustTake(topics.Head(), s.sealedHead())
+		r.checkIn(s.state)
+	}
+}
+
 func TestFrozenFeedIsStale(t *testing.T) {
 	s := newSender(t)
 	s.start()

@@ -213,8 +213,9 @@ func TestOlderThanAcknowledged(t *testing.T) {
 	}
 }
 
-// TestGroupTorn loses one sector of a flush that carried many entries, while
-// later sectors of the same flush arrived: torn, not damaged.
+// TestGroupTorn loses one record of a flush that carried many, while later ones
+// of the same flush arrived: torn, not damaged, and they never come back behind
+// a new entry that takes the lost one's place.
 func TestGroupTorn(t *testing.T) {
 	d, id := small(t, 4)
 	f := d.files[segmentName(1, segmentSuffix)]
@@ -233,7 +234,7 @@ func TestGroupTorn(t *testing.T) {
 		}
 		b = appendRecord(b, seedOf(h.id), flags, &e)
 	}
-	clear(f.cached[s.off+88 : s.off+600])
+	clear(f.cached[s.off+88 : s.off+2*88])
 	j, r := open(t, d, Options{})
 	if r.SetAside != "" || r.Torn == 0 || j.ID() != id || j.Last() != 5 {
 		t.Fatalf("last %d, %+v", j.Last(), r)
@@ -247,6 +248,48 @@ func TestGroupTorn(t *testing.T) {
 
 // scripted is the number of entries of script: they fill three segments.
 const scripted = 195
+
+// TestFailedFlushNeverComesBack fails a flush of two entries that reached the
+// disk all the same, and then writes one: the second of the two would fit behind
+// it by number and sum.
+func TestFailedFlushNeverComesBack(t *testing.T) {
+	d := newMemory()
+	j, _ := open(t, d, Options{})
+	d.gate, d.entered = make(chan struct{}), make(chan struct{})
+	results := make(chan error, 3)
+	write := func(n int) {
+		go func() {
+			_, err := j.Append(granted(n))
+			results <- err
+		}()
+	}
+	write(1)
+	<-d.entered
+	write(2)
+	write(3)
+	until(t, func() bool { j.mu.Lock(); defer j.mu.Unlock(); return j.waiting == 3 })
+	d.mu.Lock()
+	d.failAt, d.failDone = d.op+3, true // this flush, the next write, its flush
+	d.mu.Unlock()
+	d.gate <- struct{}{}
+	<-d.entered
+	d.gate <- struct{}{}
+	failed := 0
+	for range 3 {
+		if err := <-results; errors.Is(err, errFault) {
+			failed++
+		}
+	}
+	d.gate = nil
+	if seq, err := j.Append(granted(9)); failed != 2 || seq != 2 || err != nil {
+		t.Fatalf("%d failed; then entry %d, %v", failed, seq, err)
+	}
+	j.Close()
+	k, r := open(t, d, Options{})
+	if list := all(t, k); len(list) != 2 || list[1].Pass.Index != 9 {
+		t.Fatalf("%d entries, %+v", len(list), r)
+	}
+}
 
 // script does all that a journal does: it appends over three segments,
 // acknowledges, drops, closes. It returns the numbers that were promised.
