@@ -34,6 +34,7 @@ type Assembler struct {
 	state  state
 	ends   bool      // this scanner ends its lines
 	framed bool      // the frame began with STX
+	seen   uint32    // the bytes before, the last one lowest
 	last   time.Time // when the last byte of the frame came
 }
 
@@ -71,8 +72,24 @@ func (a *Assembler) Feed(b []byte, at time.Time, out []scanner.Scan) []scanner.S
 		default:
 			a.last = at
 			a.hold(c)
+			out = a.resync(c, at, out)
 		}
 	}
+	return out
+}
+
+// resync begins a new frame at the AIM id of a QR code that stands inside of
+// one: the scan before has lost its end. No text that a lane is meant to read has
+// such a mark inside; without this the good scan would go with the bad one.
+func (a *Assembler) resync(c byte, at time.Time, out []scanner.Scan) []scanner.Scan {
+	a.seen = a.seen<<8 | uint32(c)
+	id := [...]byte{byte(a.seen >> 16), byte(a.seen >> 8), c}
+	if id[0] != ']' || id[1] != 'Q' || !digit(c) || a.n <= len(id) && a.state == clean {
+		return out
+	}
+	a.state = max(a.state, dirty)
+	out = a.finish(at, out) // counts it, and gives nothing
+	a.n, a.last = copy(a.held[:], id[:]), at
 	return out
 }
 

@@ -68,6 +68,10 @@ func TestAssembler(t *testing.T) {
 		{"long binary", strings.Repeat("\x01", 5000) + "\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Noise: 1}},
 		{"UTF-8 of a foreign code", "校園\r", "校園", scanner.Stats{Scans: 1}},
 		{"cut by the next", "\x02HA\x02WHOLE\x03", "WHOLE", scanner.Stats{Scans: 1, Noise: 1}},
+		{"cut by the next's AIM id", "]Q1HA]Q1WHOLE\r", "Q1:WHOLE", scanner.Stats{Scans: 1, Noise: 1}},
+		{"AIM id twice", "]Q1]Q1WHOLE\r", "Q1:WHOLE", scanner.Stats{Scans: 1, Noise: 1}},
+		{"noise without end", "\x80\x00\x01HA]Q1WHOLE\r", "Q1:WHOLE", scanner.Stats{Scans: 1, Noise: 1}},
+		{"over, then whole", strings.Repeat(kib, 9) + "]Q1WHOLE\r", "Q1:WHOLE", scanner.Stats{Scans: 1, Oversized: 1}},
 		{"half, then whole", "HA\rWHOLE\r", "HA|WHOLE", scanner.Stats{Scans: 2}},
 		{"doubled", "CODE\rCODE\r", "CODE|CODE", scanner.Stats{Scans: 2}},
 	}
