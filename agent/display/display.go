@@ -126,8 +126,9 @@ func (b *Board) Handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET /display/{file}", serve)
 }
 
-// policy allows the page its own files and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+// policy allows the page its own files and nothing else. Only pages of this
+// machine may show it in a frame, as the simulator does.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self' http://127.0.0.1:*"
 
 func serve(w http.ResponseWriter, r *http.Request) { send(w, r, r.PathValue("file")) }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"turnstile/agent/daemon"
 	"turnstile/simulator/device"
 	"turnstile/simulator/fault"
 )
@@ -126,15 +129,28 @@ func (a *Agent) enrol(ctx context.Context) error {
 	return err
 }
 
-// Start starts the agent and waits until its status file is there.
+// Start starts the agent and waits until it has all its devices.
 func (a *Agent) Start() error {
-	os.Remove(a.Data + "/status.json") // of an earlier start; it need not exist
+	os.Remove(a.statusFile()) // of an earlier start; it need not exist
 	p, err := start(a.site.program("agent"), a.ID, a.site.path("logs"), nil, "run", "--config", a.config)
 	if err != nil {
 		return err
 	}
 	a.process = p
-	return p.await("status", startLimit, func() bool { _, err := a.Status(); return err == nil })
+	return p.await("devices", startLimit, a.ready)
+}
+
+// ready reports whether every gate and scanner answers.
+func (a *Agent) ready() bool {
+	s, err := a.Status()
+	for _, l := range s.Lanes {
+		for _, d := range append(l.Scanners, l.Gate) {
+			if !d.Connected {
+				return false
+			}
+		}
+	}
+	return err == nil
 }
 
 // Process returns the agent's process; it is another one after each start.
@@ -148,45 +164,43 @@ func (a *Agent) Stop() error {
 	return a.process.Stop()
 }
 
-// Status is what the agent says of itself, as far as the simulator shows it.
-type Status struct {
-	HTTP      string       `json:"http"`
-	Connected bool         `json:"connected"`
-	Feed      FeedStatus   `json:"feed"`
-	Lanes     []LaneStatus `json:"lanes"`
-	Journal   struct {
-		Last  uint64 `json:"last"`
-		Acked uint64 `json:"acked"`
-	} `json:"journal"`
-}
+func (a *Agent) statusFile() string { return filepath.Join(a.Data, daemon.StatusFile) }
 
-// FeedStatus is how new an agent's feed is.
-type FeedStatus struct {
-	Seq   uint64 `json:"seq"`
-	AgeMS int64  `json:"age_ms"` // since the newest head; negative: never had one
-}
-
-// LaneStatus is one lane as its agent sees it.
-type LaneStatus struct {
-	Number int    `json:"number"`
-	State  string `json:"state"`
-	Last   struct {
-		At      time.Time `json:"at"`
-		Granted bool      `json:"granted"`
-		Reason  string    `json:"reason"`
-		Kind    string    `json:"kind"`
-		Pass    string    `json:"pass"`
-	} `json:"last"`
-}
-
-// Status reads the agent's status file.
-func (a *Agent) Status() (s Status, err error) {
-	b, err := os.ReadFile(a.Data + "/status.json")
+// Status asks the agent how it is. The status file says where it listens.
+func (a *Agent) Status() (s daemon.Status, err error) {
+	if err := readJSON(a.statusFile(), &s); err != nil {
+		return s, err
+	}
+	req, err := http.NewRequest(http.MethodGet, s.HTTP+"/status", nil)
 	if err != nil {
-		return s, fmt.Errorf("read status of %s: %w", a.ID, err)
+		return s, fmt.Errorf("ask %s: %w", a.ID, err)
+	}
+	b, err := newAPI(s.HTTP, "").send(req)
+	if err != nil {
+		return s, err
 	}
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("decode status of %s: %w", a.ID, err)
 	}
 	return s, nil
+}
+
+// Check has the agent decide a code without opening (`agent check`).
+func (a *Agent) Check(code string) (r daemon.CheckResult, err error) {
+	out, err := run(a.site.program("agent"), nil, code+"\n", "check", "--config", a.config, "--json", "-")
+	if json.Unmarshal(out, &r) == nil {
+		return r, nil // a refused code makes an exit code of its own
+	}
+	return r, err
+}
+
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read file: %w", err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("decode %s: %w", filepath.Base(path), err)
+	}
+	return nil
 }

@@ -22,27 +22,24 @@ const startLimit = 30 * time.Second
 
 // Config says what to run.
 type Config struct {
-	Programs string       // folder of the binaries agent and central
-	Data     string       // everything is kept here
-	Agents   []AgentSetup // one process each
-	Broker   *Broker      // nil: central's embedded one
-	Heads    time.Duration
+	Programs  string        // folder of the binaries agent and central
+	Data      string        // everything is kept here
+	Agents    []AgentSetup  // one process each
+	Mosquitto string        // path of a mosquitto to use in place of central's own broker
+	Heads     time.Duration // central's; 0: 2 s
 }
-
-// Broker is an external broker for central's external setting: addresses and the
-// files that `central mosquitto` wrote.
-type Broker struct{ URL, CA, Certificate, Key string }
 
 // Site is a running campus of one central and some agents.
 type Site struct {
 	API    *API
 	Agents []*Agent
 
-	config    Config
-	central   *Process
-	endpoints endpoints
-	token     string
-	cancel    context.CancelFunc // ends the links and devices
+	config     Config
+	central    *Process
+	broker     *Process // of a mosquitto
+	brokerAddr string   // its host:port
+	endpoints  endpoints
+	cancel     context.CancelFunc // ends the links and devices
 }
 
 // endpoints is what central writes to endpoints.json.
@@ -72,6 +69,11 @@ func (s *Site) open(ctx context.Context) error {
 	if err := s.makePassphrase(); err != nil {
 		return err
 	}
+	if s.config.Mosquitto != "" {
+		if err := s.StartBroker(); err != nil {
+			return err
+		}
+	}
 	if err := s.StartCentral(); err != nil {
 		return err
 	}
@@ -96,7 +98,10 @@ func (s *Site) Close() error {
 		errs = append(errs, a.Stop())
 	}
 	if s.central != nil {
-		errs = append(errs, s.StopCentral())
+		errs = append(errs, s.central.Stop())
+	}
+	if s.broker != nil {
+		s.broker.Kill() // it has nothing to lose
 	}
 	s.cancel()
 	for _, a := range s.Agents {
@@ -125,13 +130,12 @@ func (s *Site) makePassphrase() error {
 
 // StartCentral starts central, the first time on free ports, later on the same.
 func (s *Site) StartCentral() error {
-	config := s.path("central", "central.yaml")
-	if err := os.WriteFile(config, []byte(s.centralConfig()), 0o600); err != nil {
-		return fmt.Errorf("write central's configuration: %w", err)
+	if err := s.configureCentral(); err != nil {
+		return err
 	}
 	written := s.path("central", "data", "endpoints.json")
 	os.Remove(written) // of an earlier start; it need not exist
-	p, err := start(s.program("central"), "central", s.path("logs"), nil, "serve", "--config", config)
+	p, err := start(s.program("central"), "central", s.path("logs"), nil, "serve", "--config", s.path("central", "central.yaml"))
 	if err != nil {
 		return err
 	}
@@ -144,6 +148,13 @@ func (s *Site) StartCentral() error {
 		return err
 	}
 	return s.makeAPI()
+}
+
+func (s *Site) configureCentral() error {
+	if err := os.WriteFile(s.path("central", "central.yaml"), []byte(s.centralConfig()), 0o600); err != nil {
+		return fmt.Errorf("write central's configuration: %w", err)
+	}
+	return nil
 }
 
 // makeAPI creates an admin's token on the first start and keeps it afterwards.
@@ -166,10 +177,8 @@ func (s *Site) makeAPI() error {
 // Central returns central's process; it is another one after each start.
 func (s *Site) Central() *Process { return s.central }
 
-// StopCentral ends central as an operator would.
-func (s *Site) StopCentral() error {
-	return s.central.Stop()
-}
+// Data is the folder that everything is kept in.
+func (s *Site) Data() string { return s.config.Data }
 
 // listen returns host:port of one of central's addresses, on a free port before
 // the first start.
@@ -187,8 +196,8 @@ func (s *Site) centralConfig() string {
 		heads = 2 * time.Second
 	}
 	broker := fmt.Sprintf("  listen: %s\n  hosts: [127.0.0.1]\n", listen(s.endpoints.Broker))
-	if b := s.config.Broker; b != nil {
-		broker = fmt.Sprintf("  external: {url: %q, advertise: %q, ca: %q, certificate: %q, key: %q}\n", b.URL, b.URL, b.CA, b.Certificate, b.Key)
+	if s.brokerAddr != "" {
+		broker = fmt.Sprintf("  external: {url: %q}\n", "ssl://"+s.brokerAddr)
 	}
 	return fmt.Sprintf(`site: demo
 data: %s
@@ -208,3 +217,6 @@ var campus = time.FixedZone("HKT", 8*3600)
 
 // Today returns the campus day of now, as 2026-11-21.
 func Today(now time.Time) string { return now.In(campus).Format(time.DateOnly) }
+
+// EnrolURL is where lane controllers enrol.
+func (s *Site) EnrolURL() string { return s.endpoints.Enrol }

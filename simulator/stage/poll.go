@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"turnstile/agent/daemon"
 	"turnstile/central/office"
 	"turnstile/simulator/site"
 	"turnstile/simulator/web"
@@ -24,7 +25,7 @@ func (s *Stage) pollAgents(context.Context) {
 	}
 }
 
-func (s *Stage) take(a *site.Agent, status site.Status) {
+func (s *Stage) take(a *site.Agent, status daemon.Status) {
 	for i := range s.lanes {
 		l := &s.lanes[i]
 		if l.agent != a {
@@ -32,7 +33,7 @@ func (s *Stage) take(a *site.Agent, status site.Status) {
 		}
 		l.http, l.feed = status.HTTP, status.Feed
 		for _, r := range status.Lanes {
-			if r.Number == l.steel.Number {
+			if int(r.Number) == l.steel.Number {
 				l.status = r
 			}
 		}

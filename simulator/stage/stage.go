@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"turnstile/agent/daemon"
 	"turnstile/central/office"
 	"turnstile/central/pass"
 	"turnstile/central/symbol"
@@ -51,16 +52,18 @@ type lane struct {
 	agent    *site.Agent
 	steel    *site.Lane
 	shown    device.ControllerState
-	status   site.LaneStatus
+	status   daemon.LaneStatus
 	http     string
-	feed     site.FeedStatus
+	feed     daemon.FeedStatus
 	reading  bool
 	hesitate bool
 }
 
+// passRow is a pass as its holder's phone has it.
 type passRow struct {
 	web.Pass
 	live bool
+	code string // as last shown; a live one is fetched anew while central gives it
 }
 
 // New returns a stage for a site; call its Watch from the lanes' Changed.
@@ -183,22 +186,22 @@ func (l *lane) draw() web.Lane {
 func (l *lane) verdict() string {
 	last := l.status.Last
 	switch {
+	case last == nil:
+		return "ready"
+	case last.Reason != pass.Granted.String():
+		return "refused: " + last.Reason
 	case l.shown.Grant != 0:
 		return "open: " + last.Kind + " " + last.Pass
-	case last.Reason == "":
-		return "ready"
-	case last.Granted:
-		return "last: let in, " + last.Kind + " " + last.Pass
 	}
-	return "last: refused, " + last.Reason
+	return "let in: " + last.Kind + " " + last.Pass + ", " + last.Result
 }
 
 func (l *lane) facts() string {
-	age := "never had a feed"
-	if l.feed.AgeMS >= 0 {
-		age = fmt.Sprintf("feed %d, heard %d s ago", l.feed.Seq, l.feed.AgeMS/1000)
+	age := "never heard from central"
+	if l.feed.AgeSec >= 0 {
+		age = fmt.Sprintf("feed %d, heard %d s ago", l.feed.Seq, l.feed.AgeSec)
 	}
-	return fmt.Sprintf("%s · %s · buzzer %s", age, l.shown.Lamp.LED, l.shown.Lamp.Buzzer)
+	return fmt.Sprintf("%s · lamp %s · buzzer %s", age, l.shown.Lamp.LED, l.shown.Lamp.Buzzer)
 }
 
 // ErrNoLane, ErrNoPass and ErrNoOrder are what the page can get wrong.
@@ -280,7 +283,7 @@ func (s *Stage) issue(ctx context.Context, what string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.passes = append(s.passes, passRow{web.Pass{ID: p.ID, Name: names[what], Status: p.Status}, o.Live})
+	s.passes = append(s.passes, passRow{web.Pass{ID: p.ID, Name: names[what], Status: p.Status}, o.Live, p.Code})
 	s.passes = s.passes[max(0, len(s.passes)-maxPasses):]
 	s.tell()
 	return nil
@@ -291,7 +294,7 @@ func (s *Stage) scan(ctx context.Context, o web.Order) error {
 	text := o.Text
 	if o.Pass != "" {
 		var err error
-		if text, err = s.site.API.Code(ctx, o.Pass); err != nil {
+		if text, err = s.code(ctx, o.Pass); err != nil {
 			return err
 		}
 	}
@@ -325,13 +328,52 @@ func (s *Stage) set(ctx context.Context, o web.Order) error {
 	return err
 }
 
+// code returns what the holder's phone shows at this moment: of a live pass the
+// newest code that central gave, which is an old one when central does not answer
+// or the pass was revoked.
+func (s *Stage) code(ctx context.Context, id string) (string, error) {
+	p := s.pass(id)
+	if p == nil {
+		return "", ErrNoPass
+	}
+	if !p.live {
+		return p.code, nil
+	}
+	text, err := s.site.API.Code(ctx, id)
+	if err != nil {
+		return p.code, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.passes {
+		if s.passes[i].ID == id {
+			s.passes[i].code = text
+		}
+	}
+	return text, nil
+}
+
+// pass returns a copy of a pass made on the page, nil if there is none.
+func (s *Stage) pass(id string) *passRow {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.passes, func(p passRow) bool { return p.ID == id })
+	if i < 0 {
+		return nil
+	}
+	p := s.passes[i]
+	return &p
+}
+
 // Symbol returns the SVG of a pass's code at this moment.
 func (s *Stage) Symbol(ctx context.Context, id string) ([]byte, error) {
-	s.mu.Lock()
-	known := slices.ContainsFunc(s.passes, func(p passRow) bool { return p.ID == id })
-	s.mu.Unlock()
-	if !known {
-		return nil, ErrNoPass
+	text, err := s.code(ctx, id)
+	if err != nil {
+		return nil, err
 	}
-	return s.site.API.Picture(ctx, id, "svg")
+	drawn, err := symbol.Draw(text)
+	if err != nil {
+		return nil, err
+	}
+	return drawn.SVG(), nil
 }

@@ -1,0 +1,264 @@
+// Package endtoend tests the product as its users meet it: real processes, real
+// serial lines, a real broker, a real database, a real browser.
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"turnstile/central/office"
+	"turnstile/simulator/site"
+)
+
+// programs is the folder of the binaries under test, built from this checkout.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "turnstile-endtoend-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	build := exec.Command("go", "build", "-o", folder, "./agent", "./central", "./simulator")
+	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+		return 1
+	}
+	programs = folder
+	return m.Run()
+}
+
+// patience is how long anything may take; a busy machine is slow, not wrong.
+const patience = 30 * time.Second
+
+// until waits for a condition and fails the test if it does not come true.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-over.C:
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		}
+	}
+}
+
+// walkTime is how soon virtual people walk through an open lane.
+const walkTime = 100 * time.Millisecond
+
+// campus starts central and agents with one lane each, in zone 0; with two or
+// more lanes for names that say so by a digit at their end.
+func campus(t *testing.T, config site.Config, ids ...string) *site.Site {
+	t.Helper()
+	config.Programs, config.Data = programs, t.TempDir()
+	for _, id := range ids {
+		lane := site.LaneSetup{Name: id, AutoWalk: walkTime}
+		config.Agents = append(config.Agents, site.AgentSetup{ID: id, Lanes: []site.LaneSetup{lane}})
+	}
+	s, err := site.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			showLogs(t, filepath.Join(config.Data, "logs"))
+		}
+	})
+	forgetSoon(t, s)
+	return s
+}
+
+// forgetSoon lets lanes decide the same text anew after a quarter of a second
+// instead of three, so that a test can scan a code before and after a change.
+func forgetSoon(t *testing.T, s *site.Site) {
+	t.Helper()
+	var rules map[string]any
+	if err := s.API.Do(t.Context(), "GET", "/rules", nil, &rules); err != nil {
+		t.Fatal(err)
+	}
+	rules["repeat_ms"] = 250
+	if err := s.API.Do(t.Context(), "PUT", "/rules", rules, nil); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "all lanes have the new rules", func() bool {
+		lanes, err := s.API.Lanes(t.Context())
+		for _, l := range lanes {
+			if l.Rules < 2 {
+				return false
+			}
+		}
+		return err == nil
+	})
+}
+
+// showLogs prints the end of each log of a failed test.
+func showLogs(t *testing.T, folder string) {
+	logs, err := filepath.Glob(folder + "/*.log")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, log := range logs {
+		b, err := os.ReadFile(log)
+		if err != nil {
+			t.Error(err)
+		}
+		t.Logf("%s ends:\n%s", filepath.Base(log), b[max(0, len(b)-4000):])
+	}
+}
+
+// issue makes a pass for today in zone 0.
+func issue(t *testing.T, s *site.Site, change func(*office.OrderBody)) office.PassBody {
+	t.Helper()
+	o := office.OrderBody{Kind: "ecard", Holder: "A1234567", Day: site.Today(time.Now()), Zones: []int{0}, Start: "00:00", Length: "24h"}
+	if change != nil {
+		change(&o)
+	}
+	p, err := s.API.Issue(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func guest(o *office.OrderBody) { o.Kind, o.GuestName, o.Entries = "guest", "Visitor", 1 }
+
+// scan holds a text before the scanner of an agent's first lane.
+func scan(t *testing.T, a *site.Agent, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := a.Lanes[0].Scanner.Scan(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// walk scans a code that must be let in, and waits until the person has walked.
+func walk(t *testing.T, a *site.Agent, text string) {
+	t.Helper()
+	before := a.Lanes[0].Controller.State().Openings
+	scan(t, a, text)
+	until(t, a.ID+" opens", func() bool { return a.Lanes[0].Controller.State().Openings == before+1 })
+	until(t, a.ID+" locks again", func() bool { return a.Lanes[0].Controller.State().Locked })
+}
+
+// refused scans a code and waits for the agent's refusal with the reason; the
+// gate must not move.
+func refused(t *testing.T, a *site.Agent, text, reason string) {
+	t.Helper()
+	before, began := a.Lanes[0].Controller.State().Openings, lastDecision(t, a)
+	scan(t, a, text)
+	again := time.NewTicker(400 * time.Millisecond) // for the case that the text was decided a moment ago
+	defer again.Stop()
+	last := ""
+	until(t, a.ID+" refuses with "+reason, func() bool {
+		select {
+		case <-again.C:
+			scan(t, a, text)
+		default:
+		}
+		status, err := a.Status()
+		if err != nil || len(status.Lanes) == 0 || status.Lanes[0].Last == nil {
+			return false
+		}
+		l := status.Lanes[0].Last
+		if l.Reason != last && l.At.After(began) {
+			last = l.Reason
+			t.Logf("%s says %s", a.ID, last)
+		}
+		return l.Reason == reason && l.At.After(began)
+	})
+	if now := a.Lanes[0].Controller.State().Openings; now != before {
+		t.Errorf("%s opened %d times for a refused code", a.ID, now-before)
+	}
+}
+
+// lastDecision returns when an agent decided last by its clock, zero if never.
+func lastDecision(t *testing.T, a *site.Agent) time.Time {
+	t.Helper()
+	status, err := a.Status()
+	if err != nil || len(status.Lanes) == 0 {
+		t.Fatal(err)
+	}
+	if status.Lanes[0].Last == nil {
+		return time.Time{}
+	}
+	return status.Lanes[0].Last.At
+}
+
+// synced waits until every agent has applied central's newest event.
+func synced(t *testing.T, s *site.Site) {
+	t.Helper()
+	until(t, "all lanes are up to date", func() bool {
+		lanes, err := s.API.Lanes(t.Context())
+		up := 0
+		for _, l := range lanes {
+			if l.Alive && l.UpToDate {
+				up++
+			}
+		}
+		return err == nil && up == len(s.Agents)
+	})
+}
+
+// ledger returns the rows of a pass, once there are at least want of them.
+func ledger(t *testing.T, s *site.Site, pass string, want ...string) []office.PassageBody {
+	t.Helper()
+	var rows []office.PassageBody
+	until(t, fmt.Sprintf("the ledger has %v of %s", want, pass), func() bool {
+		all, err := s.API.Passages(t.Context(), 0)
+		rows = rows[:0]
+		for _, r := range all {
+			if r.Pass == pass {
+				rows = append(rows, r)
+			}
+		}
+		return err == nil && len(rows) >= len(want)
+	})
+	got := []string{}
+	for _, r := range rows {
+		got = append(got, r.Type)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the ledger has %v of %s, want %v", got, pass, want)
+	}
+	return rows
+}
+
+// gapless checks that the ledger has each lane controller's entries exactly
+// once: numbers 1..n of each journal, and at least one journal per agent.
+func gapless(t *testing.T, s *site.Site) {
+	t.Helper()
+	all, err := s.API.Passages(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := map[string]uint64{}
+	for _, r := range all {
+		id := r.Controller + "/" + r.Journal
+		next[id]++
+		if r.Seq != next[id] {
+			t.Fatalf("ledger row %d has entry %d of %s, want %d", r.Number, r.Seq, id, next[id])
+		}
+	}
+	if len(next) < len(s.Agents) {
+		t.Errorf("the ledger has %d journals of %d agents", len(next), len(s.Agents))
+	}
+}
