@@ -5,7 +5,10 @@ PROGRAMS := agent central firmware-bridge simulator
 ARCHS    := amd64 arm64 arm
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+BUILD    := $(GO) build -ldflags '$(LDFLAGS)'
+# One set of flags for builds, vet and tests: what one has compiled the others need not compile again.
+export GOFLAGS     += -trimpath
+export CGO_ENABLED := 0
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 # Programs that the tests drive, as Debian packages: a browser, a stock broker, foreign processors.
@@ -38,7 +41,7 @@ check: ## formatting and vet; the rules of the house are tests in simulator/hous
 	$(GO) vet ./...
 
 race: ## the tests where goroutines share memory, under the race detector
-	$(GO) test -race -timeout 10m $(RACED)
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m $(RACED)
 
 fuzz: ## every fuzz target for FUZZTIME (30s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' $(PROGRAMS) | sort | while read -r f; do \
