@@ -25,6 +25,10 @@ import (
 	"turnstile/firmware-bridge/scanner/scannertest"
 )
 
+// began is when the tests did. Passes are of its UTC day and valid from an hour
+// before it, so that midnight may come while they run.
+var began = time.Now().UTC()
+
 // world is a folder with a configuration, and the command run in it.
 type world struct {
 	*testing.T
@@ -76,14 +80,14 @@ func (w *world) want(code int, says string, in string, args ...string) {
 var signingKey = ed25519.NewKeyFromSeed([]byte("the keyset's key for these tests"))
 
 func codeOf(index uint32) string {
-	p := pass.Pass{Kind: pass.ECard, KeyID: 7, Day: pass.DayOf(time.Now().UTC()), Index: index, Start: -120, Length: pass.MaxLength, Zones: 1}
+	p := pass.Pass{Kind: pass.ECard, KeyID: 7, Day: pass.DayOf(began), Index: index, Start: int16(began.Hour()*60 + began.Minute() - 60), Length: 18, Zones: 1}
 	return p.Text(ed25519.Sign(signingKey, p.Message()))
 }
 
 // feed fills the cache, as a session with central would have.
 func (w *world) feed() {
 	w.Helper()
-	today := pass.DayOf(time.Now().UTC())
+	today := pass.DayOf(began)
 	if err := os.MkdirAll(filepath.Join(w.dir, "data"), 0o700); err != nil {
 		w.Fatal(err)
 	}

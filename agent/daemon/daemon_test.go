@@ -29,7 +29,14 @@ import (
 var signingKey = ed25519.NewKeyFromSeed([]byte("the keyset's key for these tests"))
 
 // today is the campus day of now; the campus of these tests lives in UTC.
-func today() pass.Day { return pass.DayOf(time.Now().UTC()) }
+// began is when the tests did. All passes and lists are of its UTC day, so that
+// midnight may come while they run.
+var began = time.Now().UTC()
+
+func today() pass.Day { return pass.DayOf(began) }
+
+// anHourAgo is when the tests' passes began to be valid, in minutes of today.
+func anHourAgo() int16 { return int16(began.Hour()*60 + began.Minute() - 60) }
 
 // feedInto fills the cache of a data folder, as a session with central would have.
 func feedInto(t *testing.T, dir string) {
@@ -54,7 +61,7 @@ func feedInto(t *testing.T, dir string) {
 }
 
 func codeOf(index uint32, change func(p *pass.Pass)) string {
-	p := pass.Pass{Kind: pass.ECard, KeyID: 7, Day: today(), Index: index, Start: -120, Length: pass.MaxLength, Zones: 1}
+	p := pass.Pass{Kind: pass.ECard, KeyID: 7, Day: today(), Index: index, Start: anHourAgo(), Length: 18, Zones: 1}
 	if change != nil {
 		change(&p)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"image"
@@ -86,6 +87,24 @@ func (p page) wait(expression string) {
 	})
 }
 
+// hand gives the page a picture by an event, as a mouse or a keyboard does.
+func (p page) hand(event, class, carrier, selector string, picture []byte) {
+	p.Helper()
+	script := fmt.Sprintf(`(() => {
+		const bytes = Uint8Array.from(atob(%q), c => c.charCodeAt(0)), held = new DataTransfer();
+		held.items.add(new File([bytes], 'code.png', {type: 'image/png'}));
+		return document.querySelector(%q).dispatchEvent(new %s(%q, {%s: held, bubbles: true, cancelable: true})) || true;
+	})()`, base64.StdEncoding.EncodeToString(picture), selector, class, event, carrier)
+	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script)); err != nil {
+		p.Fatalf("%s a picture: %v", event, err)
+	}
+}
+
+// passedAt is true when the ledger's table has somebody who walked through a lane.
+func passedAt(lane string) string {
+	return fmt.Sprintf("[...document.querySelectorAll('#passages tr')].some(r => r.textContent.includes(%q) && r.textContent.includes('walked through') && !r.textContent.includes('nobody'))", lane)
+}
+
 // green reports whether most of what is drawn at the element is the page's green.
 func (p page) green(selector string) bool {
 	p.Helper()
@@ -148,7 +167,12 @@ func TestDemoPage(t *testing.T) {
 	if err := chromedp.Do(p.ctx, chromedp.SetUploadFiles(south+" input[type=file]", []string{file})); err != nil {
 		t.Fatal(err)
 	}
-	p.wait(`[...document.querySelectorAll('#passages tr')].some(r => r.textContent.includes('South') && r.textContent.includes('walked through'))`)
+	p.wait(passedAt("South"))
+
+	p.hand("drop", "DragEvent", "dataTransfer", north, picture)
+	p.wait(passedAt("North"))
+	p.hand("paste", "ClipboardEvent", "clipboardData", "body", picture) // no lane under the pointer: the first
+	p.wait(`[...document.querySelectorAll('#passages tr')].filter(r => r.textContent.includes('North') && r.textContent.includes('walked')).length === 3`)
 
 	p.click(`.pass [data-set="revoke"]`)
 	p.wait("document.querySelector('.pass .reach').textContent.includes('2 of 2')")

@@ -86,15 +86,18 @@ func campus(t *testing.T, config site.Config, ids ...string) *site.Site {
 	return s
 }
 
-// forgetSoon lets lanes decide the same text anew after a quarter of a second
-// instead of three, so that a test can scan a code before and after a change.
+// repeatTime is how long the lanes of a test take the same text for the same
+// scan: not three seconds, so that a code can be scanned before and after a change.
+const repeatTime = 100 * time.Millisecond
+
+// forgetSoon gives all lanes that rule.
 func forgetSoon(t *testing.T, s *site.Site) {
 	t.Helper()
 	var rules map[string]any
 	if err := s.API.Do(t.Context(), "GET", "/rules", nil, &rules); err != nil {
 		t.Fatal(err)
 	}
-	rules["repeat_ms"] = 250
+	rules["repeat_ms"] = repeatTime.Milliseconds()
 	if err := s.API.Do(t.Context(), "PUT", "/rules", rules, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +130,7 @@ func showLogs(t *testing.T, folder string) {
 // issue makes a pass for today in zone 0.
 func issue(t *testing.T, s *site.Site, change func(*office.OrderBody)) office.PassBody {
 	t.Helper()
-	o := office.OrderBody{Kind: "ecard", Holder: "A1234567", Day: site.Today(time.Now()), Zones: []int{0}, Start: "00:00", Length: "24h"}
+	o := office.OrderBody{Kind: "ecard", Holder: "A1234567", Day: site.Today(time.Now()), Zones: []int{0}, Start: "00:00", Length: "25h"}
 	if change != nil {
 		change(&o)
 	}
@@ -140,9 +143,11 @@ func issue(t *testing.T, s *site.Site, change func(*office.OrderBody)) office.Pa
 
 func guest(o *office.OrderBody) { o.Kind, o.GuestName, o.Entries = "guest", "Visitor", 1 }
 
-// scan holds a text before the scanner of an agent's first lane.
+// scan holds a text before the scanner of an agent's first lane, no sooner than
+// the lane takes the same text for a new scan.
 func scan(t *testing.T, a *site.Agent, text string) {
 	t.Helper()
+	until(t, a.ID+" has forgotten the scan before", func() bool { return time.Since(lastDecision(t, a)) > repeatTime })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := a.Lanes[0].Scanner.Scan(ctx, text); err != nil {
@@ -165,15 +170,8 @@ func refused(t *testing.T, a *site.Agent, text, reason string) {
 	t.Helper()
 	before, began := a.Lanes[0].Controller.State().Openings, lastDecision(t, a)
 	scan(t, a, text)
-	again := time.NewTicker(400 * time.Millisecond) // for the case that the text was decided a moment ago
-	defer again.Stop()
 	last := ""
 	until(t, a.ID+" refuses with "+reason, func() bool {
-		select {
-		case <-again.C:
-			scan(t, a, text)
-		default:
-		}
 		status, err := a.Status()
 		if err != nil || len(status.Lanes) == 0 || status.Lanes[0].Last == nil {
 			return false

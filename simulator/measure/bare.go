@@ -76,7 +76,7 @@ func (b *bare) open(ctx context.Context, i *issuer.Issuer, folder string, n int)
 	if err != nil {
 		return err
 	}
-	b.center = b.session(ctx, url, central, authority, issuer.CentralName, b.topics.AllStates(), b.acked)
+	b.center = b.session(ctx, url, central, authority, "center", b.topics.AllStates(), b.acked)
 	return b.openLanes(ctx, i, url, authority, folder, n)
 }
 

@@ -78,7 +78,7 @@ func (r *rig) walk(ctx context.Context, s *site.Site, openings <-chan time.Time)
 
 // benchCode issues an eCard code for the zone of the bench.
 func benchCode(ctx context.Context, s *site.Site) (string, error) {
-	p, err := s.API.Issue(ctx, office.OrderBody{Kind: "ecard", Holder: "bench", Day: site.Today(time.Now()), Zones: []int{1}, Start: "00:00", Length: "24h"})
+	p, err := s.API.Issue(ctx, office.OrderBody{Kind: "ecard", Holder: "bench", Day: site.Today(time.Now()), Zones: []int{1}, Start: "00:00", Length: "25h"})
 	return p.Code, err
 }
 

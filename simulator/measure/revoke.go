@@ -73,7 +73,7 @@ func allUp(ctx context.Context, s *site.Site, n int) error {
 // revocation issues and revokes a pass and returns the nanoseconds between
 // central's two time stamps: revoked, and acknowledged by the last controller.
 func revocation(ctx context.Context, s *site.Site, n int) (float64, error) {
-	p, err := s.API.Issue(ctx, office.OrderBody{Kind: "ecard", Holder: "bench", Day: site.Today(time.Now()), Zones: []int{0}, Start: "00:00", Length: "24h"})
+	p, err := s.API.Issue(ctx, office.OrderBody{Kind: "ecard", Holder: "bench", Day: site.Today(time.Now()), Zones: []int{0}, Start: "00:00", Length: "25h"})
 	if err != nil {
 		return 0, err
 	}

@@ -264,9 +264,9 @@ func (s *Stage) hesitate(o web.Order) error {
 
 // orders are what the three buttons issue.
 var orders = map[string]office.OrderBody{
-	"ecard": {Kind: "ecard", Holder: "alumnus", Zones: []int{0}, Start: "00:00", Length: "24h"},
-	"guest": {Kind: "guest", Holder: "alumnus", GuestName: "Guest", Zones: []int{0}, Start: "00:00", Length: "24h", Entries: 1},
-	"live":  {Kind: "ecard", Holder: "alumnus", Zones: []int{0}, Start: "00:00", Length: "24h", Live: true},
+	"ecard": {Kind: "ecard", Holder: "alumnus", Zones: []int{0}, Start: "00:00", Length: "25h"},
+	"guest": {Kind: "guest", Holder: "alumnus", GuestName: "Guest", Zones: []int{0}, Start: "00:00", Length: "25h", Entries: 1},
+	"live":  {Kind: "ecard", Holder: "alumnus", Zones: []int{0}, Start: "00:00", Length: "25h", Live: true},
 }
 
 var names = map[string]string{"ecard": "eCard code", "guest": "Guest code, one entry", "live": "Live code, new every 15 s"}

@@ -92,6 +92,7 @@ func (s *Scanner) session(ctx context.Context, p *serialport.Port) error {
 		} else {
 			done = s.frames.Idle(now, done[:0])
 		}
+		s.publish(func(*scanner.Stats) {}) // whoever holds a scan finds it counted
 		dropped := s.deliver(done)
 		s.publish(func(st *scanner.Stats) { st.Dropped += dropped })
 	}

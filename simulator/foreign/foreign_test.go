@@ -1,4 +1,6 @@
-package endtoend
+// Package foreign runs what `make build` made under the processors it was made
+// for, which qemu plays.
+package foreign
 
 import (
 	"debug/elf"
