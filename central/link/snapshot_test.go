@@ -151,7 +151,8 @@ func FuzzSnapshotList(f *testing.F) {
 			return
 		}
 		again, err := link.SnapshotOf(&link.State{}, l).List()
-		if err != nil || !reflect.DeepEqual(again, l) {
+		if err != nil || again.Day != l.Day || again.Capacity != l.Capacity || !slices.Equal(again.Blocked, l.Blocked) ||
+			!slices.Equal(again.Raised, l.Raised) || !reflect.DeepEqual(again.Statuses(), l.Statuses()) {
 			t.Fatalf("%+v, %v", again, err)
 		}
 	})

@@ -332,3 +332,24 @@ func FuzzDeltaEvents(f *testing.F) {
 		}
 	})
 }
+
+// TestHashFollowsChanges asks for the hash before and after each event, so that
+// a remembered one would be found out.
+func TestHashFollowsChanges(t *testing.T) {
+	s := link.NewState(1)
+	seen := map[link.Hash]bool{s.Root(): true}
+	for _, e := range []link.Event{
+		{Type: link.OpenDay, Day: today, Value: link.MinCapacity}, {Type: link.Revoke, Day: today, Value: 5},
+		{Type: link.Hold, Day: today, Value: 5}, {Type: link.Block, Day: today, Holder: [8]byte{1}}, {Type: link.Raise, Day: today, Value: 6, Generation: 2},
+		{Type: link.Raise, Day: today, Value: 6, Generation: 3}, {Type: link.WithdrawKey, Value: 3},
+	} {
+		next, err := s.Apply([]link.Event{e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[next.Root()] {
+			t.Errorf("event %d does not change the root", e.Type)
+		}
+		seen[next.Root()], s = true, next
+	}
+}
