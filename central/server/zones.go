@@ -16,7 +16,7 @@ type Zone struct {
 	ID       uint8    `yaml:"id"` // 0..15, the bit in a pass
 	Name     string   `yaml:"name"`
 	NameZH   string   `yaml:"name_zh"`  // default Name
-	Mode     string   `yaml:"mode"`     // normal (default), lockdown, free
+	Mode     string   `yaml:"mode"`     // normal (default), lockdown, free_passage
 	Passback string   `yaml:"passback"` // off (default), soft, hard
 	Hours    []Hours  `yaml:"hours"`    // none: always open
 	Holidays []string `yaml:"holidays"` // 2026-12-25: closed all day
@@ -30,7 +30,7 @@ type Hours struct {
 }
 
 var (
-	modes     = map[string]link.Mode{"": link.Normal, "normal": link.Normal, "lockdown": link.Lockdown, "free": link.FreePassage}
+	modes     = map[string]link.Mode{"": link.Normal, "normal": link.Normal, "lockdown": link.Lockdown, "free_passage": link.FreePassage}
 	passbacks = map[string]link.Passback{"": link.PassbackOff, "off": link.PassbackOff, "soft": link.PassbackSoft, "hard": link.PassbackHard}
 	weekdays  = map[string]uint8{"sun": 1, "mon": 2, "tue": 4, "wed": 8, "thu": 16, "fri": 32, "sat": 64}
 )
@@ -60,7 +60,7 @@ func (z Zone) zone() (out link.Zone, err error) {
 	case z.Name == "":
 		return out, fmt.Errorf("%w: a name is needed", errZone)
 	case !okMode:
-		return out, fmt.Errorf("%w: mode %q, want normal, lockdown or free", errZone, z.Mode)
+		return out, fmt.Errorf("%w: mode %q, want normal, lockdown or free_passage", errZone, z.Mode)
 	case !okPassback:
 		return out, fmt.Errorf("%w: passback %q, want off, soft or hard", errZone, z.Passback)
 	}

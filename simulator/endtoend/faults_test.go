@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"turnstile/central/office"
 	"turnstile/simulator/site"
 )
 
@@ -14,27 +13,7 @@ import (
 // is lost and nothing is there twice.
 func TestCentralDown(t *testing.T) {
 	s := campus(t, site.Config{}, "north", "south")
-	synced(t, s)
-	var passes []office.PassBody
-	for range 6 {
-		passes = append(passes, issue(t, s, nil))
-	}
-	for i, p := range passes {
-		if i == 2 {
-			s.Central().Kill()
-		}
-		if i == 4 {
-			if err := s.StartCentral(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		walk(t, s.Agents[i%2], p.Code)
-	}
-	for _, p := range passes {
-		ledger(t, s, p.ID, "granted", "passed")
-	}
-	synced(t, s)
-	gapless(t, s)
+	throughOutage(t, s, s.Central().Kill, s.StartCentral)
 }
 
 // TestNetworkCut cuts one lane off; it goes on, and catches up.
