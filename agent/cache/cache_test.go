@@ -387,3 +387,45 @@ func TestCompaction(t *testing.T) {
 		t.Fatalf("%q %d %v: %d -> %d bytes", blob, seq, err, before.Size(), after.Size())
 	}
 }
+
+// TestHeadsWithoutDeltasDoNotMakeTheListsYoung lets heads come while what they
+// announce is kept back, and then come.
+func TestHeadsWithoutDeltasDoNotMakeTheListsYoung(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache.bolt")
+	c, _ := open(t, path)
+	state, _ := opened(t)
+	rules := &link.Rules{Version: 1}
+	keys := &link.Keyset{Version: 1}
+	began := time.Now()
+	apply := func(u Update) {
+		t.Helper()
+		if err := c.Apply(u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head := func(minute int, seq uint64, rules uint64) (Update, time.Time) {
+		at := began.Add(time.Duration(minute) * time.Minute)
+		return Update{Head: &link.Head{Epoch: 5, Seq: seq, Keyset: 1, Rules: rules, Issued: at.UnixMilli()}, HeadAt: at}, at
+	}
+	level, at := head(0, state.Seq, 1)
+	apply(Update{State: state, Rules: rules, Keys: keys})
+	apply(level)
+	for minute, u := range map[int][2]uint64{2: {state.Seq + 1, 1}, 4: {state.Seq, 2}} {
+		behind, _ := head(minute, u[0], u[1])
+		apply(behind)
+		if v := c.View(); v.IsLevel() || !v.LevelAt.Equal(at) || v.LevelIssued != at.UnixMilli() {
+			t.Errorf("head %v: level %v since %v, want %v", u, v.IsLevel(), v.LevelAt, at)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, _ = open(t, path)
+	if v := c.View(); v.LevelIssued != at.UnixMilli() {
+		t.Errorf("after a restart it was level at %v, want %v", v.LevelAt, at)
+	}
+	again, now := head(6, state.Seq, 1)
+	if apply(again); !c.View().LevelAt.Equal(now) {
+		t.Errorf("level again at %v, want %v", c.View().LevelAt, now)
+	}
+}

@@ -60,6 +60,9 @@ type mark struct {
 type headFact struct {
 	Head link.Head `cbor:"1,keyasint"`
 	At   int64     `cbor:"2,keyasint"` // Unix ms
+
+	LevelIssued int64 `cbor:"3,keyasint"` // Unix ms
+	LevelAt     int64 `cbor:"4,keyasint"` // Unix ms
 }
 
 type checkpoint struct {
@@ -248,6 +251,9 @@ func (c *Cache) loadHead(tx *bolt.Tx, v *View) error {
 		return err
 	}
 	v.Head, v.HeadAt = h.Head, time.UnixMilli(h.At)
+	if h.LevelIssued != 0 {
+		v.LevelIssued, v.LevelAt = h.LevelIssued, time.UnixMilli(h.LevelAt)
+	}
 	c.headAt = v.HeadAt
 	return nil
 }
@@ -314,6 +320,9 @@ func (u *Update) on(old *View) *View {
 	if u.Head != nil {
 		v.Head, v.HeadAt = *u.Head, u.HeadAt
 	}
+	if v.IsLevel() {
+		v.LevelIssued, v.LevelAt = v.Head.Issued, v.HeadAt
+	}
 	return &v
 }
 
@@ -374,7 +383,7 @@ func putHead(tx *bolt.Tx, v *View) error {
 	if v.Head.Issued == 0 {
 		return nil
 	}
-	return putFact(tx, factHead, headFact{v.Head, v.HeadAt.UnixMilli()})
+	return putFact(tx, factHead, headFact{v.Head, v.HeadAt.UnixMilli(), v.LevelIssued, v.LevelAt.UnixMilli()})
 }
 
 // writeBase writes the lists that changed since the last base, and forgets the

@@ -21,6 +21,12 @@ type View struct {
 
 	Head   link.Head // newest verified head; Issued is 0 if there never was one
 	HeadAt time.Time // when it arrived; after a restart the persisted wall time, up to a minute too early
+
+	// The newest head that the lane was level with, and when it arrived. A
+	// broker that passes heads on and keeps back what they announce does not
+	// make the lane's lists young. Zero: not known.
+	LevelIssued int64
+	LevelAt     time.Time
 }
 
 // HasFeed reports whether the lane can decide at all: it has lists, rules and keys.
@@ -32,4 +38,10 @@ func (v *View) RulesVersion() uint64 {
 		return 0
 	}
 	return v.Rules.Version
+}
+
+// IsLevel reports whether the lane has everything that the newest head announces.
+func (v *View) IsLevel() bool {
+	return v.Head.Issued != 0 && v.State != nil && v.State.Epoch == v.Head.Epoch && v.State.Seq >= v.Head.Seq &&
+		v.KeysetVersion >= v.Head.Keyset && v.RulesVersion() >= v.Head.Rules
 }

@@ -80,15 +80,10 @@ func (c *central) taken(r feed.Result) {
 	c.floor = *f
 }
 
-// reached is the latest time that is known to have come: a floor in the future
-// would make every true clock a liar.
-func (c *central) reached() time.Time {
-	now := c.o.Now()
-	if state, _ := c.wall.State(now); state == link.ClockTrusted {
-		return now
-	}
-	return time.UnixMilli(c.cache.View().Head.Issued)
-}
+// reached is the latest time that central has signed. The machine's own clock
+// makes no floor, however sure the kernel is of it: one lie of a time server about
+// the future would make every true clock a liar for ever.
+func (c *central) reached() time.Time { return time.UnixMilli(c.cache.View().Head.Issued) }
 
 // refusals are the Details of an EntryRefused, TOPICS.md.
 var refusals = []error{nil, feed.ErrFork, feed.ErrRollback, link.ErrForged, link.ErrUnknown, link.ErrMalformed,

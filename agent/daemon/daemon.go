@@ -90,6 +90,11 @@ type agent struct {
 	listener net.Listener
 	address  string // of the pages
 
+	// Owned by run, then by housekeep.
+	booted bool         // the journal has this start
+	cutOff []link.Entry // grants of an earlier start without a result
+	begun  error        // why begin has not succeeded yet; nil: it has
+
 	countMu  sync.Mutex // guards the following
 	counted  *link.State
 	refusals uint32
@@ -211,9 +216,11 @@ func (a *agent) makeLanes() error {
 // run starts all parts, waits for the end of ctx or of a part that must not
 // end, and stops them in order.
 func (a *agent) run(ctx context.Context) error {
-	if err := a.begin(); err != nil {
-		return err
+	a.cutOff = a.presence.Unresolved()
+	if n := len(a.cutOff); n > 0 {
+		a.log.Warn("passages were cut off by the last stop; they count as unknown", "passages", n)
 	}
+	a.begun = a.begin()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
@@ -247,15 +254,18 @@ func (a *agent) run(ctx context.Context) error {
 	return nil
 }
 
-// begin writes the entries with which each start begins.
+// begin writes the entries with which each start begins. A journal that takes
+// none, because it is full or its disk is, must not end the agent: only the
+// session with central can make room. The lanes refuse, and begin is tried again.
 func (a *agent) begin() error {
-	if _, err := a.record.Record(link.Entry{Type: link.EntryBoot}); err != nil {
-		return fmt.Errorf("write the first entry: %w", err)
+	if !a.booted {
+		if _, err := a.record.Record(link.Entry{Type: link.EntryBoot}); err != nil {
+			return fmt.Errorf("write the first entry: %w", err)
+		}
+		a.booted = true
 	}
-	n, err := a.record.Recover()
-	if n > 0 {
-		a.log.Warn("passages were cut off by the last stop; they count as unknown", "passages", n)
-	}
+	left, err := a.record.Recover(a.cutOff)
+	a.cutOff = left
 	return err
 }
 

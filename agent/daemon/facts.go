@@ -21,19 +21,20 @@ func factsOf(v *cache.View, now time.Time, clock link.ClockState, bound time.Dur
 // unknownAge is the age of a feed of which the lane cannot tell it.
 const unknownAge = -time.Second
 
-// ageOf returns how old the feed is: since the newest head came, or since it
-// was issued if that is longer, for whoever holds a head back must not make it
-// young. Without a usable clock only the time within this process counts.
+// ageOf returns how old the feed is: since the newest head came that the lane was
+// level with, or since that was issued if it is longer. Whoever holds heads back,
+// or what they announce, must not make the lane's lists young. Without a usable
+// clock only the time within this process counts.
 func ageOf(v *cache.View, now time.Time, usable bool) time.Duration {
-	if v.Head.Issued == 0 {
+	if v.LevelIssued == 0 {
 		return unknownAge
 	}
-	age := now.Sub(v.HeadAt)
-	if !usable && !hasMonotonic(v.HeadAt) {
+	age := now.Sub(v.LevelAt)
+	if !usable && !hasMonotonic(v.LevelAt) {
 		return unknownAge
 	}
 	if usable {
-		age = max(age, now.Sub(time.UnixMilli(v.Head.Issued)))
+		age = max(age, now.Sub(time.UnixMilli(v.LevelIssued)))
 	}
 	if age < 0 {
 		return unknownAge // it came in the future: one of the two clocks lied

@@ -60,6 +60,10 @@ func (h *house) round() {
 	if alive { // else systemd starts the agent anew: nothing in the process can free a blocked write
 		h.notify(daemon.SdNotifyWatchdog)
 	}
+	if h.begun != nil {
+		h.begun = h.begin()
+		h.say("begin the journal", h.begun)
+	}
 	h.warn(statuses)
 	h.report(statuses)
 	h.say("write checkpoint", h.keeper.due())

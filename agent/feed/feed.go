@@ -108,11 +108,11 @@ func (f *Feed) Floor(now time.Time) *link.Floor {
 // View returns what the lane knows of the feed.
 func (f *Feed) View() *cache.View { return f.c.View() }
 
-// Stale reports whether three heads are missing: the feed is frozen, cut off,
-// or never came.
+// Stale reports whether three heads are missing, or what they announce: the feed
+// is frozen, cut off, or never came.
 func (f *Feed) Stale(now time.Time) bool {
 	v := f.c.View()
-	return v.Head.Issued == 0 || now.Sub(v.HeadAt) > 3*time.Duration(v.Head.Next)*time.Millisecond
+	return v.Head.Issued == 0 || now.Sub(v.LevelAt) > 3*time.Duration(v.Head.Next)*time.Millisecond
 }
 
 // Handle takes one message that came at now. The error tells why it was

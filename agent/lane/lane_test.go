@@ -263,13 +263,16 @@ func TestScannerLostAndGarbled(t *testing.T) {
 		p.after(tickEvery)
 		p.in.Find()
 		p.after(tickEvery)
+		p.in.Lose(errDisk) // out and in again before anybody looks
+		p.in.Find()
+		p.after(tickEvery)
 		var got []link.EntryType
 		for _, e := range p.journal.entries {
 			if e.Direction == uint8(gate.In) {
 				got = append(got, e.Type)
 			}
 		}
-		if !slices.Equal(got, []link.EntryType{link.EntryScanFound, link.EntryScanLost, link.EntryScanFound}) {
+		if !slices.Equal(got, []link.EntryType{link.EntryScanFound, link.EntryScanLost, link.EntryScanFound, link.EntryScanLost, link.EntryScanFound}) {
 			t.Errorf("got %v", got)
 		}
 	})

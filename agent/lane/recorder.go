@@ -73,14 +73,14 @@ func result(grant link.Entry, t link.EntryType) link.Entry {
 	return e
 }
 
-// Recover ends, as unknown, each grant whose result a crash cut off. It is
-// called once, when the journal was replayed and before any lane runs.
-func (r *Recorder) Recover() (n int, err error) {
-	for _, g := range r.Presence.Unresolved() {
+// Recover ends, as unknown, each grant whose result a crash cut off: what the
+// presence had unresolved when the journal was replayed, before any lane ran. It
+// returns those that the journal did not take, to be tried again.
+func (r *Recorder) Recover(cutOff []link.Entry) (left []link.Entry, err error) {
+	for i, g := range cutOff {
 		if _, err := r.Record(result(g, link.EntryUnknown)); err != nil {
-			return n, fmt.Errorf("end grant %d: %w", g.Seq, err)
+			return cutOff[i:], fmt.Errorf("end grant %d: %w", g.Seq, err)
 		}
-		n++
 	}
-	return n, nil
+	return nil, nil
 }

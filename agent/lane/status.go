@@ -169,6 +169,7 @@ type readerState struct {
 	known     bool
 	connected bool
 	garbled   uint64
+	reopened  uint64
 }
 
 // tick looks at what sends no events: scanners that come and go or cannot read,
@@ -188,18 +189,27 @@ func (l *Lane) tick() {
 	l.publish()
 }
 
+// scannerIs writes down that a scanner came or went.
+func (l *Lane) scannerIs(r Reader, connected bool, err error) {
+	t := link.EntryScanLost
+	if connected {
+		t = link.EntryScanFound
+	}
+	l.log.Log(context.Background(), scanLevel(connected), "scanner", "port", r.Name, "connected", connected, "err", err)
+	l.write(link.Entry{Type: t, Direction: uint8(r.Direction)})
+}
+
 func (l *Lane) look(was *readerState, r Reader) {
 	s := r.Scanner.Stats()
+	if s.Connected && was.connected && s.Reopened != was.reopened { // out and in again between two looks
+		l.scannerIs(r, false, nil)
+		was.connected = false
+	}
 	if s.Connected != was.connected || !was.known && s.Err != nil {
-		t := link.EntryScanLost
-		if s.Connected {
-			t = link.EntryScanFound
-		}
-		l.log.Log(context.Background(), scanLevel(s.Connected), "scanner", "port", r.Name, "connected", s.Connected, "err", s.Err)
-		l.write(link.Entry{Type: t, Direction: uint8(r.Direction)})
+		l.scannerIs(r, s.Connected, s.Err)
 		was.known = true
 	}
-	was.connected = s.Connected
+	was.connected, was.reopened = s.Connected, s.Reopened
 	if n := s.Oversized + s.Noise; n != was.garbled {
 		l.count(func(c *Counts) { c.Garbled += n - was.garbled })
 		was.garbled = n

@@ -26,6 +26,7 @@ type window struct {
 	batches []flight  // ascending
 	next    uint64    // entry to go on with
 	last    time.Time // when a new batch was sent
+	rest    time.Time // nothing is read before: the journal could not be
 }
 
 // flight is one batch on its way.
@@ -38,6 +39,9 @@ type flight struct {
 
 // send sends again what is overdue, and new entries as far as the window is open.
 func (s *session) send() error {
+	if s.u.c.Now().Before(s.window.rest) {
+		return nil
+	}
 	first, last, acked := s.u.c.Journal.Bounds()
 	s.settle(acked)
 	if err := s.resend(); err != nil {
@@ -94,7 +98,7 @@ func (s *session) ship(f *flight, count int) error {
 	u := s.u
 	entries, before, err := u.c.Journal.Read(f.first, count)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnread, err)
 	}
 	if len(entries) == 0 {
 		return fmt.Errorf("read entry %d: %w", f.first, journal.ErrDropped)
@@ -111,8 +115,15 @@ func (s *session) ship(f *flight, count int) error {
 	return nil
 }
 
-// skip goes on behind entries that cannot be read any more; everything else
-// ends the connection, and the next one tries again.
+// errUnread tells that the journal could not be read.
+var errUnread = errors.New("journal cannot be read")
+
+// unreadPause is how long a disk that cannot be read is left alone. The feed goes
+// on meanwhile: a bad sector must not keep revocations from the lane.
+const unreadPause = time.Minute
+
+// skip goes on behind entries that cannot be read any more. What ends the
+// connection is its own failure alone; the next one tries again.
 func (s *session) skip(err error) error {
 	var gap *journal.Gap
 	switch {
@@ -122,6 +133,10 @@ func (s *session) skip(err error) error {
 		return nil
 	case errors.Is(err, journal.ErrDropped):
 		s.window.next = 0 // what is kept is looked at again
+		return nil
+	case errors.Is(err, errUnread):
+		s.u.c.Health.Raise(health.JournalFault, "read", err.Error())
+		s.window.rest = s.u.c.Now().Add(unreadPause)
 		return nil
 	}
 	return err

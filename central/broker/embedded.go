@@ -183,7 +183,8 @@ func rights(site, lane string) *server.Permissions {
 	base := "tg.1." + site + "."
 	own := base + "a." + lane + "."
 	return &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: []string{own + "up.>"}},
+		// Each topic by its name: whoever may publish retained on any other could fill the broker's store.
+		Publish:   &server.SubjectPermission{Allow: []string{own + "up.state", own + "up.ask", fmt.Sprintf("%sup.%d.log", own, link.Partition(lane))}},
 		Subscribe: &server.SubjectPermission{Allow: []string{base + "feed", base + "feed.>", own + "dn", own + "dn.>"}},
 	}
 }

@@ -125,7 +125,9 @@ func accessList(site, central string) string {
 		"",
 		"pattern read " + base + "/feed/#",
 		"pattern read " + base + "/a/%u/dn/#",
-		"pattern write " + base + "/a/%u/up/#",
+		"pattern write " + base + "/a/%u/up/state",
+		"pattern write " + base + "/a/%u/up/ask",
+		"pattern write " + base + "/a/%u/up/+/log",
 		"",
 	}, "\n")
 }

@@ -121,6 +121,8 @@ func (f *Fleet) enrol(ctx context.Context, r *link.EnrolRequest) (*link.EnrolAns
 	if err != nil {
 		return nil, err
 	}
+	f.changing.Lock()
+	defer f.changing.Unlock()
 	var old database.Removed
 	if before := f.member(i.Lane); before != nil {
 		old = removed(before, now.UnixMilli())

@@ -51,6 +51,8 @@ type Fleet struct {
 	config Config
 	gate   limiter
 
+	changing sync.Mutex // held from the database to the map, so that both tell the same
+
 	mu      sync.RWMutex // guards the following
 	lanes   map[string]*member
 	reports []database.Report // not in the database yet
@@ -188,6 +190,8 @@ func (f *Fleet) Remove(ctx context.Context, by, lane string) error {
 	if m == nil {
 		return fmt.Errorf("%w: %.40q", ErrUnknown, lane)
 	}
+	f.changing.Lock()
+	defer f.changing.Unlock()
 	now := f.config.Now().UnixMilli()
 	err := f.config.DB.RemoveLane(ctx, lane, by, now, removed(m, now))
 	if errors.Is(err, database.ErrNotFound) {

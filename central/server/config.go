@@ -147,21 +147,21 @@ func parse(path string, text []byte) (Config, error) {
 	d.KnownFields(true)
 	err := d.Decode(&c)
 	var wrong *yaml.TypeError
+	var lines []string
 	switch {
 	case errors.As(err, &wrong):
-		return c, &ConfigError{path, plain(wrong.Errors)}
+		lines = plain(wrong.Errors)
 	case err != nil && !errors.Is(err, io.EOF): // an empty file is the default
 		return c, &ConfigError{path, []string{err.Error()}}
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return c, &ConfigError{path, []string{err.Error()}}
+		return c, &ConfigError{path, append(lines, err.Error())}
 	}
-	if p := c.problems(); len(p) > 0 {
-		lines := make([]string, len(p))
-		for i, q := range p {
-			lines[i] = fmt.Sprintf("line %d: %s: %s", lineOf(&root, strings.Split(q.key, ".")), q.key, q.text)
-		}
+	for _, q := range c.problems() {
+		lines = append(lines, fmt.Sprintf("line %d: %s: %s", lineOf(&root, strings.Split(q.key, ".")), q.key, q.text))
+	}
+	if len(lines) > 0 {
 		return c, &ConfigError{path, lines}
 	}
 	return c, nil

@@ -177,14 +177,14 @@ func (f *Feed) Removed(ctx context.Context, lane string) error {
 }
 
 // publishGateKeys seals the gate keys of the open days to one lane. The version
-// is the Unix second since which these keys are these: the day's begin, or the
-// lane's enrolment with a new sealing key.
+// rises with the day and, within a day, with an enrolment, which brings a new
+// sealing key: day 32 bits, Unix second of the enrolment 32 bits.
 func (f *Feed) publishGateKeys(ctx context.Context, l Lane, topic string, retained bool) {
 	keys := make([]link.DayKey, 0, len(f.state.Days))
 	for _, day := range f.state.Days {
 		keys = append(keys, link.DayKey{Day: day.Day, Key: f.config.Issuer.GateKey(day.Day)})
 	}
-	version := uint64(max(f.Today().UTC()-24*3600, l.Enrolled.Unix()))
+	version := uint64(f.Today())<<32 | uint64(uint32(l.Enrolled.Unix()))
 	sealed, err := link.SealGateKeys(f.config.Site, l.ID, version, l.SealKey, keys)
 	if err == nil {
 		var data []byte

@@ -80,8 +80,8 @@ func TestHoldAndRelease(t *testing.T) {
 	refused(t, a, p.Code, "ALREADY_USED")
 }
 
-// TestLiveCode walks with a live code, and is refused with its screenshot, with
-// the plain code, and with a screenshot that grew old.
+// TestLiveCode walks with a live code, and is refused with its screenshot and
+// with the plain code in it.
 func TestLiveCode(t *testing.T) {
 	s := campus(t, site.Config{}, "north")
 	synced(t, s)

@@ -182,10 +182,15 @@ func TestDemoPage(t *testing.T) {
 
 	p.click(north + ` [data-do="network"]`)
 	p.wait(`document.querySelector('` + north + ` [data-do=network]').getAttribute('aria-pressed') === 'true'`)
-	p.click(`[data-make="guest"]`)
+	p.click(`[data-make="live"]`)
 	p.wait("document.querySelectorAll('.pass').length === 2")
+	p.click(`.pass:first-child [data-scan="south-1"]`) // the other lane has its network
+	p.wait(state(south, "granted"))
+	p.click(`[data-make="guest"]`)
+	p.wait("document.querySelectorAll('.pass').length === 3")
 	p.click(`.pass:first-child [data-scan="north-1"]`)
 	p.wait(state(north, "granted"))
+	p.wait(`document.querySelector('` + north + ` .verdict').textContent.includes('guest')`)
 	keepShot(t, p.ctx)
 	d.stop(t)
 }

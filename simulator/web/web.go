@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 )
@@ -107,7 +108,21 @@ func New(s Stage, log *slog.Logger) (http.Handler, error) {
 	mux.HandleFunc("POST /do/picture", func(w http.ResponseWriter, r *http.Request) { scanPicture(w, r, s) })
 	mux.HandleFunc("POST /do/{what}", func(w http.ResponseWriter, r *http.Request) { do(w, r, s, log) })
 	mux.HandleFunc("GET /symbol/{day}/{file}", func(w http.ResponseWriter, r *http.Request) { symbol(w, r, s) })
-	return secure(http.NewCrossOriginProtection().Handler(mux)), nil
+	return secure(onlyHere(http.NewCrossOriginProtection().Handler(mux))), nil
+}
+
+// onlyHere refuses requests for another host than this one: a foreign page whose
+// name was made to point here (DNS rebinding) could press every button.
+func onlyHere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		ip := net.ParseIP(host)
+		if err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			http.Error(w, "ask this computer by 127.0.0.1 or localhost", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // secure sets the headers that keep foreign content out.
