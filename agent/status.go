@@ -58,6 +58,19 @@ func currentStatus(c daemon.Config) (s daemon.Status, alive bool, err error) {
 	return s, false, err
 }
 
+// printDecisions lists the lane's last decisions, the newest first.
+func printDecisions(out io.Writer, l *daemon.LaneStatus) {
+	if l.Last == nil {
+		return
+	}
+	fmt.Fprintf(out, "\nlast decisions of lane %d\n", l.Number)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, d := range append([]*daemon.LastStatus{l.Last}, l.Earlier...) {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", d.At.Format(time.DateTime), d.Reason, d.Kind, d.Pass, d.Result)
+	}
+	w.Flush()
+}
+
 func printStatus(out io.Writer, s *daemon.Status, alive bool) {
 	state := fmt.Sprintf("running since %s (process %d, start %d)", s.Started.Format(time.DateTime), s.PID, s.Boot)
 	if !alive {
@@ -78,6 +91,9 @@ func printStatus(out io.Writer, s *daemon.Status, alive bool) {
 	fmt.Fprintf(w, "journal\tentry %d, central has %d, %d to send%s\n", s.Journal.Last, s.Journal.Acked, s.Journal.Waiting, levelText(s.Journal.Level))
 	fmt.Fprintf(w, "presence\t%d inside, %d passes known, %d passages under way\n", s.Presence.Inside, s.Presence.Records, s.Presence.Pending)
 	w.Flush()
+	for _, l := range s.Lanes {
+		printDecisions(out, &l)
+	}
 	for _, l := range s.Lanes {
 		printTroubles(out, &l)
 	}

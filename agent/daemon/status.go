@@ -46,6 +46,7 @@ type LaneStatus struct {
 	Signal     string            `json:"signal"` // of LED and buzzer
 	Waiting    bool              `json:"waiting,omitempty"`
 	Last       *LastStatus       `json:"last,omitempty"`
+	Earlier    []*LastStatus     `json:"earlier,omitempty"` // decisions before the last, the newest first
 	Scans      uint64            `json:"scans"`
 	Repeats    uint64            `json:"repeats"`
 	Stale      uint64            `json:"stale"`
@@ -133,6 +134,11 @@ func laneStatus(s lane.Status) LaneStatus {
 	}
 	if !s.Last.At.IsZero() {
 		out.Last = lastStatus(s.Last)
+	}
+	for _, l := range s.Earlier {
+		if !l.At.IsZero() {
+			out.Earlier = append(out.Earlier, lastStatus(l))
+		}
 	}
 	if s.Device != nil {
 		out.Gate.Err = text(s.Device)

@@ -360,3 +360,19 @@ func TestNumbersGoOnWhereTheGateIs(t *testing.T) {
 		}
 	})
 }
+
+func TestLastDecisionsAreKept(t *testing.T) {
+	at(t, func(p *place) {
+		for i := range keptDecisions + 3 {
+			p.scan("poster number " + strings.Repeat("x", i))
+		}
+		s := p.lane.Status()
+		before := s.Last
+		for _, e := range s.Earlier {
+			if e.At.IsZero() || e.Reason != pass.Foreign || e.At.After(before.At) {
+				t.Errorf("%+v stands behind %+v", e, before)
+			}
+			before = e
+		}
+	})
+}

@@ -51,6 +51,9 @@ type ReaderStatus struct {
 	Stats     scanner.Stats
 }
 
+// keptDecisions is how many decisions before the newest a lane remembers for the guard.
+const keptDecisions = 7
+
 // Status is a lane as of now.
 type Status struct {
 	Number  uint8
@@ -60,6 +63,7 @@ type Status struct {
 	Answer  Answer
 	Waiting bool // another scan waits until the passage is over
 	Last    Last
+	Earlier [keptDecisions]Last // before Last, the newest first; At is zero where there is none
 	Counts  Counts
 	Gate    gate.State
 	Readers []ReaderStatus
@@ -246,6 +250,8 @@ func levelOf(k gate.EventKind) slog.Level {
 func (l *Lane) decided(e link.Entry) {
 	known := e.Reason == pass.Granted || e.Reason > pass.Forged && e.Reason <= pass.AlreadyUsed
 	l.change(func(s *Status) {
+		copy(s.Earlier[1:], s.Earlier[:])
+		s.Earlier[0] = s.Last
 		s.Last = Last{At: time.UnixMilli(e.Wall), Pass: e.Pass, Kind: e.Kind, Known: known, Reason: e.Reason}
 		if e.Type == link.EntryGranted {
 			s.Counts.Granted++
