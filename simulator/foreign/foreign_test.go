@@ -3,12 +3,19 @@
 package foreign
 
 import (
+	"crypto/ed25519"
 	"debug/elf"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"turnstile/agent/cache"
+	"turnstile/central/link"
+	"turnstile/central/pass"
 )
 
 // foreign maps the folders that `make build` fills to what runs their programs here.
@@ -61,5 +68,44 @@ func TestAgentIsSmall(t *testing.T) {
 	t.Logf("the agent has %d bytes on arm64", info.Size())
 	if info.Size() > maxAgent {
 		t.Errorf("the agent has %d bytes on arm64, at most %d", info.Size(), maxAgent)
+	}
+}
+
+// on runs a program of one processor with something on its standard input.
+func on(t *testing.T, arch, name, input string, args ...string) string {
+	t.Helper()
+	command := append(append(append([]string{}, foreign[arch]...), filepath.Join("../../bin", arch, name)), args...)
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// TestForeignWork lets each processor read a code and open a cache file.
+func TestForeignWork(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	p := pass.Pass{Kind: pass.ECard, KeyID: 1, Day: pass.DayOf(now), Index: 4711, Length: 144, Zones: 1}
+	code := p.Text(ed25519.Sign(private, p.Message()))
+	file := filepath.Join(t.TempDir(), "cache.bolt")
+	c, _, err := cache.Open(file, cache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := &link.Keyset{Version: 1, Keys: []link.PassKey{{ID: 1, Public: public}}}
+	if err := errors.Join(c.Apply(cache.Update{Keys: keys}), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for arch := range foreign {
+		if out := on(t, arch, "central", code+"\n", "verify", "--offline", "-"); !strings.Contains(out, p.ID().String()) {
+			t.Errorf("central of %s does not see pass %s:\n%s", arch, p.ID(), out)
+		}
+		on(t, arch, "agent", "", "check-db", file)
 	}
 }
