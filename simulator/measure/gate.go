@@ -42,6 +42,9 @@ func onOpening(to chan<- time.Time) func(device.ControllerState) {
 }
 
 func (r *rig) walk(ctx context.Context, s *site.Site, openings <-chan time.Time) error {
+	if err := allUp(ctx, s, 1); err != nil {
+		return err
+	}
 	text, err := benchCode(ctx, s)
 	if err != nil {
 		return err
