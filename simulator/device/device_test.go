@@ -327,7 +327,8 @@ func TestNobodyReadsEvents(t *testing.T) {
 			v.Walk(gate.Out, 0)
 			walked++
 		}
-		return v.State().Waiting >= 10 && len(g.Events()) > 200
+		// All but the room for outcomes; on a busy machine the device's queue is full long before.
+		return v.State().Waiting >= 10 && len(g.Events()) > cap(g.Events())-12
 	})
 	if err := g.Open(context.Background(), in(1)); !errors.Is(err, gate.ErrBusy) {
 		t.Errorf("Open while nobody reads: %v", err)
