@@ -58,6 +58,9 @@ type Grant struct {
 	Direction Direction
 	Pulse     time.Duration // how long the relay is on; 0 means DefaultPulse, held within MinPulse..MaxPulse
 	Window    time.Duration // how long the person has to walk; 0 means DefaultWindow, held within MinWindow..MaxWindow
+	// Card is what a gate behind an access panel tells the panel: the pass's
+	// index on its day. Other gates ignore it; 0 if there is none.
+	Card uint32
 }
 
 // Within returns g with its defaults filled in and its times held within the
@@ -116,11 +119,13 @@ const (
 	Lost       EventKind = 9  // the device is gone or silent; with Grant set it is that grant's outcome: unknown
 	Found      EventKind = 10 // the device answers, also the first time; Detail names it
 	Fault      EventKind = 11 // Detail says what; Grant is set when a late outcome came for one already reported
+	Held       EventKind = 12 // the door or barrier stands open after the passage; Detail says for how long
+	HeldOver   EventKind = 13 // it is shut again
 )
 
 func (k EventKind) String() string {
 	return name(int(k), "none", "passed", "not passed", "forced", "tailgated", "fire", "fire over",
-		"tamper", "tamper over", "lost", "found", "fault")
+		"tamper", "tamper over", "lost", "found", "fault", "held open", "shut again")
 }
 
 // Passage reports whether k is about somebody walking or not walking through.
@@ -145,6 +150,8 @@ type State struct {
 	Busy      uint32 // number of the grant whose outcome is awaited; 0 if none
 	Fire      bool   // the fire alarm is on
 	Tamper    bool   // the case is open
+	Held      bool   // the door or barrier stands open after a passage
+	Unready   bool   // the gate's own contact says that it takes no grant now; Open answers ErrBusy
 	Relay     bool   // the relay's coil is on, as last reported
 	Contact   bool   // the lock's own contact says unlocked, as last reported; false where there is none
 	Garbled   uint64 // frames thrown away for a bad checksum or shape

@@ -20,9 +20,13 @@ var ErrStarted = errors.New("scanner: Run was called before; make a new scanner 
 
 // Scan is one text that a scanner delivered, with marks and line ends stripped.
 type Scan struct {
-	Text      []byte    // 1..MaxText bytes of valid UTF-8 without control characters; owned by whoever received it
-	Symbology string    // AIM id without its bracket, such as "Q1"; "" if the scanner sends none
-	At        time.Time // when its last byte arrived, with a monotonic reading
+	Text      []byte // 1..MaxText bytes of valid UTF-8 without control characters; owned by whoever received it
+	Symbology string // AIM id without its bracket, such as "Q1"; "" if the scanner sends none
+	// Bits is 0 for a text. Else Text is a card number of that many bits in
+	// upper-case hexadecimal, the first bit on the wire highest: an identifier,
+	// without any proof that the card is there.
+	Bits int
+	At   time.Time // when its last byte arrived, with a monotonic reading
 }
 
 // Stats counts what came over the wire since Run began. Every frame that is not

@@ -50,6 +50,15 @@ const (
 type Config struct {
 	Path string // such as /dev/serial/by-id/usb-...; a link is followed at each opening
 	Baud int    // one of Rates; always 8 data bits, no parity, 1 stop bit
+	Tap  Tap    // hears what passes; nil for nobody
+}
+
+// Tap hears every byte that a port receives and sends, for a capture. It is
+// called by whoever reads or writes, with the port locked: it must be quick, must
+// not keep b, and must not use the port.
+type Tap interface {
+	Received(at time.Time, b []byte)
+	Sent(at time.Time, b []byte)
 }
 
 // rates are the baud rates that work, rising.
@@ -73,6 +82,7 @@ func (c Config) Check() error {
 // or the same; Close is for any.
 type Port struct {
 	path   string
+	tap    Tap // may be nil
 	closed atomic.Bool
 
 	reading sync.Mutex // held while line is read; guards hurried
@@ -104,7 +114,7 @@ func Open(c Config) (*Port, error) {
 		_ = unix.Close(side)
 		return nil, explain(c.Path, err)
 	}
-	return &Port{path: c.Path, line: line, side: side}, nil
+	return &Port{path: c.Path, tap: c.Tap, line: line, side: side}, nil
 }
 
 // claim locks the device behind side and opens it at baud.
@@ -185,6 +195,9 @@ func (p *Port) take(b []byte) (int, error) {
 	n, err := p.line.Read(b)
 	if n > 0 {
 		p.hurried = 0
+		if p.tap != nil {
+			p.tap.Received(time.Now(), b[:n])
+		}
 		return n, nil
 	}
 	if err != nil && err != io.EOF {
@@ -233,6 +246,9 @@ func (p *Port) Write(b []byte) (int, error) {
 		}
 		n, err := unix.Write(p.side, b[sent:])
 		if n > 0 {
+			if p.tap != nil {
+				p.tap.Sent(time.Now(), b[sent:sent+n])
+			}
 			sent += n
 			continue
 		}

@@ -321,3 +321,29 @@ func TestKeepSurvivesReplug(t *testing.T) {
 		t.Errorf("Keep with a bad rate = %v", err)
 	}
 }
+
+// tap keeps what passed; each side has one caller at a time.
+type tap struct{ in, out []byte }
+
+func (t *tap) Received(_ time.Time, b []byte) { t.in = append(t.in, b...) }
+func (t *tap) Sent(_ time.Time, b []byte)     { t.out = append(t.out, b...) }
+
+func TestTapHearsBothWays(t *testing.T) {
+	l := newLine(t)
+	heard := &tap{}
+	c := l.config()
+	c.Tap = heard
+	p, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.send("IN")
+	readAll(t, p, 2)
+	if _, err := p.Write([]byte("OUT")); err != nil {
+		t.Fatal(err)
+	}
+	closes(t, p)
+	if string(heard.in) != "IN" || string(heard.out) != "OUT" {
+		t.Errorf("heard %q and %q", heard.in, heard.out)
+	}
+}
