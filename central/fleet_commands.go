@@ -95,7 +95,7 @@ func passageCell(p office.PassageBody) cell {
 		return cell{p.Type, green}
 	case "denied", "forced", "tailgated", "tamper", "fire", "dropped":
 		return cell{p.Type, red}
-	case "not_passed", "unknown", "gate_lost", "scanner_lost", "message_refused", "gate_fault":
+	case "not_passed", "unknown", "gate_lost", "scanner_lost", "message_refused", "gate_fault", "held_open":
 		return cell{p.Type, yellow}
 	}
 	return text(p.Type)

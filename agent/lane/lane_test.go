@@ -227,7 +227,7 @@ func TestWhatTheGateReportsIsWritten(t *testing.T) {
 		if e[3].Grant != e[1].Seq || e[0].Flags&link.FlagAlarm == 0 {
 			t.Errorf("entries %+v", e)
 		}
-		for _, k := range []gate.EventKind{gate.Fire, gate.FireOver, gate.Tamper, gate.TamperOver, gate.Fault} {
+		for _, k := range []gate.EventKind{gate.Fire, gate.FireOver, gate.Tamper, gate.TamperOver, gate.Fault, gate.Held, gate.HeldOver} {
 			p.gate.Emit(gate.Event{Kind: k})
 		}
 		p.after(0)
@@ -237,9 +237,22 @@ func TestWhatTheGateReportsIsWritten(t *testing.T) {
 				got = append(got, e.Type)
 			}
 		}
-		want := []link.EntryType{link.EntryFire, link.EntryFireOver, link.EntryTamper, link.EntryTamperEnd, link.EntryFault}
+		want := []link.EntryType{link.EntryFire, link.EntryFireOver, link.EntryTamper, link.EntryTamperEnd, link.EntryFault, link.EntryHeld, link.EntryHeldOver}
 		if !slices.Equal(got[len(got)-len(want):], want) {
 			t.Errorf("got %v, want %v at its end", got, want)
+		}
+		if held := p.journal.entries[len(p.journal.entries)-2]; held.Flags&link.FlagAlarm == 0 {
+			t.Errorf("a door held open is no alarm: %+v", held)
+		}
+	})
+}
+
+// A panel behind the gate is told the pass's index.
+func TestGateIsToldThePass(t *testing.T) {
+	at(t, func(p *place) {
+		p.scan(codeOf(77, nil))
+		if g := <-p.gate.Opened(); g.Card != 77 {
+			t.Errorf("grant %+v, want card 77", g)
 		}
 	})
 }

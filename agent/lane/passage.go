@@ -166,6 +166,7 @@ func (l *Lane) open() event {
 func (l *Lane) ask(ctx context.Context) error {
 	return l.setup.Gate.Open(ctx, gate.Grant{
 		Number: l.number, Direction: l.scan.direction, Pulse: l.setup.Pulse, Window: l.setup.Window,
+		Card: l.grant.Pass.Index,
 	})
 }
 
@@ -231,6 +232,7 @@ var entryTypes = map[gate.EventKind]link.EntryType{
 	gate.Fire: link.EntryFire, gate.FireOver: link.EntryFireOver,
 	gate.Tamper: link.EntryTamper, gate.TamperOver: link.EntryTamperEnd,
 	gate.Lost: link.EntryGateLost, gate.Found: link.EntryGateFound, gate.Fault: link.EntryFault,
+	gate.Held: link.EntryHeld, gate.HeldOver: link.EntryHeldOver,
 }
 
 // outcomes are the events that end a passage.
@@ -280,7 +282,7 @@ func (l *Lane) note(e gate.Event, t link.EntryType) {
 	if e.Grant != 0 && e.Grant == l.number {
 		entry.Grant = l.granted
 	}
-	if t == link.EntryForced || t == link.EntryTailgated || t == link.EntryTamper {
+	if t == link.EntryForced || t == link.EntryTailgated || t == link.EntryTamper || t == link.EntryHeld {
 		entry.Flags |= link.FlagAlarm
 	}
 	l.write(entry)

@@ -240,7 +240,7 @@ func scanLevel(connected bool) slog.Level {
 
 func levelOf(k gate.EventKind) slog.Level {
 	switch k {
-	case gate.Passed, gate.NotPassed, gate.Found, gate.FireOver, gate.TamperOver:
+	case gate.Passed, gate.NotPassed, gate.Found, gate.FireOver, gate.TamperOver, gate.HeldOver:
 		return slog.LevelInfo
 	}
 	return slog.LevelWarn
@@ -291,7 +291,7 @@ func (l *Lane) ended(e link.Entry) {
 
 // happened counts what the guard should look at.
 func (l *Lane) happened(t link.EntryType) {
-	if t == link.EntryForced || t == link.EntryTailgated || t == link.EntryTamper {
+	if t == link.EntryForced || t == link.EntryTailgated || t == link.EntryTamper || t == link.EntryHeld {
 		l.count(func(c *Counts) { c.Alarms++ })
 	}
 }

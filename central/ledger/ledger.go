@@ -167,6 +167,7 @@ func (in *incoming) note(e *link.Entry) {
 var alarming = map[link.EntryType]string{
 	link.EntryForced: "gate_forced", link.EntryTamper: "housing_opened", link.EntryFire: "fire_release",
 	link.EntryRefused: "feed_refused", link.EntryFault: "gate_fault", link.EntryGateLost: "gate_lost", link.EntryScanLost: "scanner_lost",
+	link.EntryHeld: "held_open",
 }
 
 func next(code string) string {

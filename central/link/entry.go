@@ -33,6 +33,8 @@ const (
 	EntryDropped   EntryType = 18 // entries were dropped for space; Grant counts them
 	EntryRefused   EntryType = 19 // a message of central was refused (fork, forgery); Detail names it
 	EntryFault     EntryType = 20 // the gate reported a fault
+	EntryHeld      EntryType = 21 // the door or barrier stands open after a passage
+	EntryHeldOver  EntryType = 22 // it is shut again
 )
 
 // ClockState says how far the lane's clock can be trusted.

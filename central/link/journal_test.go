@@ -52,6 +52,7 @@ func TestEntryTypesAreAppendOnly(t *testing.T) {
 		link.EntryGranted, link.EntryDenied, link.EntryPassed, link.EntryNotPassed, link.EntryUnknown, link.EntryForced, link.EntryTailgated,
 		link.EntryFire, link.EntryFireOver, link.EntryTamper, link.EntryTamperEnd, link.EntryGateLost, link.EntryGateFound, link.EntryScanLost,
 		link.EntryScanFound, link.EntryBoot, link.EntryFloor, link.EntryDropped, link.EntryRefused, link.EntryFault,
+		link.EntryHeld, link.EntryHeldOver,
 	}
 	for i, typ := range types {
 		if int(typ) != i+1 {

@@ -46,6 +46,7 @@ var entryNames = map[link.EntryType]string{
 	link.EntryFireOver: "fire_over", link.EntryTamper: "tamper", link.EntryTamperEnd: "tamper_over", link.EntryGateLost: "gate_lost",
 	link.EntryGateFound: "gate_found", link.EntryScanLost: "scanner_lost", link.EntryScanFound: "scanner_found", link.EntryBoot: "boot",
 	link.EntryFloor: "floor", link.EntryDropped: "dropped", link.EntryRefused: "message_refused", link.EntryFault: "gate_fault",
+	link.EntryHeld: "held_open", link.EntryHeldOver: "shut_again",
 }
 
 func entryName(t link.EntryType) string {
