@@ -22,9 +22,10 @@ var ErrStarted = errors.New("scanner: Run was called before; make a new scanner 
 type Scan struct {
 	Text      []byte // 1..MaxText bytes of valid UTF-8 without control characters; owned by whoever received it
 	Symbology string // AIM id without its bracket, such as "Q1"; "" if the scanner sends none
-	// Bits is 0 for a text. Else Text is a card number of that many bits in
-	// upper-case hexadecimal, the first bit on the wire highest: an identifier,
-	// without any proof that the card is there.
+	// Bits is 0 for a text. Else Text is a card number of that many bits, parity
+	// and all, as one number whose highest bit came first on the wire: (Bits+3)/4
+	// upper-case hexadecimal digits, leading zeros kept. 26 bits 1000…10 are
+	// "2000002". It is an identifier, without any proof that the card is there.
 	Bits int
 	At   time.Time // when its last byte arrived, with a monotonic reading
 }
