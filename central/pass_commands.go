@@ -177,7 +177,7 @@ func (c *console) printCode(code, until string) {
 
 type showCommand struct {
 	ID     string `arg:"" help:"Such as 2026-11-21/004711."`
-	Format string `enum:"all,text,svg,png" default:"all" help:"${enum}: all is for people; the others write the code alone."`
+	Format string `enum:"all,text,svg,png,short" default:"all" help:"${enum}: all is for people; the others write the code alone. A short code (64 bits, weak) is for readers that carry no more."`
 	Module int    `default:"8" help:"Pixels of one module in PNG."`
 	Out    string `short:"o" placeholder:"FILE" help:"Write the code to a file."`
 }

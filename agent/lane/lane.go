@@ -229,7 +229,7 @@ func (l *Lane) take(s incoming) {
 
 // repeats reports whether s is the passage before once more.
 func (l *Lane) repeats(s incoming) bool {
-	if l.last.Text == nil || s.direction != l.last.direction || string(s.Text) != string(l.last.Text) {
+	if l.last.Text == nil || s.direction != l.last.direction || s.Bits != l.last.Bits || string(s.Text) != string(l.last.Text) {
 		return false
 	}
 	within := time.Duration(defaultRepeatMS) * time.Millisecond

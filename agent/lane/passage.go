@@ -15,9 +15,9 @@ import (
 func (l *Lane) decide() event {
 	l.last, l.lastAt = l.scan, time.Now()
 	l.payOwed()
-	code, reason := pass.Parse(l.scan.Text)
 	f := l.setup.Record.Facts()
 	f.Zone, f.Direction, f.Vouched = l.setup.Zone, l.scan.direction, l.vouched
+	code, reason, judge := l.read(&f)
 	if reason != pass.Granted {
 		return l.deny(link.Entry{}, &f, l.setup.Record.Now(), access.Decision{Reason: reason})
 	}
@@ -26,7 +26,7 @@ func (l *Lane) decide() event {
 	defer p.Unlock(code.ID())
 	f.Past = p.Of(code.ID(), f.Zone, f.Direction)
 	now := l.setup.Record.Now()
-	d := access.Decide(&code, f, now)
+	d := judge(&code, f, now)
 	e := entryOf(&code, d)
 	if d.Granted() {
 		d.Reason = l.unable()
@@ -35,6 +35,21 @@ func (l *Lane) decide() event {
 		return l.deny(e, &f, now, d)
 	}
 	return l.permit(e, &f, now, d)
+}
+
+// read makes a code of the scan, and says by which rules it is judged. A card
+// number is good for nothing but a short code: everybody can send one.
+func (l *Lane) read(f *access.Facts) (pass.Code, pass.Reason, func(*pass.Code, access.Facts, time.Time) access.Decision) {
+	if l.scan.Bits == 0 {
+		code, reason := pass.Parse(l.scan.Text)
+		return code, reason, access.Decide
+	}
+	short, reason := pass.ParseShort(l.scan.Bits, l.scan.Text)
+	if reason != pass.Granted {
+		return pass.Code{}, reason, nil
+	}
+	code, reason := access.Expand(short, f, l.setup.Record.Now())
+	return code, reason, access.DecideShort
 }
 
 // entryOf fills in what an entry says of the code. Of a forged code that is

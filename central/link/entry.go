@@ -68,6 +68,7 @@ const (
 	FlagPassback    EntryFlags = 1 << 2 // soft anti-passback: was inside already
 	FlagLive        EntryFlags = 1 << 3 // shown as a live code
 	FlagFreePassage EntryFlags = 1 << 4 // the zone stood open
+	FlagShort       EntryFlags = 1 << 5 // shown as a short code, which is weak
 )
 
 // EntrySize and FloorSize are the lengths of an encoded entry in bytes.

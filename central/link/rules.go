@@ -18,6 +18,9 @@ type Rules struct {
 	EscortSec uint16       `cbor:"6,keyasint" json:"escort_seconds"`                // how long a staff pass vouches
 	RepeatMS  uint16       `cbor:"7,keyasint" json:"repeat_ms"`                     // same text again at the same lane: same passage
 	Issued    int64        `cbor:"8,keyasint" json:"issued"`                        // Unix ms
+	// Short has a bit for each zone that admits short codes, which are weak:
+	// central/pass/FORMAT.md, "Short codes". Normally 0.
+	Short uint16 `cbor:"9,keyasint,omitempty" json:"short_zones,omitempty"`
 }
 
 // Offset is the campus zone's distance from UTC from a moment on, so that a

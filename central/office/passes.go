@@ -295,7 +295,7 @@ func (a *api) setStatus(s link.Status) func(context.Context, *statusInput) (*pas
 
 type codeInput struct {
 	PassPath
-	Format string `query:"format" enum:"text,svg,png" default:"text"`
+	Format string `query:"format" enum:"text,svg,png,short" default:"text" doc:"short: 16 hexadecimal digits for readers that carry only 64 bits. Weak, and a conflict unless the rules name zones for it."`
 	Module int    `query:"module" minimum:"1" maximum:"64" default:"8" doc:"Pixels of one module in PNG."`
 }
 
@@ -318,7 +318,13 @@ func (a *api) code(ctx context.Context, in *codeInput) (*codeAnswer, error) {
 	if !c.Until.IsZero() {
 		out.Until = c.Until.In(a.zone).Format(time.RFC3339)
 	}
-	if in.Format == "text" {
+	switch {
+	case in.Format == "text":
+		return out, nil
+	case in.Format == "short" && c.Short == "":
+		return nil, a.problem(ctx, Refuse(ErrConflict, "%s", c.NoShort))
+	case in.Format == "short":
+		out.Body = []byte(c.Short + "\n")
 		return out, nil
 	}
 	s, err := symbol.Draw(c.Text)

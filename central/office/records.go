@@ -144,7 +144,7 @@ func marks(f link.EntryFlags) (list []string) {
 	for _, m := range []struct {
 		flag link.EntryFlags
 		name string
-	}{{link.FlagStamped, "stamped"}, {link.FlagAlarm, "alarm"}, {link.FlagPassback, "passback"}, {link.FlagFreePassage, "free_passage"}} {
+	}{{link.FlagStamped, "stamped"}, {link.FlagAlarm, "alarm"}, {link.FlagPassback, "passback"}, {link.FlagFreePassage, "free_passage"}, {link.FlagShort, "short_code"}} {
 		if f&m.flag != 0 {
 			list = append(list, m.name)
 		}

@@ -20,6 +20,7 @@ type RulesBody struct {
 	Zones         []ZoneBody   `json:"zones" minItems:"1" maxItems:"16"`
 	Policies      []PolicyBody `json:"policies" minItems:"1" maxItems:"4" doc:"What each kind of pass may do when a lane has not heard from central for a while."`
 	TestPasses    bool         `json:"test_passes,omitempty" doc:"Admit test passes. Never in production."`
+	ShortZones    []int        `json:"short_zones,omitempty" maxItems:"16" uniqueItems:"true" minimum:"0" maximum:"15" doc:"Zones that admit short codes of 64 bits, for readers that carry no more. They are weak: whoever steals a lane can make them. Normally none."`
 	EscortSeconds int          `json:"escort_seconds" minimum:"1" maximum:"600" doc:"How long a staff pass vouches for the next person."`
 	RepeatMS      int          `json:"repeat_ms" minimum:"0" maximum:"60000" doc:"The same text again at the same lane within this time is the same passage."`
 	Issued        *time.Time   `json:"issued,omitempty" readOnly:"true"`
@@ -97,7 +98,7 @@ func (a *api) putRules(ctx context.Context, in *struct{ Body RulesBody }) (*rule
 func (a *api) rulesBody(r link.Rules) RulesBody {
 	out := RulesBody{
 		Version: r.Version, Zones: []ZoneBody{}, Policies: []PolicyBody{}, TestPasses: r.TestPass,
-		EscortSeconds: int(r.EscortSec), RepeatMS: int(r.RepeatMS), Issued: a.maybe(time.UnixMilli(r.Issued)),
+		ShortZones: shortZones(r.Short), EscortSeconds: int(r.EscortSec), RepeatMS: int(r.RepeatMS), Issued: a.maybe(time.UnixMilli(r.Issued)),
 	}
 	for _, z := range r.Zones {
 		out.Zones = append(out.Zones, zoneBody(z))
@@ -110,6 +111,14 @@ func (a *api) rulesBody(r link.Rules) RulesBody {
 		out.Policies = append(out.Policies, row)
 	}
 	return out
+}
+
+// shortZones is nil for none, so that rules without short codes do not speak of them.
+func shortZones(mask uint16) []int {
+	if mask == 0 {
+		return nil
+	}
+	return zoneList(mask)
 }
 
 func zoneBody(z link.Zone) ZoneBody {
@@ -133,7 +142,7 @@ func clockText(minute uint16) string { return fmt.Sprintf("%02d:%02d", minute/60
 
 // rules checks what the schema cannot say.
 func (b RulesBody) rules() (link.Rules, error) {
-	r := link.Rules{Version: b.Version, TestPass: b.TestPasses, EscortSec: uint16(b.EscortSeconds), RepeatMS: uint16(b.RepeatMS)}
+	r := link.Rules{Version: b.Version, TestPass: b.TestPasses, Short: zoneMask(b.ShortZones), EscortSec: uint16(b.EscortSeconds), RepeatMS: uint16(b.RepeatMS)}
 	for i, z := range b.Zones {
 		zone, err := z.zone(fmt.Sprintf("body.zones[%d]", i))
 		if err != nil {

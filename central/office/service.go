@@ -138,6 +138,9 @@ type PassPage struct {
 type Code struct {
 	Text  string
 	Until time.Time // of a live code: when the next one stands in its place; else zero
+	// Short is the pass's short code, which is weak; "" where the rules or the
+	// pass do not allow one, and then NoShort says why and what to do.
+	Short, NoShort string
 }
 
 // Records reads what lanes reported.

@@ -176,12 +176,18 @@ func (s passes) Code(ctx context.Context, id pass.ID) (office.Code, error) {
 		return office.Code{}, office.Refuse(office.ErrConflict, "Pass %s is revoked; issue a new one.", id)
 	}
 	if p.Flags&pass.LiveRequired == 0 {
-		return office.Code{Text: p.Text(p.Signature)}, nil
+		c := office.Code{Text: p.Text(p.Signature)}
+		if c.NoShort = office.NoShort(&p.Pass, &s.feed.View().Rules); c.NoShort == "" {
+			c.Short = s.issuer.GateKey(p.Day).Short(p.Kind, p.ID(), p.Generation).String()
+		}
+		return c, nil
 	}
 	slot := pass.SlotAt(s.config.Now().Unix())
 	return office.Code{
 		Text:  p.LiveText(p.Signature, s.issuer.LiveKey(&p.Pass), slot),
 		Until: time.Unix(int64(slot+1)*pass.SlotSeconds, 0),
+
+		NoShort: office.NoShort(&p.Pass, &s.feed.View().Rules),
 	}, nil
 }
 

@@ -50,7 +50,7 @@ type token struct {
 // "viewer-secret", "issuer-secret" and "admin-secret".
 func New(now func() time.Time) *Fake {
 	f := &Fake{Now: now, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
-	f.rules = link.Rules{Version: 1, Zones: []link.Zone{{ID: 0, Name: "Main", NameZH: "正門"}}, Policies: link.DefaultPolicies(), EscortSec: 30, RepeatMS: 3000}
+	f.rules = link.Rules{Version: 1, Offsets: []link.Offset{{Minutes: 480}}, Zones: []link.Zone{{ID: 0, Name: "Main", NameZH: "正門"}}, Policies: link.DefaultPolicies(), EscortSec: 30, RepeatMS: 3000}
 	for _, r := range []office.Role{office.Viewer, office.Issuer, office.Admin} {
 		f.tokens = append(f.tokens, token{office.Token{Name: string(r), Role: r, Created: now()}, string(r) + "-secret"})
 	}
@@ -210,11 +210,15 @@ func (s passes) Code(_ context.Context, id pass.ID) (office.Code, error) {
 	}
 	signature := ed25519.Sign(s.f.key, p.Message())
 	if p.Flags&pass.LiveRequired == 0 {
-		return office.Code{Text: p.Text(signature)}, nil
+		c := office.Code{Text: p.Text(signature)}
+		if c.NoShort = office.NoShort(&p.Pass, &s.f.rules); c.NoShort == "" {
+			c.Short = pass.GateKey{1}.Short(p.Kind, p.ID(), p.Generation).String()
+		}
+		return c, nil
 	}
 	slot := pass.SlotAt(s.f.Now().Unix())
 	text := p.LiveText(signature, pass.GateKey{1}.LiveKey(p.Body()), slot)
-	return office.Code{Text: text, Until: time.Unix(int64(slot+1)*pass.SlotSeconds, 0)}, nil
+	return office.Code{Text: text, Until: time.Unix(int64(slot+1)*pass.SlotSeconds, 0), NoShort: office.NoShort(&p.Pass, &s.f.rules)}, nil
 }
 
 func (s passes) SetStatus(_ context.Context, by string, id pass.ID, status link.Status, reason string) (office.Pass, error) {

@@ -17,6 +17,7 @@ func Suite(t *testing.T, s office.Services, now time.Time) {
 	today := pass.DayOf(now)
 	t.Run("passes", func(t *testing.T) { suitePasses(t, s, today) })
 	t.Run("codes", func(t *testing.T) { suiteCodes(t, s, today) })
+	t.Run("short codes", func(t *testing.T) { suiteShort(t, s, today) })
 	t.Run("pages", func(t *testing.T) { suitePages(t, s, today) })
 	t.Run("rules", func(t *testing.T) { suiteRules(t, s) })
 	t.Run("tokens", func(t *testing.T) { suiteTokens(t, s, now) })
@@ -92,6 +93,40 @@ func suiteCodes(t *testing.T, s office.Services, d pass.Day) {
 		}
 		if live := flags == pass.LiveRequired; c.Live != live || text.Until.IsZero() == live {
 			t.Errorf("code of %s with flags %d: live %v until %v", p.ID(), flags, c.Live, text.Until)
+		}
+	}
+}
+
+// suiteShort asks for short codes before the rules admit them and after, and
+// leaves the rules as they were.
+func suiteShort(t *testing.T, s office.Services, d pass.Day) {
+	ctx := context.Background()
+	p := must[office.Pass](t)(s.Passes.Issue(ctx, "suite", order(d, "S1")))
+	if c := must[office.Code](t)(s.Passes.Code(ctx, p.ID())); c.Short != "" || c.NoShort == "" {
+		t.Errorf("without rules for it: %+v", c)
+	}
+	before := must[link.Rules](t)(s.Rules.Rules(ctx))
+	rules := before
+	rules.Short = p.Zones
+	rules = must[link.Rules](t)(s.Rules.SetRules(ctx, "suite", rules))
+	defer func() {
+		before.Version = rules.Version
+		_ = must[link.Rules](t)(s.Rules.SetRules(ctx, "suite", before))
+	}()
+	c := must[office.Code](t)(s.Passes.Code(ctx, p.ID()))
+	short, reason := pass.ParseShort(pass.ShortBits, []byte(c.Short))
+	if reason != pass.Granted || short.Index != p.Index || short.Kind != p.Kind || c.NoShort != "" {
+		t.Errorf("short code %+v of %+v: %v", short, p.ID(), reason)
+	}
+	for name, spoil := range map[string]func(*office.Order){
+		"live": func(o *office.Order) { o.Flags = pass.LiveRequired }, "escort": func(o *office.Order) { o.Flags = pass.Escort },
+		"staff": func(o *office.Order) { o.Kind = pass.Staff }, "half a day": func(o *office.Order) { o.Length = 12 * time.Hour },
+	} {
+		o := order(d, "S2")
+		spoil(&o)
+		p := must[office.Pass](t)(s.Passes.Issue(ctx, "suite", o))
+		if c := must[office.Code](t)(s.Passes.Code(ctx, p.ID())); c.Short != "" || c.NoShort == "" {
+			t.Errorf("%s: %+v", name, c)
 		}
 	}
 }

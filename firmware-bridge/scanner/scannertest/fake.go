@@ -56,13 +56,21 @@ func (f *Fake) Stats() scanner.Stats {
 // Scan delivers text as if it had just been read, and reports whether the fake
 // was running and connected. The oldest scan is dropped when nobody reads.
 func (f *Fake) Scan(text string) bool {
+	return f.deliver(scanner.Scan{Text: []byte(text), Symbology: "Q1", At: time.Now()})
+}
+
+// Card is Scan for a card number of so many bits, in hexadecimal digits.
+func (f *Fake) Card(bits int, digits string) bool {
+	return f.deliver(scanner.Scan{Text: []byte(digits), Bits: bits, At: time.Now()})
+}
+
+func (f *Fake) deliver(s scanner.Scan) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.started || f.ended || f.lost {
 		return false
 	}
 	f.stats.Scans++
-	s := scanner.Scan{Text: []byte(text), Symbology: "Q1", At: time.Now()}
 	for {
 		select {
 		case f.scans <- s:
