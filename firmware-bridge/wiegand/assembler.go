@@ -66,11 +66,10 @@ type Assembler struct {
 
 // lineState is one data line.
 type lineState struct {
-	down    bool
-	since   time.Time // when it went down
-	overlap bool      // the other line was down then
-	before  time.Time // the assembler's last then
-	bare    time.Time // when an end came without its beginning
+	down   bool
+	since  time.Time // when it went down
+	before time.Time // the assembler's last then
+	bare   time.Time // when an end came without its beginning
 }
 
 // frameState is what the frame under way is good for.
@@ -116,7 +115,7 @@ func (a *Assembler) fall(line int, at time.Time) {
 	if other.down && at.Sub(other.since) >= MinGap {
 		a.endless(1 - line)
 	}
-	*l = lineState{down: true, since: at, overlap: other.down, before: a.last}
+	*l = lineState{down: true, since: at, before: a.last}
 	a.begun, a.last = true, at
 }
 
@@ -124,9 +123,6 @@ func (a *Assembler) fall(line int, at time.Time) {
 func (a *Assembler) endless(line int) {
 	l := &a.lines[line]
 	a.stats.Unpaired++
-	if l.overlap {
-		a.spoil(noise)
-	}
 	a.take(line, l.since)
 	l.down = false
 }
@@ -149,7 +145,7 @@ func (a *Assembler) rise(line int, at time.Time) {
 		return
 	}
 	a.last = at
-	if width > MaxPulse || l.overlap {
+	if width > MaxPulse {
 		a.spoil(noise)
 		return
 	}
@@ -169,13 +165,11 @@ func (a *Assembler) bare(line int, at time.Time) {
 	}
 	l.bare = at
 	a.stats.Unpaired++
-	if a.lines[1-line].down {
-		a.spoil(noise)
-	}
 	a.take(line, at)
 }
 
-// take adds the bit of a pulse that began at the instant at.
+// take adds the bit of a pulse that began at the instant at. Two lines that are
+// low at once are two pulses too close, but for a glitch.
 func (a *Assembler) take(line int, at time.Time) {
 	a.begun = true
 	if gap := at.Sub(a.start); !a.start.IsZero() && (gap < MinGap || gap > MaxGap) {
