@@ -84,6 +84,8 @@ type Port struct {
 	path   string
 	tap    Tap // may be nil
 	closed atomic.Bool
+	baud   atomic.Int64
+	looks  atomic.Uint64 // how often the kernel was asked for bytes: a busy loop shows here
 
 	reading sync.Mutex // held while line is read; guards hurried
 	line    *serial.Port
@@ -114,7 +116,9 @@ func Open(c Config) (*Port, error) {
 		_ = unix.Close(side)
 		return nil, explain(c.Path, err)
 	}
-	return &Port{path: c.Path, tap: c.Tap, line: line, side: side}, nil
+	p := &Port{path: c.Path, tap: c.Tap, line: line, side: side}
+	p.baud.Store(int64(c.Baud))
+	return p, nil
 }
 
 // claim locks the device behind side and opens it at baud.
@@ -192,6 +196,7 @@ func (p *Port) Read(b []byte, wait time.Duration) (int, error) {
 // take reads bytes that poll announced.
 func (p *Port) take(b []byte) (int, error) {
 	began := time.Now()
+	p.looks.Add(1)
 	n, err := p.line.Read(b)
 	if n > 0 {
 		p.hurried = 0
@@ -220,6 +225,7 @@ func (p *Port) poll(events int16, wait time.Duration) (bool, error) {
 	if wait > 0 && ms == 0 {
 		ms = 1
 	}
+	p.looks.Add(1)
 	n, err := unix.Poll(fds, ms)
 	switch {
 	case err == unix.EINTR:

@@ -110,7 +110,7 @@ func (a *Assembler) hold(c byte) {
 // Waiting is how long after now the frame under way ends by silence, at least
 // 1 ms; false if no frame is under way.
 func (a *Assembler) Waiting(now time.Time) (time.Duration, bool) {
-	if a.n == 0 && a.state == clean && !a.framed {
+	if a.Between() {
 		return 0, false
 	}
 	return max(a.last.Add(a.silence()).Sub(now), time.Millisecond), true
@@ -141,10 +141,48 @@ func (a *Assembler) Reset() {
 	a.n, a.state, a.framed = 0, clean, false
 }
 
+// Between reports that no frame is under way: the next byte begins one.
+func (a *Assembler) Between() bool { return a.n == 0 && a.state == clean && !a.framed }
+
+// Ends reports that this scanner is known to end its lines, so that what looks
+// like the end of a scan by silence alone is none.
+func (a *Assembler) Ends() bool { return a.ends }
+
+// End ends the frame under way, if there is one: what follows on the wire is
+// not of it.
+func (a *Assembler) End(out []scanner.Scan) []scanner.Scan {
+	if a.Between() {
+		return out
+	}
+	return a.finish(a.last, out)
+}
+
+// Whole takes the text of one scan that a protocol delivered in one piece, ends
+// and marks included. A frame under way is not touched.
+func (a *Assembler) Whole(text []byte, at time.Time, out []scanner.Scan) []scanner.Scan {
+	text = bytes.TrimRight(text, "\r\n\x03\x04")
+	text = bytes.TrimPrefix(text, []byte{stx})
+	state := clean
+	if len(text) > len(a.held) {
+		state, text = over, nil
+	} else if bytes.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7F }) {
+		state = dirty
+	}
+	return a.judge(state, true, text, at, out)
+}
+
+// Broken counts a frame that arrived damaged, and of which nothing is left.
+func (a *Assembler) Broken() { a.stats.Noise++ }
+
 // finish ends the frame under way and appends its scan, if it is one.
 func (a *Assembler) finish(at time.Time, out []scanner.Scan) []scanner.Scan {
 	state, framed, raw := a.state, a.framed, a.held[:a.n]
 	a.n, a.state, a.framed = 0, clean, false
+	return a.judge(state, framed, raw, at, out)
+}
+
+// judge counts one frame and appends its scan, if it is one.
+func (a *Assembler) judge(state state, framed bool, raw []byte, at time.Time, out []scanner.Scan) []scanner.Scan {
 	symbology, text := strip(raw)
 	switch {
 	case state == over || len(text) > scanner.MaxText:

@@ -150,7 +150,7 @@ func FuzzAssembler(f *testing.F) {
 		out = a.Idle(t0.Add(time.Minute), nil)
 		out = a.Feed([]byte("GOOD\r"), t0, out[:0])
 		if len(out) != 1 || string(out[0].Text) != "GOOD" {
-			t.Fatalf("after garbage and silence got %q", out)
+			t.Fatalf("after garbage and silence got %+v", out)
 		}
 	})
 }

@@ -2,17 +2,19 @@ package line
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"turnstile/firmware-bridge/scanner"
+	"turnstile/firmware-bridge/scanner/keyboard"
 	"turnstile/firmware-bridge/serialport"
 )
 
-// room is how many scans wait for the lane. More than a few are of people who
+// Room is how many scans wait for the lane. More than a few are of people who
 // have walked away.
-const room = 16
+const Room = 16
 
 // rest is how long a read waits while no frame is under way.
 const rest = time.Second
@@ -30,12 +32,13 @@ type Scanner struct {
 	stats scanner.Stats
 }
 
-// New makes a scanner on port, which is checked and not yet opened.
+// New makes a scanner on port, which is checked and not yet opened. A keyboard
+// in the place of a port is refused with keyboard.ErrKeyboard.
 func New(port serialport.Config) (*Scanner, error) {
-	if err := port.Check(); err != nil {
+	if err := errors.Join(port.Check(), keyboard.Refuse(port.Path)); err != nil {
 		return nil, err
 	}
-	return &Scanner{port: port, scans: make(chan scanner.Scan, room)}, nil
+	return &Scanner{port: port, scans: make(chan scanner.Scan, Room)}, nil
 }
 
 // Run implements scanner.Scanner.
@@ -93,7 +96,7 @@ func (s *Scanner) session(ctx context.Context, p *serialport.Port) error {
 			done = s.frames.Idle(now, done[:0])
 		}
 		s.publish(func(*scanner.Stats) {}) // whoever holds a scan finds it counted
-		dropped := s.deliver(done)
+		dropped := Deliver(s.scans, done)
 		s.publish(func(st *scanner.Stats) { st.Dropped += dropped })
 	}
 	return nil
@@ -115,16 +118,17 @@ func (s *Scanner) read(ctx context.Context, p *serialport.Port, b []byte) (int, 
 	}
 }
 
-// deliver puts scans on the channel and returns how many older ones it pushed out.
-func (s *Scanner) deliver(scans []scanner.Scan) (dropped uint64) {
+// Deliver puts scans on a buffered channel and returns how many older ones it
+// pushed out, for the drivers that keep the promise of scanner.Scanner.Scans.
+func Deliver(to chan scanner.Scan, scans []scanner.Scan) (dropped uint64) {
 	for _, scan := range scans {
 		for sent := false; !sent; {
 			select {
-			case s.scans <- scan:
+			case to <- scan:
 				sent = true
 			default:
 				select {
-				case <-s.scans:
+				case <-to:
 					dropped++
 				default: // the reader was faster
 				}

@@ -76,6 +76,28 @@ func (l *Line) Far() (*os.File, error) {
 	return l.far, nil
 }
 
+// Speed is the rate that the near end is set to, in bits per second; 0 if it
+// is none of the usual ones. A pseudo-terminal carries bytes at any rate: whoever
+// plays a device with a rate of its own compares and garbles.
+func (l *Line) Speed() (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.near == nil {
+		return 0, ErrUnplugged
+	}
+	t, err := unix.IoctlGetTermios(int(l.near.Fd()), unix.TCGETS)
+	if err != nil {
+		return 0, fmt.Errorf("ask the speed of a virtual serial line: %w", err)
+	}
+	return speeds[t.Cflag&unix.CBAUD], nil
+}
+
+// speeds are the rates by their termios code.
+var speeds = map[uint32]int{
+	unix.B1200: 1200, unix.B2400: 2400, unix.B4800: 4800, unix.B9600: 9600, unix.B19200: 19200, unix.B38400: 38400,
+	unix.B57600: 57600, unix.B115200: 115200, unix.B230400: 230400, unix.B460800: 460800, unix.B921600: 921600,
+}
+
 // open makes a pseudo-terminal in raw mode.
 func open() (far, near *os.File, err error) {
 	master, near, err := pty.Open()
