@@ -35,7 +35,8 @@ var (
 // no bits at all.
 type Span struct{ First, Last int }
 
-func (s Span) len() int {
+// Len is the number of bits in s.
+func (s Span) Len() int {
 	if s.First == 0 {
 		return 0
 	}
@@ -86,8 +87,8 @@ func Named(name string) (Format, error) {
 
 // Encode returns the row of bits for a card, or ErrRange.
 func (f Format) Encode(facility, card uint64) (Bits, error) {
-	if bits.Len64(facility) > f.Facility.len() || bits.Len64(card) > f.Card.len() {
-		return Bits{}, fmt.Errorf("%w: facility %d, card %d in %s with %d and %d bits", ErrRange, facility, card, f.Name, f.Facility.len(), f.Card.len())
+	if bits.Len64(facility) > f.Facility.Len() || bits.Len64(card) > f.Card.Len() {
+		return Bits{}, fmt.Errorf("%w: facility %d, card %d in %s with %d and %d bits", ErrRange, facility, card, f.Name, f.Facility.Len(), f.Card.Len())
 	}
 	var b Bits
 	for i := 1; i <= f.Bits; i++ {
@@ -132,7 +133,7 @@ func (f Format) Decode(b Bits) (facility, card uint64, err error) {
 	if _, err := Identify(b, []Format{f}); err != nil {
 		return 0, 0, err
 	}
-	if f.Facility.len() > 0 {
+	if f.Facility.Len() > 0 {
 		facility = b.field(f.Facility.First, f.Facility.Last)
 	}
 	return facility, b.field(f.Card.First, f.Card.Last), nil

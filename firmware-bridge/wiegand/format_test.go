@@ -88,20 +88,20 @@ func TestFormatsAreWhole(t *testing.T) {
 		t.Errorf("%d formats", len(all))
 	}
 	for i, f := range all {
-		if f.Facility.len()+f.Card.len()+2 != f.Bits || f.Card.Last != f.Bits-1 || f.Card.len() > 64 || f.Bits > MaxBits {
+		if f.Facility.Len()+f.Card.Len()+2 != f.Bits || f.Card.Last != f.Bits-1 || f.Card.Len() > 64 || f.Bits > MaxBits {
 			t.Errorf("%s does not add up: %+v", f.Name, f)
 		}
 		if i > 0 && all[i-1].Bits > f.Bits {
 			t.Errorf("%s stands behind a longer one", f.Name)
 		}
-		limit := uint64(1)<<f.Card.len() - 1 // of 64 bits: 1<<64 is 0 in Go
-		if b, err := f.Encode(0, limit); err != nil || b.ones(f.Card.First, f.Card.Last) != f.Card.len() {
+		limit := uint64(1)<<f.Card.Len() - 1 // of 64 bits: 1<<64 is 0 in Go
+		if b, err := f.Encode(0, limit); err != nil || b.ones(f.Card.First, f.Card.Last) != f.Card.Len() {
 			t.Errorf("%s: the largest card: %v %v", f.Name, b, err)
 		}
-		if _, err := f.Encode(0, limit+1); f.Card.len() < 64 && !errors.Is(err, ErrRange) {
+		if _, err := f.Encode(0, limit+1); f.Card.Len() < 64 && !errors.Is(err, ErrRange) {
 			t.Errorf("%s: a card too large: %v", f.Name, err)
 		}
-		if _, err := f.Encode(1<<f.Facility.len(), 0); !errors.Is(err, ErrRange) {
+		if _, err := f.Encode(1<<f.Facility.Len(), 0); !errors.Is(err, ErrRange) {
 			t.Errorf("%s: a facility too large: %v", f.Name, err)
 		}
 	}
