@@ -1,0 +1,97 @@
+package cameratest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"turnstile/firmware-bridge/camera"
+)
+
+// Player is a camera that shows what the test puts before it. Use NewPlayer.
+type Player struct {
+	mu    sync.Mutex // guards the following
+	frame camera.Frame
+	lost  bool
+	busy  bool
+	shown int
+}
+
+// NewPlayer returns a camera that sees f thirty times a second.
+func NewPlayer(f camera.Frame) *Player {
+	return &Player{frame: f}
+}
+
+// Show puts f before the camera.
+func (p *Player) Show(f camera.Frame) { p.change(func() { p.frame = f }) }
+
+// Lose pulls the camera's plug: Next and Open fail until Find.
+func (p *Player) Lose() { p.change(func() { p.lost = true }) }
+
+// Find plugs it in again.
+func (p *Player) Find() { p.change(func() { p.lost = false }) }
+
+// Shown is how many frames were delivered.
+func (p *Player) Shown() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shown
+}
+
+func (p *Player) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+// Open is for camera.Config.Open: like a device, it has one user at a time.
+func (p *Player) Open(string) (camera.Frames, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.lost:
+		return nil, camera.ErrGone
+	case p.busy:
+		return nil, camera.ErrBusy
+	}
+	p.busy = true
+	return &showing{player: p}, nil
+}
+
+// showing is an opened Player.
+type showing struct {
+	player *Player
+	last   time.Time
+}
+
+// Next implements camera.Frames.
+func (s *showing) Next(ctx context.Context) (camera.Frame, error) {
+	next := time.NewTimer(time.Until(s.last.Add(time.Second / 30)))
+	defer next.Stop()
+	select {
+	case <-ctx.Done():
+	case <-next.C:
+	}
+	p := s.player
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		return camera.Frame{}, ctx.Err()
+	case p.lost:
+		return camera.Frame{}, camera.ErrGone
+	}
+	f := p.frame
+	f.At = time.Now()
+	s.last = f.At
+	p.shown++
+	return f, nil
+}
+
+// Close implements camera.Frames.
+func (s *showing) Close() error {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	s.player.busy = false
+	return nil
+}
