@@ -13,7 +13,8 @@ import (
 
 const (
 	// Version is the protocol version this package speaks. History:
-	//   1 (2026-11): first.
+	//   1 (2026-11): first. Cards and UPDATE came later, as types that an older
+	//   side drops; capability bits 8 to 11 say who has them.
 	Version = 1
 	// MaxBody is the greatest length of a message body in bytes.
 	MaxBody = 48

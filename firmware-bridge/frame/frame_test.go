@@ -32,8 +32,18 @@ func examples() []Message {
 		Event{Number: 1, Kind: Passed, Direction: 1, Grant: 42, Age: 12, Flags: Contact | Attended},
 		Event{Number: 2, Kind: Forced, Direction: 2, Age: 100000},
 		Event{Number: 3, Kind: Fire, Flags: FireOn},
+		CardOut{Number: 3, Card: card26}, CardOut{Number: 255, Card: card66}, CardSeen{Read: 9},
+		Update{Number: 1, Firmware: [3]uint8{1, 1, 0}, Size: 6432},
+		CardIn{Number: 1, Reader: 1, Faults: 2, Age: 31, Card: card26}, CardIn{Number: 2, Card: card66}, CardIn{Number: 3, Faults: 65535},
+		Reply{To: TypeCardOut, Number: 3, Code: Done}, Reply{To: TypeUpdate, Number: 1, Code: NoSecondBank},
 	}
 }
+
+// Facility 1, card 1 in the 26 bits that most readers send, and the longest row.
+var (
+	card26 = Card{Bits: 26, Data: [9]byte{0x80, 0x80, 0x00, 0x80}}
+	card66 = Card{Bits: 66, Data: [9]byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xC0}}
+)
 
 // vector is one line of testdata/vectors.json.
 type vector struct {
@@ -74,6 +84,15 @@ func makeVectors() []vector {
 	bad("welcome without its last field", raw(append([]byte{1, 0x81, 0}, make([]byte, 20)...)...), "body")
 	bad("welcome with a model of 17 bytes", raw(append([]byte{1, 0x81, 0}, append(make([]byte, 21), strings.Repeat("x", 17)...)...)...), "body")
 	bad("welcome with a line feed in the model", raw(append([]byte{1, 0x81, 0}, append(make([]byte, 21), 10)...)...), "body")
+	bad("card of 25 bits", raw(1, 7, 0, 1, 25, 0, 0, 0, 0), "body")
+	bad("card of 67 bits", raw(append([]byte{1, 7, 0, 1, 67}, make([]byte, 9)...)...), "body")
+	bad("card one byte short", raw(1, 7, 0, 1, 26, 0, 0, 0), "body")
+	bad("card one byte long", raw(1, 7, 0, 1, 26, 0, 0, 0, 0, 0), "body")
+	bad("card with a bit behind the last", raw(1, 7, 0, 1, 26, 0, 0, 0, 0x20), "body")
+	bad("card without bits to send", raw(1, 7, 0, 1, 0), "body")
+	bad("card read without its bits", raw(1, 0x85, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 26), "body")
+	bad("card read of no bits with a byte", raw(1, 0x85, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), "body")
+	bad("update one byte short", raw(1, 9, 0, 1, 1, 0, 0, 0, 0, 0), "body")
 	return all
 }
 
@@ -112,8 +131,8 @@ func TestVectors(t *testing.T) {
 	if err := json.Unmarshal(text, &all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) < 36 {
-		t.Fatalf("%d vectors, want at least 36", len(all))
+	if len(all) < 54 {
+		t.Fatalf("%d vectors, want at least 54", len(all))
 	}
 	if !reflect.DeepEqual(all, makeVectors()) {
 		t.Error("testdata/vectors.json differs from what this code makes; look at the difference, then run with -update")
@@ -162,8 +181,8 @@ func TestFormatExamples(t *testing.T) {
 		}
 		found++
 	}
-	if found < 10 {
-		t.Errorf("%d worked examples in FORMAT.md, want at least 10: one of each message", found)
+	if found < 16 {
+		t.Errorf("%d worked examples in FORMAT.md, want at least 16: one of each message", found)
 	}
 }
 

@@ -14,11 +14,17 @@ const (
 	TypeSignal Type = 0x04
 	TypeLock   Type = 0x05
 	TypeSeen   Type = 0x06
+	// Added to version 1 later; a side that does not know them drops them.
+	TypeCardOut  Type = 0x07
+	TypeCardSeen Type = 0x08
+	TypeUpdate   Type = 0x09
 
 	TypeWelcome Type = 0x81
 	TypeState   Type = 0x82
 	TypeAnswer  Type = 0x83
 	TypeEvent   Type = 0x84
+	TypeCardIn  Type = 0x85 // added later, as the next
+	TypeReply   Type = 0x86
 )
 
 // Flags are the bits of State.Flags.
@@ -45,6 +51,10 @@ const (
 	HasLED      Capabilities = 1 << 5
 	HasBuzzer   Capabilities = 1 << 6
 	HasTailgate Capabilities = 1 << 7 // tells a second person from the first
+	HasReader0  Capabilities = 1 << 8 // a Wiegand reader can be connected
+	HasReader1  Capabilities = 1 << 9
+	HasCardOut  Capabilities = 1 << 10 // sends card numbers to an access panel
+	HasReply    Capabilities = 1 << 11 // answers UPDATE, if only with a refusal
 )
 
 // Code is what a controller answers to OPEN.
@@ -70,6 +80,26 @@ func (c Code) String() string {
 	return "code " + strconv.Itoa(int(c))
 }
 
+// ReplyCode is what a controller answers to CARD OUT and UPDATE.
+type ReplyCode uint8
+
+const (
+	Done         ReplyCode = 0 // the card is on its way out
+	DoneSince    ReplyCode = 1 // this very number was taken before: nothing done now
+	OutputBusy   ReplyCode = 2 // the card before is not out yet
+	NoSession    ReplyCode = 3 // the host was silent, or never said HELLO
+	NoOutput     ReplyCode = 4 // this controller has no output for cards
+	NoSecondBank ReplyCode = 5 // it has room for one image only: a power cut in an update would leave a gate without any
+)
+
+func (c ReplyCode) String() string {
+	names := [...]string{"done", "done before", "card output busy", "no session", "no card output", "no second bank for an update"}
+	if int(c) < len(names) {
+		return names[c]
+	}
+	return "reply " + strconv.Itoa(int(c))
+}
+
 // Kind is what happened, in an Event. The numbers are those of gate.EventKind.
 type Kind uint8
 
@@ -86,7 +116,7 @@ const (
 )
 
 // Message is the meaning of one frame: Hello, Beat, Open, Signal, Lock, Seen,
-// Welcome, State, Answer or Event.
+// CardOut, CardSeen or Update; Welcome, State, Answer, Event, CardIn or Reply.
 type Message interface {
 	// Type is the frame type that carries it.
 	Type() Type
@@ -120,6 +150,22 @@ type (
 	// Seen acknowledges the event with this number.
 	Seen struct {
 		Event uint32
+	}
+	// CardOut sends a card number out on the controller's Wiegand output; the
+	// controller answers Reply.
+	CardOut struct {
+		Number uint8 // one with the number of the last is that one again
+		Card   Card
+	}
+	// CardSeen acknowledges the card read with this number.
+	CardSeen struct {
+		Read uint32
+	}
+	// Update asks whether the controller takes a new firmware; it answers Reply.
+	Update struct {
+		Number   uint8
+		Firmware [3]uint8 // of the image: major, minor, patch
+		Size     uint32   // of the image in bytes
 	}
 )
 
@@ -160,21 +206,69 @@ type (
 		Age       uint32 // ms since it happened, at the time of sending
 		Flags     Flags  // when it happened
 	}
+	// CardIn says what a reader sent; it is repeated until CardSeen, for 3 s.
+	CardIn struct {
+		Number uint32 // counts from 1 at power-up
+		Reader uint8  // 0 or 1
+		Faults uint16 // pulses and rows of that reader out of specification, since power-up; stays at 65535
+		Age    uint16 // ms since it was read, at the time of sending
+		Card   Card   // Bits 0: none, only Faults has risen
+	}
+	// Reply says what became of the CardOut or Update with this number.
+	Reply struct {
+		To     Type
+		Number uint8
+		Code   ReplyCode
+	}
 )
+
+// Limits of Card.
+const (
+	MinCardBits  = 26
+	MaxCardBits  = 66
+	maxCardBytes = (MaxCardBits + 7) / 8
+)
+
+// Card is a row of bits as Wiegand readers send them, MinCardBits to MaxCardBits.
+type Card struct {
+	Bits uint8
+	Data [maxCardBytes]byte // the first bit on the wire is the highest of Data[0]; zero behind the last
+}
+
+// Bytes is the part of Data that holds bits.
+func (c *Card) Bytes() []byte { return c.Data[:min((int(c.Bits)+7)/8, maxCardBytes)] }
+
+// NewCard makes a card of n bits in as few bytes as hold them. An error wraps ErrBody.
+func NewCard(n int, data []byte) (Card, error) {
+	if n < MinCardBits || n > MaxCardBits {
+		return Card{}, fmt.Errorf("%w: a card of %d bits, want %d to %d", ErrBody, n, MinCardBits, MaxCardBits)
+	}
+	if len(data) != (n+7)/8 || data[len(data)-1]<<((n-1)%8+1) != 0 {
+		return Card{}, fmt.Errorf("%w: %d bytes do not hold just %d bits", ErrBody, len(data), n)
+	}
+	c := Card{Bits: uint8(n)}
+	copy(c.Data[:], data)
+	return c, nil
+}
 
 // MaxModel is the greatest length of Welcome.Model in bytes.
 const MaxModel = 16
 
-func (Hello) Type() Type   { return TypeHello }
-func (Beat) Type() Type    { return TypeBeat }
-func (Open) Type() Type    { return TypeOpen }
-func (Signal) Type() Type  { return TypeSignal }
-func (Lock) Type() Type    { return TypeLock }
-func (Seen) Type() Type    { return TypeSeen }
-func (Welcome) Type() Type { return TypeWelcome }
-func (State) Type() Type   { return TypeState }
-func (Answer) Type() Type  { return TypeAnswer }
-func (Event) Type() Type   { return TypeEvent }
+func (Hello) Type() Type    { return TypeHello }
+func (Beat) Type() Type     { return TypeBeat }
+func (Open) Type() Type     { return TypeOpen }
+func (Signal) Type() Type   { return TypeSignal }
+func (Lock) Type() Type     { return TypeLock }
+func (Seen) Type() Type     { return TypeSeen }
+func (CardOut) Type() Type  { return TypeCardOut }
+func (CardSeen) Type() Type { return TypeCardSeen }
+func (Update) Type() Type   { return TypeUpdate }
+func (Welcome) Type() Type  { return TypeWelcome }
+func (State) Type() Type    { return TypeState }
+func (Answer) Type() Type   { return TypeAnswer }
+func (Event) Type() Type    { return TypeEvent }
+func (CardIn) Type() Type   { return TypeCardIn }
+func (Reply) Type() Type    { return TypeReply }
 
 var le = binary.LittleEndian
 
@@ -182,6 +276,14 @@ func (m Hello) appendBody(b []byte) []byte { return le.AppendUint32(b, m.Session
 func (Beat) appendBody(b []byte) []byte    { return b }
 func (Lock) appendBody(b []byte) []byte    { return b }
 func (m Seen) appendBody(b []byte) []byte  { return le.AppendUint32(b, m.Event) }
+
+func (m CardSeen) appendBody(b []byte) []byte { return le.AppendUint32(b, m.Read) }
+
+func (m CardOut) appendBody(b []byte) []byte { return m.Card.append(append(b, m.Number)) }
+
+func (m Update) appendBody(b []byte) []byte {
+	return le.AppendUint32(append(append(b, m.Number), m.Firmware[:]...), m.Size)
+}
 
 func (m Open) appendBody(b []byte) []byte {
 	b = append(le.AppendUint32(b, m.Number), m.Direction)
@@ -216,74 +318,19 @@ func (m Event) appendBody(b []byte) []byte {
 	return le.AppendUint16(b, uint16(m.Flags))
 }
 
+func (m CardIn) appendBody(b []byte) []byte {
+	b = append(le.AppendUint32(b, m.Number), m.Reader)
+	b = le.AppendUint16(le.AppendUint16(b, m.Faults), m.Age)
+	return m.Card.append(b)
+}
+
+func (m Reply) appendBody(b []byte) []byte { return append(b, byte(m.To), m.Number, byte(m.Code)) }
+
+// append adds the number of bits and the bits.
+func (c Card) append(b []byte) []byte { return append(append(b, c.Bits), c.Bytes()...) }
+
 // Encode appends the wire form of m with sequence number seq.
 func Encode(wire []byte, seq uint8, m Message) []byte {
 	var body [MaxBody]byte
 	return Append(wire, Frame{Type: m.Type(), Seq: seq, Body: m.appendBody(body[:0])})
-}
-
-// lengths is the exact body length of each type; of Welcome the least.
-var lengths = map[Type]int{
-	TypeHello: 4, TypeBeat: 0, TypeOpen: 9, TypeSignal: 4, TypeLock: 0, TypeSeen: 4,
-	TypeWelcome: 21, TypeState: 19, TypeAnswer: 5, TypeEvent: 16,
-}
-
-// Read gives the meaning of f. The message holds no reference to f.Body. A type
-// that this version does not know and a body of a wrong length are ErrBody.
-func Read(f Frame) (Message, error) {
-	want, known := lengths[f.Type]
-	if !known {
-		return nil, fmt.Errorf("%w: type %#02x is not known", ErrBody, byte(f.Type))
-	}
-	if n := len(f.Body); n != want && (f.Type != TypeWelcome || n < want || n > want+MaxModel) {
-		return nil, fmt.Errorf("%w: type %#02x has %d bytes, want %d", ErrBody, byte(f.Type), n, want)
-	}
-	if f.Type&0x80 == 0 {
-		return readHost(f.Type, f.Body), nil
-	}
-	return readController(f.Type, f.Body)
-}
-
-// readHost reads a host's message; b has the right length.
-func readHost(t Type, b []byte) Message {
-	switch t {
-	case TypeHello:
-		return Hello{le.Uint32(b)}
-	case TypeOpen:
-		return Open{le.Uint32(b), b[4], le.Uint16(b[5:]), le.Uint16(b[7:])}
-	case TypeSignal:
-		return Signal{b[0], b[1], le.Uint16(b[2:])}
-	case TypeLock:
-		return Lock{}
-	case TypeSeen:
-		return Seen{le.Uint32(b)}
-	}
-	return Beat{}
-}
-
-// readController reads a controller's message; b has the right length.
-func readController(t Type, b []byte) (Message, error) {
-	switch t {
-	case TypeWelcome:
-		return readWelcome(b)
-	case TypeState:
-		return State{Flags(le.Uint16(b)), le.Uint32(b[2:]), le.Uint32(b[6:]), b[10],
-			le.Uint16(b[11:]), le.Uint16(b[13:]), le.Uint32(b[15:])}, nil
-	case TypeAnswer:
-		return Answer{le.Uint32(b), Code(b[4])}, nil
-	}
-	return Event{le.Uint32(b), Kind(b[4]), b[5], le.Uint32(b[6:]), le.Uint32(b[10:]), Flags(le.Uint16(b[14:]))}, nil
-}
-
-func readWelcome(b []byte) (Message, error) {
-	for _, c := range b[21:] {
-		if c < ' ' || c > '~' {
-			return nil, fmt.Errorf("%w: byte %#02x in the model's name", ErrBody, c)
-		}
-	}
-	return Welcome{
-		Session: le.Uint32(b), Boot: le.Uint32(b[4:]), LastGrant: le.Uint32(b[8:]),
-		Capabilities: Capabilities(le.Uint16(b[12:])), Firmware: [3]uint8(b[14:17]),
-		MaxPulse: le.Uint16(b[17:]), MaxWindow: le.Uint16(b[19:]), Model: string(b[21:]),
-	}, nil
 }
