@@ -58,6 +58,10 @@ type ControllerConfig struct {
 	Model    string                // at most 16 bytes; "virtual lane" if empty
 	AutoWalk time.Duration         // a person walks this long after each opening; 0 for nobody
 	Changed  func(ControllerState) // called by Run's goroutine after each change; must not block; may be nil
+	// CardOut is called by Run's goroutine with each card that the host sends
+	// out on the Wiegand output; must not block; may be nil.
+	CardOut   func(frame.Card)
+	Potential bool // set up for a gate in potential mode: the relay stays on for the whole passage
 }
 
 // Controller is a virtual serial lane controller. All methods may be called
@@ -92,7 +96,9 @@ func NewController(c ControllerConfig) *Controller {
 	}
 	v := &Controller{config: c, line: serialtest.New(c.Link), do: make(chan func(time.Time)), ended: make(chan struct{})}
 	v.rules.model = c.Model
-	v.rules.can = frame.CanIn | frame.CanOut | frame.HasContact | frame.HasFire | frame.HasTamper | frame.HasLED | frame.HasBuzzer | frame.HasTailgate
+	v.rules.can = frame.CanIn | frame.CanOut | frame.HasContact | frame.HasFire | frame.HasTamper | frame.HasLED | frame.HasBuzzer | frame.HasTailgate |
+		frame.HasReader0 | frame.HasReader1 | frame.HasCardOut | frame.HasReply
+	v.rules.potential, v.rules.out = c.Potential, c.CardOut
 	v.rules.send = v.send
 	return v
 }
@@ -289,6 +295,16 @@ func (v *Controller) Fire(on bool) { v.order(func(now time.Time) { v.rules.setFi
 
 // Tamper opens and closes the controller's case.
 func (v *Controller) Tamper(open bool) { v.order(func(now time.Time) { v.rules.setTamper(open, now) }) }
+
+// Card has a Wiegand reader, 0 or 1, read a card.
+func (v *Controller) Card(reader int, card frame.Card) {
+	v.order(func(now time.Time) { v.rules.card(reader, card, now) })
+}
+
+// Disturb has a reader hear a pulse that is none.
+func (v *Controller) Disturb(reader int) {
+	v.order(func(now time.Time) { v.rules.disturb(reader, now) })
+}
 
 // Jam stops the lock where it stands, and frees it.
 func (v *Controller) Jam(on bool) { v.order(func(time.Time) { v.rules.setJam(on) }) }

@@ -35,11 +35,13 @@ type happening struct {
 // rules is what FORMAT.md demands of a controller: messages, people and time
 // in, messages out, no I/O. Its owner calls it from one goroutine.
 type rules struct {
-	boot    uint32
-	model   string
-	can     frame.Capabilities
-	started time.Time
-	send    func(frame.Message)
+	boot      uint32
+	model     string
+	can       frame.Capabilities
+	potential bool // the relay stays on for the whole passage
+	started   time.Time
+	send      func(frame.Message)
+	cards
 
 	heard       time.Time // last good frame of the host
 	greeted     bool      // a HELLO came since power-up
@@ -74,7 +76,7 @@ type rules struct {
 
 // powerUp starts the controller anew at now.
 func (r *rules) powerUp(boot uint32, now time.Time) {
-	*r = rules{boot: boot, model: r.model, can: r.can, send: r.send, fire: r.fire, tamper: r.tamper, jammed: r.jammed, stuckOpen: r.stuckOpen,
+	*r = rules{boot: boot, model: r.model, can: r.can, potential: r.potential, send: r.send, cards: cards{out: r.cards.out, number: -1}, fire: r.fire, tamper: r.tamper, jammed: r.jammed, stuckOpen: r.stuckOpen,
 		started: now, pattern: patternOutOfOrder, signal: -1, openings: r.openings}
 }
 
@@ -132,6 +134,12 @@ func (r *rules) take(m frame.Message, now time.Time) {
 		r.seen(m)
 	case frame.Open:
 		r.send(frame.Answer{Number: m.Number, Code: r.open(m, now)})
+	case frame.CardOut:
+		r.send(frame.Reply{To: m.Type(), Number: m.Number, Code: r.cardOut(m, now)})
+	case frame.CardSeen:
+		r.cardSeen(m)
+	case frame.Update:
+		r.send(frame.Reply{To: m.Type(), Number: m.Number, Code: r.update()})
 	}
 	if !r.attended {
 		return
@@ -150,18 +158,23 @@ func (r *rules) hello(m frame.Hello, now time.Time) {
 	if !r.attended {
 		r.pattern, r.patternEnd = patternIdle, time.Time{}
 	}
-	r.greeted, r.attended, r.signal = true, true, -1
+	r.greeted, r.attended, r.signal, r.cards.number = true, true, -1, -1
 	w := r.welcome()
 	w.Session = m.Session
 	r.send(w)
 	for i := range r.queue {
 		r.queue[i].sent = time.Time{}
 	}
+	r.readSent = time.Time{}
 }
 
 func (r *rules) welcome() frame.Welcome {
+	longest := maxPulse
+	if r.potential {
+		longest = maxWindow
+	}
 	return frame.Welcome{Boot: r.boot, LastGrant: r.last, Capabilities: r.can, Firmware: [3]uint8{1, 0, 0},
-		MaxPulse: uint16(maxPulse.Milliseconds()), MaxWindow: uint16(maxWindow.Milliseconds()), Model: r.model}
+		MaxPulse: uint16(longest.Milliseconds()), MaxWindow: uint16(maxWindow.Milliseconds()), Model: r.model}
 }
 
 func (r *rules) state(now time.Time) frame.State {
@@ -200,6 +213,9 @@ func (r *rules) open(m frame.Open, now time.Time) frame.Code {
 	r.last, r.grant, r.passing = m.Number, m, true
 	r.relayUntil = now.Add(within(m.Pulse, minPulse, maxPulse))
 	r.windowEnd = now.Add(within(m.Window, minWindow, maxWindow))
+	if r.potential {
+		r.relayUntil = r.windowEnd
+	}
 	r.openings++
 	return frame.Opened
 }
@@ -333,4 +349,5 @@ func (r *rules) speak(now time.Time) {
 		e.Age = uint32(now.Sub(h.at).Milliseconds())
 		r.send(e)
 	}
+	r.speakOfCards(now)
 }

@@ -36,6 +36,7 @@ type Gate struct {
 	port    serialport.Config
 	events  chan gate.Event // sent to under mu, closed by Run
 	wake    chan struct{}   // the session has something to send
+	readers [Readers]*reader
 	started atomic.Bool
 
 	mu       sync.Mutex // guards the following
@@ -48,6 +49,10 @@ type Gate struct {
 	shown    int       // how often signal was sent
 	boot     uint32    // of the controller last met
 	event    uint32    // last event number taken from that boot
+	read     uint32    // last card read taken from that boot
+	can      frame.Capabilities
+	request  *request // nil if none
+	requests uint8    // number of the last
 	founds   uint64
 }
 
@@ -67,7 +72,8 @@ func New(port serialport.Config) (*Gate, error) {
 	if err := port.Check(); err != nil {
 		return nil, err
 	}
-	return &Gate{port: port, events: make(chan gate.Event, room), wake: make(chan struct{}, 1)}, nil
+	return &Gate{port: port, events: make(chan gate.Event, room), wake: make(chan struct{}, 1),
+		readers: [Readers]*reader{newReader(0), newReader(1)}}, nil
 }
 
 // Run implements gate.Gate.
@@ -221,6 +227,10 @@ func (g *Gate) detach(err error) {
 	was := g.state.Connected
 	g.state.Connected, g.state.Err = false, err
 	g.state.Relay, g.state.Contact = false, false
+	g.loseRequest(err)
+	for _, r := range g.readers {
+		r.detach(err)
+	}
 	switch p := g.current; {
 	case p != nil && p.sent > 0:
 		p.reply(gate.ErrUnsure)

@@ -64,6 +64,11 @@ func (s *session) take(m frame.Message, now time.Time) {
 		if s.g.takeEvent(m, now) {
 			s.send(frame.Seen{Event: m.Number})
 		}
+	case frame.CardIn:
+		s.g.takeCard(m, now)
+		s.send(frame.CardSeen{Read: m.Number})
+	case frame.Reply:
+		s.g.takeReply(m)
 	}
 }
 
@@ -92,8 +97,13 @@ func (g *Gate) met(boot uint32) bool {
 func (g *Gate) attach(w frame.Welcome) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if w.Boot != g.boot {
-		g.boot, g.event = w.Boot, 0
+	anew := w.Boot != g.boot
+	if anew {
+		g.boot, g.event, g.read = w.Boot, 0, 0
+	}
+	g.can = w.Capabilities
+	for _, r := range g.readers {
+		r.attach(w.Capabilities, anew)
 	}
 	if w.LastGrant != 0 && (g.state.LastGrant == 0 || int32(w.LastGrant-g.state.LastGrant) > 0) {
 		g.state.LastGrant = w.LastGrant

@@ -177,6 +177,9 @@ func (s *session) work(now time.Time) error {
 	if open, ok := s.g.dueOpen(now); ok {
 		s.send(open)
 	}
+	if m, ok := s.g.dueRequest(now); ok {
+		s.send(m)
+	}
 	if !now.Before(s.beat) {
 		s.send(frame.Beat{})
 		s.beat = now.Add(beatEvery)
