@@ -19,7 +19,7 @@
 //     one bit less if it passes over long pulses, perhaps in two parts: fewer bits
 //     than its format has.
 //   - Then both lines rest for twice the longest silence that ends a frame, and
-//     the whole row is sent anew, three times at most. Only the last pulse is
+//     the whole row is sent anew, five times at most. Only the last pulse is
 //     special: if it came out long the panel may have taken the card, so it is
 //     not sent again, and the grant is unsure until somebody walks or nobody does.
 //

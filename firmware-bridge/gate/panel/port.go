@@ -35,9 +35,9 @@ const (
 	width   = 50 * time.Microsecond
 	longest = wiegand.MostPulse // a pulse above it breaks the frame
 	period  = 2 * time.Millisecond
-	apart   = 8 * time.Millisecond   // from pulse to pulse; a longer pause breaks the frame
+	apart   = 15 * time.Millisecond  // from pulse to pulse; a longer pause breaks the frame
 	quiet   = 2 * wiegand.MaxSilence // before a frame, so that none is joined to a broken one
-	tries   = 3
+	tries   = 5
 	// awake is how long before a pulse the processor is held: a sleep ends late.
 	awake = 200 * time.Microsecond
 )

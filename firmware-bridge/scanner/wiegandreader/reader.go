@@ -137,24 +137,20 @@ type Scanner struct {
 // New makes a scanner on the lines of c, which is checked; nothing is opened
 // before Run.
 func New(c Config) (*Scanner, error) {
-	return newScanner(c, func() (inputs, error) {
-		bias := gpioline.PullUp
-		if c.ActiveHigh {
-			bias = gpioline.PullDown
-		}
-		return gpioline.OpenInputs(gpioline.InputConfig{
-			Lines: []string{c.D0, c.D1}, ActiveLow: !c.ActiveHigh, Bias: bias, Consumer: "turnstile reader",
-		})
-	})
+	return newScanner(c, func(i gpioline.InputConfig) (inputs, error) { return gpioline.OpenInputs(i) })
 }
 
-func newScanner(c Config, open func() (inputs, error)) (*Scanner, error) {
+func newScanner(c Config, open func(gpioline.InputConfig) (inputs, error)) (*Scanner, error) {
 	formats, err := c.formats()
 	if err != nil {
 		return nil, err
 	}
+	lines := gpioline.InputConfig{Lines: []string{c.D0, c.D1}, ActiveLow: true, Bias: gpioline.PullUp, Consumer: "turnstile reader"}
+	if c.ActiveHigh {
+		lines.ActiveLow, lines.Bias = false, gpioline.PullDown
+	}
 	return &Scanner{
-		open: open, formats: formats, scans: make(chan scanner.Scan, room),
+		open: func() (inputs, error) { return open(lines) }, formats: formats, scans: make(chan scanner.Scan, room),
 		frames: wiegand.Assembler{Silence: c.Silence},
 	}, nil
 }

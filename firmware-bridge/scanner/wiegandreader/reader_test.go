@@ -60,7 +60,7 @@ func (c *cable) send(row string) {
 	})
 }
 
-func (c *cable) open() (inputs, error) {
+func (c *cable) open(gpioline.InputConfig) (inputs, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.opened++
