@@ -92,11 +92,15 @@ func (r *rules) cardSeen(m frame.CardSeen) {
 	}
 }
 
-// speakOfCards sends the oldest read if it is due, and forgets what is too old.
-func (r *rules) speakOfCards(now time.Time) {
+// forgetReads drops what is too old.
+func (r *rules) forgetReads(now time.Time) {
 	for len(r.reads) > 0 && now.Sub(r.reads[0].at) >= readKept {
 		r.dropRead()
 	}
+}
+
+// speakOfCards sends the oldest read if it is due.
+func (r *rules) speakOfCards(now time.Time) {
 	if len(r.reads) == 0 || now.Sub(r.readSent) < readEvery {
 		return
 	}

@@ -325,6 +325,7 @@ func (r *rules) tick(now time.Time) {
 	if !r.patternEnd.IsZero() && !now.Before(r.patternEnd) {
 		r.pattern, r.patternEnd = patternIdle, time.Time{}
 	}
+	r.forgetReads(now)
 	r.checkLock(now)
 	r.speak(now)
 }

@@ -1,0 +1,17 @@
+#include "board.h"
+#include "controller.h"
+
+int main(void)
+{
+	clock_start();
+	pins_start();
+	wiegand_start();
+	uart_start();
+	watchdog_start();
+	controller_start();
+	for (;;) {
+		controller_step();
+		watchdog_kick();
+		__asm volatile("wfi"); /* until the next millisecond at the latest */
+	}
+}
