@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -318,13 +319,22 @@ func bit(b bool) uint64 {
 }
 
 // clock returns what a time stamp of the kernel's is on this program's clock.
-// Both run on CLOCK_MONOTONIC.
+// Both run on CLOCK_MONOTONIC. The closest of a few looks counts: a processor
+// taken away between the two clocks would move a batch of edges against the next.
 func clock() (func(stamp uint64) time.Time, error) {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return nil, fmt.Errorf("read clock: %w", err)
+	const near = 5 * time.Microsecond
+	var now time.Time
+	var mono int64
+	for best, looks := time.Duration(math.MaxInt64), 0; best > near && looks < 8; looks++ {
+		var ts unix.Timespec
+		before := time.Now()
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+			return nil, fmt.Errorf("read clock: %w", err)
+		}
+		if took := time.Since(before); took < best {
+			best, now, mono = took, before, ts.Nano()
+		}
 	}
-	now, mono := time.Now(), ts.Nano()
 	return func(stamp uint64) time.Time { return now.Add(time.Duration(int64(stamp) - mono)) }, nil
 }
 
