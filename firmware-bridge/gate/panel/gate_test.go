@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/controller"
 	"turnstile/firmware-bridge/gate/gatetest"
 	"turnstile/firmware-bridge/gpioline"
 	"turnstile/firmware-bridge/gpioline/gpiolinetest"
@@ -321,6 +322,9 @@ func TestAtStart(t *testing.T) {
 		}
 	})
 }
+
+// A lane controller is a Sender.
+var _ Sender = (*controller.Gate)(nil)
 
 // mouth is a Sender that does what the test says.
 type mouth struct {

@@ -37,7 +37,8 @@ func kernelChip(t *testing.T) chip {
 // TestOnChip draws pulses on lines by their levels, for shifters of both kinds.
 // It always runs on the fake chip. With TURNSTILE_GPIO set to the name of a
 // gpio-sim chip to make, as root in a virtual machine, it runs on the kernel
-// too. A busy computer draws pulses too long: those are drawn again.
+// too. A busy computer draws pulses too long: those are drawn again. So the
+// machine's time has to go by instructions, not by its host's clock.
 func TestOnChip(t *testing.T) {
 	chips := map[string]func(*testing.T) chip{"fake": fakeChip}
 	if os.Getenv("TURNSTILE_GPIO") != "" {
