@@ -26,7 +26,7 @@ const (
 	Reply              // N bytes that answer what was asked
 	Scan               // N bytes of a packet; Text is the whole text of one scan
 	Broken             // N bytes of a damaged packet
-	Skip               // N bytes that mean nothing to a lane
+	Ignore             // N bytes that mean nothing to a lane
 )
 
 // View is what a dialect sees of the wire.

@@ -61,12 +61,12 @@ func (d *decoder) packet(p Packet, v dialect.View) dialect.Piece {
 	case opScan:
 		return d.scan(p)
 	case opEvent:
-		return dialect.Piece{Kind: dialect.Skip, Answer: yes}
+		return dialect.Piece{Kind: dialect.Ignore, Answer: yes}
 	case opDone, opRefused, opRevision:
 		if v.Asked != nil && answers(p.Op, v.Asked) {
 			return dialect.Piece{Kind: dialect.Reply}
 		}
-		return dialect.Piece{Kind: dialect.Skip}
+		return dialect.Piece{Kind: dialect.Ignore}
 	}
 	return dialect.Piece{Kind: dialect.Broken, Answer: yes} // or it would come again for ever
 }
@@ -85,7 +85,7 @@ func (d *decoder) scan(p Packet) dialect.Piece {
 	d.last = append(d.last[:0], p.Data...)
 	switch {
 	case same:
-		return dialect.Piece{Kind: dialect.Skip, Answer: yes}
+		return dialect.Piece{Kind: dialect.Ignore, Answer: yes}
 	case len(p.Data) == 0:
 		d.open, d.text = false, d.text[:0]
 		return dialect.Piece{Kind: dialect.Broken, Answer: yes}
@@ -97,7 +97,7 @@ func (d *decoder) scan(p Packet) dialect.Piece {
 	d.text = append(d.text, more[:min(len(more), room-len(d.text))]...)
 	d.open = p.Status&statusContinues != 0
 	if d.open {
-		return dialect.Piece{Kind: dialect.Skip, Answer: yes}
+		return dialect.Piece{Kind: dialect.Ignore, Answer: yes}
 	}
 	return dialect.Piece{Kind: dialect.Scan, Text: d.text, Answer: yes}
 }
