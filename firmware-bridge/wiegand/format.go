@@ -6,9 +6,10 @@
 // quarter of all random rows of the right length through. So a number from here
 // says who somebody claims to be and proves nothing.
 //
-// Sources: HID's format sheets for H10301, H10302 and H10304; SIA AC-01 for the
-// line. W34 and W66 follow the same rule with 16 and 32 data bits a half, as the
-// manuals of readers that offer them print it; check the very model's manual.
+// H10301, H10302 and H10304 are HID's names; the tests hold published rows of
+// H10301, W34 and H10302. W66 is two parity bits around 64, each over its half as
+// in W34. Makers differ in what they call 34 and 66 bits: check the very
+// model's manual.
 package wiegand
 
 import (
