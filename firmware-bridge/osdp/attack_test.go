@@ -229,7 +229,7 @@ func TestDowngradeOfCapabilities(t *testing.T) {
 		b := bench(t, r)
 		online(t, b, 0)
 		b.Meddle = deny(t)
-		b.Panel.Reset(b.Now)
+		b.Panel.Reset(b.Now, errGone)
 		b.Run(20 * time.Second)
 		refused(t, b, osdp.AlarmDowngrade)
 		b.Meddle = nil

@@ -12,7 +12,6 @@ var (
 	ErrSession   = errors.New("osdp: the secure channel broke; it is being set up again")
 	ErrRefused   = errors.New("osdp: the reader is refused")
 	ErrStopped   = errors.New("osdp: the reader is not asked, as nobody listens to it")
-	ErrNoPort    = errors.New("osdp: the line is not open")
 	ErrAddress   = errors.New("osdp: no reader with that address on this line")
 	ErrFull      = errors.New("osdp: too many commands wait for the reader; send fewer")
 	ErrForbidden = errors.New("osdp: this command is not for callers; keys go through Install and Rekey")

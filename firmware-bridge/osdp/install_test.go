@@ -355,7 +355,7 @@ func TestReaderRefusesKey(t *testing.T) {
 	r.Spoil(script(t, osdp.DefaultKey(), func(s *osdp.Session, q osdp.Packet, data []byte) ([]byte, error) {
 		return s.Seal([]byte{0xFF}, osdp.Packet{Address: q.Address, Reply: true, Sequence: q.Sequence, Code: osdp.ReplyNAK, Data: []byte{byte(osdp.NakRecord)}})
 	}))
-	b.Panel.Reset(b.Now)
+	b.Panel.Reset(b.Now, errGone)
 	install(t, b, 30*time.Second)
 	b.Run(time.Minute)
 	if s := status(t, b, 0); s.Online || count(b, osdp.EventAlarm, osdp.AlarmInstall) != 1 || count(b, osdp.EventKeySet, 0) != 0 {

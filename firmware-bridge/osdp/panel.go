@@ -282,12 +282,12 @@ func (p *Panel) wake(now time.Time) time.Time {
 	return wake
 }
 
-// Reset says that the line was lost, or is new: all conversations begin anew.
-func (p *Panel) Reset(now time.Time) {
+// Reset says that the line is new, or was lost and why: all conversations begin anew.
+func (p *Panel) Reset(now time.Time, why error) {
 	for _, d := range p.devices {
 		p.abandon(d)
 		d.afterKeying()
-		d.rest(0, ErrNoPort, now)
+		d.rest(0, why, now)
 	}
 }
 
@@ -302,6 +302,9 @@ func (p *Panel) Listen(address uint8, on bool, now time.Time) error {
 	p.abandon(d)
 	d.afterKeying()
 	d.rest(0, ErrStopped, now)
+	if on {
+		d.status.Err = nil
+	}
 	return nil
 }
 

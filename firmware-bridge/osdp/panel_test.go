@@ -13,6 +13,8 @@ import (
 
 const baud = 115200
 
+var errGone = errors.New("the line is gone")
+
 func key(t testing.TB, digit byte) osdp.Key {
 	t.Helper()
 	text := []byte("8f3a0c51d2779be4406f1e8835b2c9d7")
@@ -365,8 +367,8 @@ func TestListenAndReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	online(t, b, 0)
-	b.Panel.Reset(b.Now)
-	if s := status(t, b, 0); s.Online || !errors.Is(s.Err, osdp.ErrNoPort) {
+	b.Panel.Reset(b.Now, errGone)
+	if s := status(t, b, 0); s.Online || !errors.Is(s.Err, errGone) {
 		t.Errorf("%+v", s)
 	}
 	online(t, b, 0)
@@ -396,12 +398,14 @@ func BenchmarkPollRoundTrip(b *testing.B) {
 	bn := bench(b, r)
 	online(b, bn, 0)
 	now := bn.Now
-	var in []byte
 	for b.Loop() {
-		send, wake := bn.Panel.Step(now, in)
-		if in = nil; len(send) > 0 {
-			in = r.Hear(send, now)
-			continue
+		send, wake := bn.Panel.Step(now, nil)
+		for len(send) == 0 {
+			now = wake
+			send, wake = bn.Panel.Step(now, nil)
+		}
+		if send, wake = bn.Panel.Step(now, r.Hear(send, now)); len(send) != 0 {
+			b.Fatal("asked again at once")
 		}
 		now = wake
 	}

@@ -216,7 +216,7 @@ func (p *Peripheral) challenged(q Packet, panel Random, selector uint8) []byte {
 	}
 	var own Random
 	if _, err := io.ReadFull(p.c.Rand, own[:]); err != nil {
-		return p.clear(q, Busy) // no random numbers now
+		return p.clear(q, Nak{Reason: NakBlock}) // no random numbers now
 	}
 	p.session = NewSession(key, panel)
 	p.proof = p.session.Server(panel, own)

@@ -17,8 +17,8 @@ type Piece struct {
 	Data []byte
 }
 
-// Bench is a panel and its readers on a line in virtual time: no clock, no
-// goroutine, the same run each time. Make one with NewBench.
+// Bench is a panel and its readers on a line in virtual time: no clock and no
+// goroutine. Make one with NewBench.
 type Bench struct {
 	Panel   *osdp.Panel
 	Readers []*Reader
