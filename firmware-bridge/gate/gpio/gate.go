@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gpioline"
 )
 
 const (
@@ -27,48 +30,23 @@ const (
 	// tailgateTime is how soon after a passage another in its direction is the
 	// second person on one grant.
 	tailgateTime = 1500 * time.Millisecond
+	// firstLight is the index of the first line that is no relay in Config.outputs.
+	firstLight = 2
+	// consumer is what gpioinfo shows for a line.
+	consumer = "turnstile gate"
 )
 
-// ErrConfig says that a Config cannot work.
-var ErrConfig = errors.New("GPIO gate configuration")
-
-// Config names the lines of one gate: by their kernel name or as "gpiochip0:17".
-type Config struct {
-	RelayIn   string // opens in; "" for a gate that only lets out
-	RelayOut  string // opens out; "" for a gate that only lets in
-	PassedIn  string // contact: a person walked in; needed
-	PassedOut string // contact: a person walked out; "" when PassedIn reports both directions
-	Fire      string // contact: the fire alarm has released the gate; "" if not wired
-	ActiveLow bool   // contacts close to ground; the line's pull-up is switched on, else its pull-down
-}
-
-// Check reports what is wrong with c.
-func (c Config) Check() error {
-	if c.RelayIn == "" && c.RelayOut == "" {
-		return fmt.Errorf("%w: no relay line; name RelayIn, RelayOut or both", ErrConfig)
-	}
-	if c.PassedIn == "" {
-		return fmt.Errorf("%w: no passage contact; name PassedIn, without it nobody knows who walked", ErrConfig)
-	}
-	seen := map[string]bool{}
-	for _, name := range []string{c.RelayIn, c.RelayOut, c.PassedIn, c.PassedOut, c.Fire} {
-		if name != "" && seen[name] {
-			return fmt.Errorf("%w: line %q named twice; each needs its own", ErrConfig, name)
-		}
-		seen[name] = true
-	}
-	return nil
-}
-
-// Gate is a gate.Gate on GPIO lines. It has no lights: Show does nothing. Use New.
+// Gate is a gate.Gate on GPIO lines. Use New.
 //
 //	locked --Open--> open --walked--> locked: Passed
 //	                  +----window---> locked: NotPassed
 type Gate struct {
 	config  Config
+	profile profile
 	lines   Lines
 	events  chan gate.Event // sent to under mu, closed by Run
 	asks    chan ask
+	show    chan struct{} // room for one: shown has changed
 	started atomic.Bool
 
 	mu       sync.Mutex // guards the following
@@ -76,17 +54,25 @@ type Gate struct {
 	attached chan struct{} // closed when the lines are lost; nil without lines
 	state    gate.State
 	founds   uint64
+	shown    shown
 
 	// owned by Run
 	relays     map[gate.Direction]Output
+	lights     []*lamp
 	contacts   []*contact
-	grant      gate.Grant // under way; Number 0 if none
-	relayUntil time.Time  // zero when the coil is off
+	active     [roles]bool // what the contacts last said
+	grant      gate.Grant  // under way; Number 0 if none
+	pulsed     bool        // its relay went on
+	relayUntil time.Time   // zero when the coil is off
 	windowEnd  time.Time
+	quietUntil time.Time // before it no relay goes on
+	endedAt    time.Time // when the last grant ended
 	passedAt   time.Time // of the last Passed that nobody tailgated yet
 	passedAs   gate.Grant
-	onFire     bool
-	kept       []gate.Event // passages that found no room, oldest first
+	tailgated  told
+	door       doorway
+	kept       map[gate.Direction]stored
+	waiting    []gate.Event // passages that found no room, oldest first
 }
 
 // ask is an Open on its way to Run.
@@ -100,10 +86,15 @@ func New(c Config, lines Lines) (*Gate, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	return &Gate{config: c, lines: lines, events: make(chan gate.Event, room), asks: make(chan ask)}, nil
+	p, _ := profileOf(c.Profile) // Check has seen it
+	return &Gate{
+		config: c, profile: p, lines: lines, events: make(chan gate.Event, room), asks: make(chan ask),
+		show: make(chan struct{}, 1), kept: map[gate.Direction]stored{},
+	}, nil
 }
 
-// Run implements gate.Gate. It returns ErrChip when the GPIO chip has vanished.
+// Run implements gate.Gate. It returns ErrNoLine when a configured line is not
+// there at the start; later that is a chip that was pulled, and is waited for.
 func (g *Gate) Run(ctx context.Context) error {
 	if g.started.Swap(true) {
 		return gate.ErrStarted
@@ -124,7 +115,7 @@ func (g *Gate) serve(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := explain(g.hold(ctx))
 		g.detach(err)
-		if errors.Is(err, ErrChip) || errors.Is(err, ErrNoLine) {
+		if errors.Is(err, ErrNoLine) && !g.met() {
 			return err
 		}
 		if err != nil {
@@ -134,12 +125,19 @@ func (g *Gate) serve(ctx context.Context) error {
 	return nil
 }
 
-// explain adds to an error of a line what it means and what to do.
+// met reports whether all lines have been claimed once.
+func (g *Gate) met() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.founds > 0
+}
+
+// explain adds to an error of periph's what it means and what to do.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.ENODEV) && !errors.Is(err, ErrChip):
 		return fmt.Errorf("%w (%w)", ErrChip, err)
-	case errors.Is(err, unix.EBUSY):
+	case errors.Is(err, unix.EBUSY) && !errors.Is(err, gpioline.ErrBusy):
 		return fmt.Errorf("%w: is another program using it? (gpioinfo shows it)", err)
 	}
 	return err
@@ -179,67 +177,76 @@ func (g *Gate) hold(ctx context.Context) error {
 	return err
 }
 
-// claim requests all lines: relays off, contacts as inputs with edges.
+// claim requests all lines: outputs off, contacts as inputs with edges.
 func (g *Gate) claim() error {
-	g.relays, g.contacts = map[gate.Direction]Output{}, nil
-	for d, name := range map[gate.Direction]string{gate.In: g.config.RelayIn, gate.Out: g.config.RelayOut} {
-		if name == "" {
+	g.relays, g.lights, g.contacts = map[gate.Direction]Output{}, nil, nil
+	for i, t := range g.config.outputs() {
+		if t.name == "" {
 			continue
 		}
-		line, err := g.lines.Output(name)
+		relay := i < firstLight
+		drain := relay && g.config.OpenDrain
+		line, err := g.lines.Output(gpioline.OutputConfig{Line: t.name, ActiveLow: t.other != drain, OpenDrain: drain, Consumer: consumer})
 		if err != nil {
-			return fmt.Errorf("claim relay %v: %w", d, err)
+			return fmt.Errorf("claim %s: %w", t.field, err)
 		}
-		g.relays[d] = line
-		if err := line.Out(gpio.Low); err != nil {
-			return fmt.Errorf("claim relay %v on line %s: %w", d, name, err)
+		if relay {
+			g.relays[gate.Direction(i+1)] = line
+		} else {
+			g.lights = append(g.lights, &lamp{which: i - firstLight, line: line})
 		}
 	}
-	pull, active := gpio.PullDown, gpio.High
-	if g.config.ActiveLow {
-		pull, active = gpio.PullUp, gpio.Low
-	}
-	for r, name := range map[role]string{walkedIn: g.config.PassedIn, walkedOut: g.config.PassedOut, fire: g.config.Fire} {
-		if name == "" {
+	for r, t := range g.config.contacts() {
+		if t.name == "" {
 			continue
 		}
-		line, err := g.lines.Input(name)
-		if err != nil {
-			return fmt.Errorf("claim contact: %w", err)
-		}
-		c := &contact{role: r, line: line, pull: pull, active: active}
-		g.contacts = append(g.contacts, c)
-		if err := c.arm(); err != nil {
-			return fmt.Errorf("claim contact on line %s: %w", name, err)
+		if err := g.claimContact(role(r), t); err != nil {
+			return fmt.Errorf("claim %s on line %s: %w", t.field, t.name, err)
 		}
 	}
 	return nil
 }
 
-// release switches the relays off and closes every line. No goroutine waits on
+// claimContact makes a contact of a line. What it says now is its first word,
+// but where a change from what this gate knows is an event of its own.
+func (g *Gate) claimContact(r role, t terminal) error {
+	source, high, err := armed(g.lines, t.name, g.config.ActiveLow)
+	if err != nil {
+		return err
+	}
+	opens := slices.Contains(g.profile.opens, r) != t.other
+	c := &contact{role: r, source: source, active: gpio.Level(g.config.ActiveLow == opens)}
+	c.steady.steady = gpio.Level(high)
+	if !r.momentary() && !r.standing() {
+		c.steady.steady = gpio.Level(bool(c.active) == g.active[r])
+	}
+	g.contacts = append(g.contacts, c)
+	return nil
+}
+
+// release switches all outputs off and closes every line. No goroutine waits on
 // one any more.
 func (g *Gate) release() {
 	g.off()
 	for _, line := range g.relays {
-		closeLine(line)
+		_ = line.Close() // nothing is written that could be lost
+	}
+	for _, l := range g.lights {
+		_ = l.line.Close()
 	}
 	for _, c := range g.contacts {
-		closeLine(c.line)
+		c.source.close()
 	}
-	g.relays, g.contacts, g.relayUntil = nil, nil, time.Time{}
+	g.relays, g.lights, g.contacts, g.relayUntil = nil, nil, nil, time.Time{}
 }
 
-// off switches the relays off as well as it can.
+// off switches relays, lights and buzzer off as well as it can.
 func (g *Gate) off() {
 	for _, line := range g.relays {
-		_ = line.Out(gpio.Low) // the line may be the reason why we are here
+		_ = line.Set(false) // the line may be the reason why we are here
 	}
-}
-
-// closeLine closes a line that can be closed.
-func closeLine(line any) {
-	if c, ok := line.(interface{ Close() }); ok {
-		c.Close()
+	for _, l := range g.lights {
+		_ = l.line.Set(false)
 	}
 }
 
@@ -247,13 +254,20 @@ func closeLine(line any) {
 func (g *Gate) attach() {
 	g.mu.Lock()
 	g.attached = make(chan struct{})
-	g.state.Connected, g.state.Err, g.state.Device = true, nil, "GPIO relay "+g.config.RelayIn+" "+g.config.RelayOut
+	g.state.Connected, g.state.Err = true, nil
+	g.state.Device = strings.Join(strings.Fields("GPIO relay "+g.config.RelayIn+" "+g.config.RelayOut+" "+g.config.Profile), " ")
 	if g.founds++; g.founds > 1 {
 		g.state.Reopened++
 	}
 	device := g.state.Device
 	g.mu.Unlock()
-	g.emit(gate.Event{Kind: gate.Found, Detail: device})
+	now := time.Now()
+	g.emit(gate.Event{Kind: gate.Found, Detail: device, At: now})
+	for _, c := range g.contacts {
+		if c.role.standing() {
+			g.stand(c.role, c.steady.steady == c.active, now)
+		}
+	}
 }
 
 // detach notes that the lines are not ours; err is why, nil when the driver stops.
@@ -279,7 +293,7 @@ func (g *Gate) detach(err error) {
 
 // Open implements gate.Gate.
 func (g *Gate) Open(ctx context.Context, grant gate.Grant) error {
-	grant, err := grant.Within()
+	grant, err := g.profile.within(grant)
 	if err != nil {
 		return err
 	}
@@ -312,9 +326,6 @@ func (g *Gate) ask(ctx context.Context, grant gate.Grant) error {
 		return ctx.Err()
 	}
 }
-
-// Show implements gate.Gate: this gate has no lights.
-func (g *Gate) Show(gate.Signal, time.Duration) {}
 
 // Events implements gate.Gate.
 func (g *Gate) Events() <-chan gate.Event { return g.events }

@@ -16,6 +16,7 @@ import (
 
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/gatetest"
+	"turnstile/firmware-bridge/gpioline"
 )
 
 // The faults that make a real line useless until it is closed.
@@ -33,11 +34,12 @@ type relay struct {
 	closed int
 }
 
-func (r *relay) Out(l gpio.Level) error {
+func (r *relay) Set(on bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	l := gpio.Level(on)
 	if r.gone.Load() {
-		return unix.ENODEV
+		return ErrChip
 	}
 	if r.fails != nil {
 		return r.fails
@@ -53,11 +55,12 @@ func (r *relay) Out(l gpio.Level) error {
 	return nil
 }
 
-func (r *relay) Close() {
+func (r *relay) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed++
 	r.fails = nil
+	return nil
 }
 
 func (r *relay) see(f func()) {
@@ -150,12 +153,22 @@ func newBoard() *board {
 	}
 }
 
-func (b *board) Output(name string) (Output, error) {
-	if r := b.relays[name]; r != nil {
-		return r, nil
+// Output claims a relay, which is off from then on, as the kernel does it.
+func (b *board) Output(c gpioline.OutputConfig) (Output, error) {
+	r := b.relays[c.Line]
+	if r == nil {
+		return nil, ErrNoLine
 	}
-	return nil, ErrNoLine
+	if err := r.Set(c.On); err != nil {
+		_ = r.Close() // what the kernel's request does when it fails
+		return nil, err
+	}
+	return r, nil
 }
+
+// Inputs implements Lines: the board's switches are all periph's, and a chip
+// that vanished does not come back.
+func (b *board) Inputs(gpioline.InputConfig) (Inputs, error) { return nil, ErrChip }
 
 func (b *board) Input(name string) (Input, error) {
 	if s := b.switches[name]; s != nil {
@@ -479,7 +492,13 @@ func TestPrepare(t *testing.T) {
 	if len(h.List()) == 0 {
 		t.Error("no error and no lines")
 	}
-	if _, err := h.Output("no such line"); !errors.Is(err, ErrNoLine) {
+	if _, err := h.Input("no such line"); !errors.Is(err, ErrNoLine) {
+		t.Errorf("Input of an unknown line: %v", err)
+	}
+	if _, err := h.Output(gpioline.OutputConfig{Line: "no such line"}); !errors.Is(err, ErrNoLine) {
 		t.Errorf("Output of an unknown line: %v", err)
+	}
+	if _, err := h.Inputs(gpioline.InputConfig{Lines: []string{"no such line"}}); !errors.Is(err, ErrNoLine) {
+		t.Errorf("Inputs of an unknown line: %v", err)
 	}
 }

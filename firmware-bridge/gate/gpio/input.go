@@ -15,11 +15,6 @@ const (
 	// look is how often a level is read even if no edge is reported, because
 	// edges can be lost. It is half of the shortest pulse.
 	look = 50 * time.Millisecond
-	// hasty is how many waits in a row may end at once for no reason. A chip that
-	// vanished does it thousands of times a second.
-	hasty = 20
-	// stale is how many edges from before In are thrown away at most.
-	stale = 64
 )
 
 // debounce turns raw levels into steady ones: pure, its times are the caller's.
@@ -58,7 +53,26 @@ const (
 	walkedIn role = iota
 	walkedOut
 	fire
+	tamper
+	ready
+	inhibitIn
+	inhibitOut
+	fault
+	wrongWay
+	tailgate
+	door
+	roles // how many there are
 )
+
+// momentary reports whether r tells of a moment: what it says when it is claimed
+// is not news. Of the others, a fire that burns already is.
+func (r role) momentary() bool { return r == walkedIn || r == walkedOut }
+
+// standing reports whether r is a state that counts from the first look on,
+// without an event.
+func (r role) standing() bool {
+	return r == ready || r == inhibitIn || r == inhibitOut || r == door
+}
 
 // change is a contact that became active or inactive.
 type change struct {
@@ -70,52 +84,26 @@ type change struct {
 // contact is one input line and its one goroutine.
 type contact struct {
 	role   role
-	line   Input
-	pull   gpio.Pull
+	source source
 	active gpio.Level // the level that means active
-	steady debounce   // owned by arm, then by watch
+	steady debounce   // owned by claim, then by watch
 }
 
-// arm configures the line and learns its level. A fire that burns now is a
-// change; a passage contact that is active now is not: nobody walked.
-func (c *contact) arm() error {
-	if err := c.line.In(c.pull, gpio.BothEdges); err != nil {
-		return err
-	}
-	for range stale { // edges from before
-		if !c.line.WaitForEdge(time.Millisecond) {
-			break
-		}
-	}
-	c.steady.steady = !c.active
-	if c.role != fire {
-		c.steady.steady = c.line.Read()
-	}
-	return nil
-}
-
-// watch sends each steady change until ctx ends. It returns ErrChip when the
-// line has stopped working. Read cannot fail and says Low for a chip that is
-// gone, so In, which can, has to confirm a change: nobody walked because a
-// cable came out.
+// watch sends each steady change until ctx ends. It returns an error, such as
+// ErrChip, when the line has stopped working. A change has to be confirmed:
+// nobody walked because a cable came out.
 func (c *contact) watch(ctx context.Context, out chan<- change) error {
 	d := &c.steady
-	failures := 0
 	for ctx.Err() == nil {
-		began := time.Now()
-		wait := d.patience(began)
-		edge := c.line.WaitForEdge(wait)
+		edge, high, err := c.source.wait(d.patience(time.Now()))
+		if err != nil {
+			return err
+		}
 		now := time.Now()
-		if failures++; edge || now.Sub(began) >= wait/2 {
-			failures = 0
-		}
-		if failures >= hasty {
-			return ErrChip
-		}
-		if !d.sample(c.line.Read(), edge, now) {
+		if !d.sample(gpio.Level(high), edge, now) {
 			continue
 		}
-		if err := c.line.In(c.pull, gpio.BothEdges); err != nil {
+		if err := c.source.confirm(); err != nil {
 			return fmt.Errorf("confirm contact: %w", err)
 		}
 		select {

@@ -1,39 +1,3 @@
-// Package gpio drives a gate through GPIO lines: a relay for each direction, and contacts that report passages.
-//
-// It stands on periph.io's gpioioctl driver (the kernel's character device) and
-// keeps clear of its faults, tried on real kernels: reading an output turns it
-// into an input, an endless wait returns at once, an error looks like a
-// timeout or a low level, edges are lost without a sign, error numbers become
-// plain text, and a line is unusable after any error until it is closed.
-//
-// # Wiring
-//
-// A relay has to be active high, with a pull-down: requesting a line as output
-// drives it low first, before it can be driven high, so an active-low relay
-// board would open the gate at each start.
-// Contacts close to ground (ActiveLow, the usual wiring) or to the supply; the
-// line's own pull is switched on where the chip has one.
-//
-// # Levels at start, stop and crash
-//
-// Watched on the wires of a PL061 and of the kernel's simulated chip, Linux 6.1:
-//
-//   - Start: the kernel drives each relay low when it is requested; no start
-//     pulsed a relay. A relay that a crash left on goes off then.
-//   - Run's end, which SIGTERM brings about in a program that ends Run's
-//     context at it: a relay that is on goes off at once (within 21 ms of
-//     the signal on an emulated computer), and stays off after the lines are
-//     given back.
-//   - SIGKILL, a crash, or SIGTERM without a handler: the kernel takes the lines
-//     back and drives nothing, so what happens is the chip's business. The PL061
-//     kept the relay on until the next start; the simulated chip fell back to
-//     its pull. Let the supervisor start the program again at once, and use a
-//     gate in pulse mode, for which a relay that stays on is one opening, or a
-//     timer relay.
-//   - A chip that vanishes (a USB module): no level can be set any more. Run
-//     ends with ErrChip, and neither a passage nor a fire is reported.
-//
-// The driver has no memory: after a start every grant number counts as new.
 package gpio
 
 import (
@@ -48,25 +12,27 @@ import (
 	"periph.io/x/conn/v3/driver/driverreg"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/host/v3/gpioioctl"
+
+	"turnstile/firmware-bridge/gpioline"
 )
 
 var (
 	// ErrNoLine says that a configured line does not exist.
-	ErrNoLine = errors.New("no such GPIO line")
+	ErrNoLine = gpioline.ErrNoLine
 	// ErrNoChip says that there is no GPIO at all.
 	ErrNoChip = errors.New("no GPIO chip: check that /dev/gpiochip0 exists and that this user is in the group gpio")
-	// ErrChip says that a chip has vanished under us. periph does not find it
-	// again, so only a restart helps.
-	ErrChip = errors.New("the GPIO chip is gone: check the board, then restart this program")
+	// ErrChip says that a chip is gone. Its lines are claimed again when it is back.
+	ErrChip = gpioline.ErrChip
 )
 
-// Output is the part of periph's gpio.PinOut that this driver uses. It never
-// reads an output: gpioioctl would make an input of it, and the relay would drop.
+// Output is a line that is driven, such as a *gpioline.Output.
 type Output interface {
-	Out(l gpio.Level) error
+	Set(on bool) error
+	Close() error
 }
 
-// Input is the part of periph's gpio.PinIn that this driver uses.
+// Input is the part of periph's gpio.PinIn that this driver uses. One that has a
+// method Close() is closed after an error and at the end; no other way heals it.
 type Input interface {
 	In(pull gpio.Pull, edge gpio.Edge) error
 	Read() gpio.Level
@@ -75,11 +41,21 @@ type Input interface {
 	WaitForEdge(timeout time.Duration) bool
 }
 
-// Lines finds lines by name. A line that has a method Close() is closed after
-// an error and at the end; no other way heals one.
+// Inputs are lines that the kernel itself is asked for, such as a *gpioline.Inputs.
+type Inputs interface {
+	Read(edges []gpioline.Edge, wait time.Duration) (int, error)
+	Active() ([]bool, error)
+	Close() error
+}
+
+// Lines finds lines by name.
 type Lines interface {
-	Output(name string) (Output, error)
+	// Output claims a line to drive it; it is at its first level from then on.
+	Output(c gpioline.OutputConfig) (Output, error)
+	// Input finds a line of a chip that was there when the program started.
 	Input(name string) (Input, error)
+	// Inputs claims lines of any chip that is there now.
+	Inputs(c gpioline.InputConfig) (Inputs, error)
 }
 
 // Host is the GPIO of this computer. Use Prepare.
@@ -142,9 +118,24 @@ func (h *Host) List() []Line {
 }
 
 // Output implements Lines. Names are those of List, or "chip:number".
-func (h *Host) Output(name string) (Output, error) { return h.line(name) }
+func (h *Host) Output(c gpioline.OutputConfig) (Output, error) {
+	o, err := gpioline.OpenOutput(c)
+	if err != nil {
+		return nil, err // not a nil *gpioline.Output in an interface
+	}
+	return o, nil
+}
 
-// Input implements Lines.
+// Inputs implements Lines.
+func (h *Host) Inputs(c gpioline.InputConfig) (Inputs, error) {
+	i, err := gpioline.OpenInputs(c)
+	if err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// Input implements Lines: by periph, which knows the chips that Prepare found.
 func (h *Host) Input(name string) (Input, error) { return h.line(name) }
 
 func (h *Host) line(name string) (*hostLine, error) {
@@ -165,8 +156,6 @@ func (h *Host) line(name string) (*hostLine, error) {
 // hostLine is a line whose errors can be told apart: gpioioctl makes plain text
 // of the kernel's error numbers.
 type hostLine struct{ *gpioioctl.GPIOLine }
-
-func (l *hostLine) Out(level gpio.Level) error { return errno(l.GPIOLine.Out(level)) }
 
 func (l *hostLine) In(pull gpio.Pull, edge gpio.Edge) error { return errno(l.GPIOLine.In(pull, edge)) }
 

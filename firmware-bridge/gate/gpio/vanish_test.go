@@ -28,25 +28,44 @@ func (b *board) vanish() {
 	}
 }
 
-// A vanished chip answers every wait at once; only a restart finds it again.
+// back brings the chip back.
+func (b *board) back() {
+	for _, r := range b.relays {
+		r.gone.Store(false)
+	}
+	for _, s := range b.switches {
+		s.mu.Lock()
+		s.dead = false
+		s.mu.Unlock()
+	}
+}
+
+// A vanished chip answers every wait at once; when it is back the gate is too.
 func TestChipGone(t *testing.T) {
 	b := newBoard()
 	g := mustGate(t, wiring(), b)
-	done := make(chan error, 1)
-	go func() { done <- g.Run(context.Background()) }()
+	stop := run(g)
 	gatetest.Await(t, g, gate.Found)
 	s := b.switches["PASS_IN"]
 	s.mu.Lock()
 	s.dead = true
 	s.mu.Unlock()
 	gatetest.Await(t, g, gate.Lost)
-	if err := <-done; !errors.Is(err, ErrChip) {
-		t.Errorf("Run: %v, want ErrChip", err)
+	if err := g.State().Err; !errors.Is(err, ErrChip) {
+		t.Errorf("state: %v, want ErrChip", err)
+	}
+	b.back()
+	gatetest.Await(t, g, gate.Found)
+	if n := g.State().Reopened; n != 1 {
+		t.Errorf("reopened %d times", n)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 
 // A chip that goes away while the relay is about to be switched is gone as
-// well: Run ends, so that a restart can find the chip again.
+// well: the grant is lost, and the gate opens again when the chip is back.
 func TestChipGoneUnderRelay(t *testing.T) {
 	for what, act := range map[string]func(g *Gate, b *board) error{
 		"on": func(g *Gate, b *board) error {
@@ -63,10 +82,7 @@ func TestChipGoneUnderRelay(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBoard()
 			g := mustGate(t, wiring(), b)
-			done := make(chan error, 1)
-			ctx, cancel := context.WithCancel(context.Background())
-			defer cancel()
-			go func() { done <- g.Run(ctx) }()
+			stop := run(g)
 			gatetest.Await(t, g, gate.Found)
 			if err := act(g, b); err != nil && !errors.Is(err, gate.ErrUnsure) {
 				t.Errorf("%s: Open: %v", what, err)
@@ -74,13 +90,18 @@ func TestChipGoneUnderRelay(t *testing.T) {
 			if e := gatetest.Await(t, g, gate.Lost); e.Grant != 1 {
 				t.Errorf("%s: Lost: %+v", what, e)
 			}
-			select {
-			case err := <-done:
-				if !errors.Is(err, ErrChip) || !errors.Is(g.State().Err, ErrChip) {
-					t.Errorf("%s: Run: %v, state %v, want ErrChip", what, err, g.State().Err)
-				}
-			case <-time.After(time.Minute):
-				t.Errorf("%s: Run goes on without a chip: %v", what, g.State().Err)
+			<-time.After(10 * retry) // many attempts, and not one more event
+			if err := g.Open(context.Background(), in(2)); !errors.Is(err, gate.ErrLost) || !errors.Is(g.State().Err, ErrChip) {
+				t.Errorf("%s: Open: %v, state %v", what, err, g.State().Err)
+			}
+			b.back()
+			gatetest.Await(t, g, gate.Found)
+			if err := g.Open(context.Background(), in(2)); err != nil {
+				t.Errorf("%s: Open: %v", what, err)
+			}
+			gatetest.Await(t, g, gate.NotPassed)
+			if err := stop(); err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -97,12 +118,12 @@ func TestChipGoneIsNoPassage(t *testing.T) {
 				s.set(gpio.Level(low), true)
 			}
 			g := mustGate(t, c, b)
-			done := make(chan error, 1)
-			go func() { done <- g.Run(context.Background()) }()
+			stop := run(g)
 			gatetest.Await(t, g, gate.Found)
 			b.vanish()
-			if err := <-done; !errors.Is(err, ErrChip) {
-				t.Errorf("Run: %v, want ErrChip", err)
+			<-time.After(10 * retry)
+			if err := stop(); err != nil {
+				t.Error(err)
 			}
 			var kinds []gate.EventKind
 			for e := range g.Events() {
