@@ -12,14 +12,19 @@ export GOFLAGS     += -trimpath -gcflags=all=-dwarf=false
 export CGO_ENABLED := 0
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
-# Programs that the tests drive, as Debian packages: a browser, a stock broker, foreign processors.
-PACKAGES := chromium mosquitto qemu-user
+# Programs that the tests drive, as Debian packages: a browser, a stock broker, foreign processors;
+# emulated computers, and what a kernel module is built with; firmware's compiler.
+PACKAGES := chromium mosquitto qemu-user qemu-system-x86 qemu-system-arm seabios ipxe-qemu gcc make bc xz-utils libelf1 \
+            gcc-arm-none-eabi
+# Where the kernels of the emulated computers are kept, and for which processors.
+KERNELS  := .bench-cache
+MACHINES := amd64 arm64
 # Packages in which goroutines share memory. SQLite and the broker are left out: instrumented, they
 # take minutes to compile: `make race RACED=./central/...` races central by hand. Tests called TestEach go
 # through every bit or every fault of a file in one goroutine, and are left out as well.
 RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault
 
-.PHONY: help demo build test tests foreign check race fuzz bench deps programs clean
+.PHONY: help demo build test tests foreign kernels bench-vm check race fuzz bench deps programs clean
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -35,15 +40,22 @@ programs:
 	@mkdir -p $(BIN); $(BUILD) -o $(BIN)/ $(addprefix ./,$(PROGRAMS))
 
 test: deps check ## everything: install what is missing, check, build, race, all tests
-	@# Compiling for other processors fills the time in which tests wait for serial lines and people.
-	@$(MAKE) --no-print-directory -j2 --output-sync=line build tests
-	@$(MAKE) --no-print-directory foreign race
+	@# Compiling for other processors and unpacking kernels fill the time in which tests wait for
+	@# serial lines and people; and the race detector that in which emulated computers do.
+	@$(MAKE) --no-print-directory -j2 --output-sync=line build tests kernels
+	@$(MAKE) --no-print-directory -j2 --output-sync=line foreign race bench-vm
 
 tests:
-	$(GO) test -vet=off -timeout 15m $$($(GO) list ./... | grep -v /simulator/foreign)
+	$(GO) test -vet=off -timeout 15m $$($(GO) list ./... | grep -v -e /simulator/foreign -e /simulator/kernel)
 
 foreign: ## the programs of `make build` under the processors they were built for
 	$(GO) test -vet=off -count=1 ./simulator/foreign
+
+kernels:
+	@$(GO) run ./simulator/machine/fetch $(KERNELS) $(MACHINES)
+
+bench-vm: deps ## the lane on real kernels in emulated computers, with times; RUN=REGEXP for some of it
+	$(GO) test -vet=off -count=1 -v -timeout 10m -run '$(or $(RUN),.)' ./simulator/kernel
 
 check: ## formatting and vet; the rules of the house are tests in simulator/house
 	@out=$$(gofmt -l $(PROGRAMS)); [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }

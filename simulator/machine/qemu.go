@@ -1,0 +1,52 @@
+package machine
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"turnstile/simulator/machine/guest"
+)
+
+// memory of a guest in MiB. Initramfs and file systems are in it.
+const memory = 512
+
+// quiet makes kernels start without what is of no use here.
+const quiet = "panic=-1 quiet nokaslr cryptomgr.notests random.trust_cpu=on"
+
+// qemu returns QEMU's program and arguments for c.
+func (c Config) qemu(kernel, initramfs, sockets string) (program string, args []string, err error) {
+	h, err := c.Arch.hardware()
+	if err != nil {
+		return "", nil, err
+	}
+	socket := func(id string) []string {
+		return []string{"-chardev", "socket,id=" + id + ",server=on,wait=off,path=" + sockets + "/" + id + ".sock"}
+	}
+	args = append(args, h.machine...)
+	// TCG and nothing else: where a host offers KVM, it may be a nested one that
+	// does not start Debian's kernel.
+	args = append(args, "-accel", "tcg", "-m", strconv.Itoa(memory), "-nographic", "-nodefaults", "-no-reboot", "-monitor", "none",
+		"-kernel", kernel, "-initrd", initramfs, "-append", h.console+" "+quiet)
+	args = append(args, socket("console")...)
+	args = append(args, "-serial", "chardev:console")
+	args = append(args, socket("control")...)
+	args = append(args, "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=control,name="+guest.Port)
+	args = append(args, "-qmp", fmt.Sprintf("unix:%s/qmp.sock,server=on,wait=off", sockets))
+	if c.Pins {
+		args = append(args, "-qtest", fmt.Sprintf("unix:%s/qtest.sock,server=on,wait=off", sockets), "-qtest-log", "/dev/null")
+	}
+	if c.Steady > 0 {
+		args = append(args, "-icount", fmt.Sprintf("shift=%d,sleep=on", c.Steady))
+	}
+	for _, d := range c.Devices {
+		args = append(args, strings.ReplaceAll(d, "%SOCKETS%", sockets))
+	}
+	return h.program, args, nil
+}
+
+// Socket returns QEMU's arguments for a socket by that id, for Config.Devices;
+// a device takes it as chardev=ID, a test by Machine.Dial(ID).
+func Socket(id string) []string {
+	return []string{"-chardev", "socket,id=" + id + ",server=on,wait=off,path=%SOCKETS%/" + id + ".sock"}
+}
