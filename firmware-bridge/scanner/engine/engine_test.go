@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"flag"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +17,16 @@ import (
 	"turnstile/firmware-bridge/scanner/scannertest"
 	"turnstile/firmware-bridge/serialport"
 )
+
+// TestMain lets more tests run at once than there are processors: they wait for
+// each other's lines and hardly compute.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // bench is a driver, the device at the far end of its line, and a device that
 // somebody plays.
@@ -115,6 +127,7 @@ var kinds = []struct {
 }
 
 func TestConform(t *testing.T) {
+	t.Parallel()
 	for _, k := range kinds {
 		t.Run(k.family, func(t *testing.T) {
 			t.Parallel()
@@ -132,6 +145,7 @@ func TestConform(t *testing.T) {
 // Each engine is identified, raised where it can be, and its scans arrive
 // before and after; its set-up codes are closed or the installer is told.
 func TestSetUp(t *testing.T) {
+	t.Parallel()
 	for _, k := range kinds {
 		t.Run(k.family, func(t *testing.T) {
 			t.Parallel()
@@ -165,6 +179,7 @@ func TestSetUp(t *testing.T) {
 // An engine that the volatile rate was raised on loses it with its power: it is
 // found again at the old one.
 func TestRateLostWithPower(t *testing.T) {
+	t.Parallel()
 	for _, k := range kinds {
 		if k.raised == 0 {
 			continue
@@ -186,6 +201,7 @@ func TestRateLostWithPower(t *testing.T) {
 }
 
 func TestAutoFindsEach(t *testing.T) {
+	t.Parallel()
 	for _, k := range kinds {
 		t.Run(k.family, func(t *testing.T) {
 			t.Parallel()
@@ -208,6 +224,7 @@ func TestAutoFindsEach(t *testing.T) {
 
 // An engine at another rate than configured is found there.
 func TestFoundAtAnotherRate(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, Config{Family: "gm65", Port: serialport.Config{Baud: 9600}}, enginetest.NewGM65(57600)).start()
 	if id := b.Identity(); id.Baud != 57600 {
 		t.Errorf("found %+v", id)
@@ -219,6 +236,7 @@ func TestFoundAtAnotherRate(t *testing.T) {
 // Nothing answers, a scan proves the rate: plain lines, and a warning. The scan
 // itself is delivered.
 func TestAutoFallsBackToLines(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, Config{Family: Auto, Port: serialport.Config{Baud: 115200}}, enginetest.NewPlain(115200))
 	background(t, b.Scanner.Run)
 	scannertest.Until(t, "it is asked who it is", func() bool { return b.Heard() > 0 })

@@ -17,8 +17,8 @@ import (
 // misses is how many signs of life in a row may fail to come.
 const misses = 3
 
-// hurry is how soon after noise a sign of life is asked for: an engine that was
-// reset speaks at another rate.
+// hurry is how soon a sign of life is asked for after noise, because an engine
+// that was reset speaks at another rate, and after one that did not come.
 const hurry = time.Second
 
 // ErrNotListening says that no engine is there to be triggered now.
@@ -222,7 +222,7 @@ func (p *pulse) due(now time.Time, st scanner.Stats) bool {
 		return false
 	}
 	wait := p.every
-	if st.Noise+st.Oversized > p.before.Noise+p.before.Oversized {
+	if p.missed > 0 || st.Noise+st.Oversized > p.before.Noise+p.before.Oversized {
 		wait = min(wait, hurry)
 	}
 	if now.Sub(p.asked) < wait {

@@ -147,8 +147,9 @@ func (m *M3Y) Hear(b []byte, _ time.Time) (out []Reply) {
 			out = append(out, Reply{gm65.AppendM3Y(nil, 1, answer), m.Rate})
 		}
 		switch string(command) {
-		case "S_CMD_020E":
+		case "S_CMD_020E": // and it goes on reading until told to stop
 			m.byCommand = false
+			out = append(out, replies(m.trigger(true), m.Rate)...)
 		case "S_CMD_020D":
 			m.byCommand = true
 		}
