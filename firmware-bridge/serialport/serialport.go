@@ -5,6 +5,26 @@
 // package cannot do: an exclusive lock (flock), telling a hang-up from an idle
 // line (poll), and a write that ends (the tarm port is in blocking mode, where a
 // write to a peer that does not read never returns and Close waits for it).
+//
+// What serial lines and that package do, and where it is met; a test of each is
+// in this package unless another is named:
+//
+//	Close waits for ever while a Read or Write is pending   reads in slices of 100 ms, writes on the second descriptor
+//	a Read left behind eats the bytes of the next opening   one mutex for reading; Close takes it
+//	a time-out is 0, io.EOF and looks like the end          Read gives 0, nil; it is no io.Reader
+//	waits count in 100 ms, 25.5 s at most                   poll waits, and Read's caller says how long
+//	an unplugged port reads as EOF, at once, for ever       poll tells a hang-up; eight hasty reads are one too
+//	plugged in while still open it becomes ttyUSB1          Keep closes before all else and reopens by the stable name
+//	two programs open one port and share its bytes          flock on the second descriptor: ErrBusy
+//	bytes from before the opening are read after it         flushed at the opening
+//	a write blocks for ever, and Close behind it            WriteTimeout, then ErrGone; unsent bytes are thrown away
+//	14400, 31250, 250000 baud and others do not open        Check says which do
+//	a BREAK reads as a NUL byte                             scanner/line skips it (its tests)
+//	bytes with parity or framing errors vanish unseen       frame has a checksum, a pass its signature (their tests)
+//	opening raises DTR, which restarts some boards          gate/controller waits for its hello (its tests)
+//	pieces: many reads a frame, many frames a read          scanner/line and frame put them together (their tests)
+//	one scanner's port hangs while the other one's works    each Port has its own locks
+//	no modem lines, no RS-485 direction                     wiring that needs none
 package serialport
 
 import (
@@ -87,9 +107,10 @@ type Port struct {
 	baud   atomic.Int64
 	looks  atomic.Uint64 // how often the kernel was asked for bytes: a busy loop shows here
 
-	reading sync.Mutex // held while line is read; guards hurried
+	reading sync.Mutex // held while line is read; guards hurried and over
 	line    *serial.Port
-	hurried int // reads in a row that ended early without data
+	hurried int   // reads in a row that ended early without data
+	over    error // wraps ErrGone once the line is gone, so that nobody asks the kernel again
 
 	writing sync.Mutex // held while side is written
 	side    int        // non-blocking descriptor of the same device: lock, poll, write; closed under both mutexes
@@ -178,20 +199,26 @@ func (p *Port) Read(b []byte, wait time.Duration) (int, error) {
 		if p.closed.Load() {
 			return 0, ErrClosed
 		}
+		if p.over != nil {
+			return 0, p.over
+		}
 		// In slices, so that Close never waits longer than one of them.
-		left := min(time.Until(end), tick)
-		ready, err := p.poll(unix.POLLIN, left)
-		if err != nil {
-			return 0, err
+		state, err := p.poll(unix.POLLIN, min(time.Until(end), tick))
+		n := 0
+		if err == nil && state&unix.POLLIN != 0 {
+			n, err = p.take(b)
 		}
-		if ready {
-			return p.take(b)
+		if err == nil && n == 0 && state&hungUp != 0 {
+			err = fmt.Errorf("poll serial port %s: %w: check its plug and cable", p.path, ErrGone)
 		}
-		if !time.Now().Before(end) {
-			return 0, nil
+		if p.over = err; err != nil || n > 0 || state != 0 || !time.Now().Before(end) {
+			return n, err
 		}
 	}
 }
+
+// hungUp is how poll tells that a line is gone. Bytes may be left to read.
+const hungUp = unix.POLLHUP | unix.POLLERR | unix.POLLNVAL
 
 // take reads bytes that poll announced.
 func (p *Port) take(b []byte) (int, error) {
@@ -217,27 +244,22 @@ func (p *Port) take(b []byte) (int, error) {
 	return 0, nil
 }
 
-// poll waits for events on the side descriptor. A hang-up without bytes left
-// to read is ErrGone.
-func (p *Port) poll(events int16, wait time.Duration) (bool, error) {
+// poll waits for events on the side descriptor and returns what there is.
+func (p *Port) poll(events int16, wait time.Duration) (int16, error) {
 	fds := []unix.PollFd{{Fd: int32(p.side), Events: events}}
 	ms := int(max(wait, 0) / time.Millisecond)
 	if wait > 0 && ms == 0 {
 		ms = 1
 	}
 	p.looks.Add(1)
-	n, err := unix.Poll(fds, ms)
+	_, err := unix.Poll(fds, ms)
 	switch {
 	case err == unix.EINTR:
-		return false, nil
+		return 0, nil
 	case err != nil:
-		return false, fmt.Errorf("poll serial port %s: %w: %w", p.path, ErrGone, err)
-	case n == 0:
-		return false, nil
-	case fds[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 && fds[0].Revents&events&unix.POLLIN == 0:
-		return false, fmt.Errorf("poll serial port %s: %w: check its plug and cable", p.path, ErrGone)
+		return 0, fmt.Errorf("poll serial port %s: %w: %w", p.path, ErrGone, err)
 	}
-	return true, nil
+	return fds[0].Revents, nil
 }
 
 // Write sends all of b, or gives up after WriteTimeout with an error that wraps
@@ -264,7 +286,11 @@ func (p *Port) Write(b []byte) (int, error) {
 		if time.Now().After(end) {
 			return sent, fmt.Errorf("write serial port %s: %w: it takes no bytes", p.path, ErrGone)
 		}
-		if _, err := p.poll(unix.POLLOUT, tick); err != nil {
+		state, err := p.poll(unix.POLLOUT, tick)
+		if err == nil && state&hungUp != 0 {
+			err = fmt.Errorf("write serial port %s: %w: check its plug and cable", p.path, ErrGone)
+		}
+		if err != nil {
 			return sent, err
 		}
 	}
