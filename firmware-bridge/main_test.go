@@ -3,38 +3,184 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"turnstile/firmware-bridge/commission"
+	"turnstile/firmware-bridge/frame"
+	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/gpio"
 )
 
+// try runs the tool in this process.
+func try(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = tool{in: strings.NewReader(""), out: &o, errs: &e, hostErr: gpio.ErrNoChip}.run(t.Context(), args)
+	return code, o.String(), e.String()
+}
+
 func TestExitCodes(t *testing.T) {
+	folder := t.TempDir()
+	key := filepath.Join(folder, "key.pem")
+	if code, out, errs := try(t, "key", "new", "--out", key); code != exitGood || !strings.Contains(out, "fingerprint") {
+		t.Fatal(code, out, errs)
+	}
 	cases := []struct {
-		args []string
+		args string
 		want int
 		errs bool // something is said on standard error
 	}{
-		{[]string{"help"}, exitGood, false},
-		{[]string{"version"}, exitGood, false},
-		{[]string{"find"}, exitGood, false},
-		{[]string{"listen", "--help"}, exitGood, true},
-		{nil, exitUsage, true},
-		{[]string{"open"}, exitUsage, true},
-		{[]string{"listen"}, exitUsage, true},
-		{[]string{"listen", "--port", "/dev/null", "--baud", "250000"}, exitUsage, true},
-		{[]string{"listen", "--prot", "/dev/null"}, exitUsage, true},
-		{[]string{"listen", "/dev/null"}, exitUsage, true},
-		{[]string{"pulse", "--port", "/dev/null", "--direction", "up"}, exitUsage, true},
-		{[]string{"pulse"}, exitUsage, true},
-		{[]string{"watch"}, exitUsage, true},
+		{"help", exitGood, false},
+		{"version", exitGood, false},
+		{"find", exitGood, false},
+		{"udev", exitGood, false},
+		{"listen --help", exitGood, true},
+		{"commission --help", exitGood, true},
+		{"key show --key " + key, exitGood, false},
+		{"", exitUsage, true},
+		{"open", exitUsage, true},
+		{"version now", exitUsage, true},
+		{"listen", exitUsage, true},
+		{"listen --port /dev/null --baud 250000", exitUsage, true},
+		{"listen --prot /dev/null", exitUsage, true},
+		{"listen /dev/null", exitUsage, true},
+		{"listen --port /dev/null --driver telepathy", exitUsage, true},
+		{"pulse --port /dev/null --direction up", exitUsage, true},
+		{"pulse", exitUsage, true},
+		{"pulse --driver gpio", exitUsage, true},
+		{"pulse --driver gpio --relay-in A --passed-in A", exitUsage, true},
+		{"pulse --driver gpio --relay-in A --passed-in B", exitBad, true}, // no GPIO here
+		{"watch", exitUsage, true},
+		{"watch --driver piston --port /dev/null", exitUsage, true},
+		{"play", exitUsage, true},
+		{"play x", exitUsage, true},
+		{"play x y --port /dev/null", exitUsage, true},
+		{"play " + folder + "/none --port /dev/null", exitBad, true},
+		{"camera", exitUsage, true},
+		{"camera --device /dev/video0", exitUsage, true},
+		{"sheet", exitUsage, true},
+		{"key", exitUsage, true},
+		{"key new", exitUsage, true},
+		{"key new --out " + key, exitBad, true}, // it is there
+		{"key show --key " + folder + "/none", exitBad, true},
+		{"verify", exitUsage, true},
+		{"verify " + key, exitBad, true},
+		{"verify " + folder + "/none", exitBad, true},
+		{"page x", exitUsage, true},
+		{"page " + key + " --out " + folder + "/page.html", exitBad, true},
+		{"commission", exitUsage, true},
+		{"commission --lane a", exitUsage, true},
+		{"commission --lane a --key " + key, exitUsage, true},
+		{"commission --lane a --key " + folder + "/none --gate-port /dev/null", exitBad, true},
+		{"commission --lane a --key " + key + " --gate-port /dev/null --report " + folder + "/no/where", exitUsage, true},
+		{"commission --lane a --key " + key + " --scanner /dev/a --scanner /dev/b", exitUsage, true},
+		{"commission --lane a --key " + key + " --scanner a=/dev/a --scanner b=/dev/b --scanner c=/dev/c", exitUsage, true},
+		{"commission --lane a --key " + key + " --scanner /dev/a --baud 1", exitUsage, true},
+		{"commission --lane a --key " + key + " --scanner /dev/a --driver telepathy", exitUsage, true},
+		{"commission --lane a --key " + key + " --scanner /dev/input/event0", exitBad, true}, // a keyboard
+		{"commission --lane a --key " + key + " --gate-port /dev/a --gate-driver piston", exitUsage, true},
 	}
 	for _, c := range cases {
-		var out, errs bytes.Buffer
-		if got := (tool{out: &out, errs: &errs, hostErr: gpio.ErrNoChip}).run(context.Background(), c.args); got != c.want {
-			t.Errorf("%q: exit code %d, want %d: %s", c.args, got, c.want, errs.String())
+		code, out, errs := try(t, strings.Fields(c.args)...)
+		if code != c.want {
+			t.Errorf("%q: exit code %d, want %d: %s", c.args, code, c.want, errs)
 		}
-		if c.errs != (errs.Len() > 0) || c.want == exitGood && !c.errs && out.Len() == 0 {
-			t.Errorf("%q said %q and %q", c.args, out.String(), errs.String())
+		if c.errs != (errs != "") || c.want == exitGood && !c.errs && out == "" {
+			t.Errorf("%q said %q and %q", c.args, out, errs)
 		}
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+		t.Errorf("a wrong command line left files: %v, %v", left, err)
+	}
+}
+
+// Every command is in the usage, and the other way round.
+func TestUsageNamesEveryCommand(t *testing.T) {
+	named := 0
+	for _, line := range strings.Split(usage, "\n") {
+		if !strings.HasPrefix(line, "  ") {
+			continue
+		}
+		named++
+		if word := strings.Fields(line)[0]; (tool{}).commands()[word] == nil {
+			t.Errorf("usage names %q, which is no command", word)
+		}
+	}
+	if named != len((tool{}).commands()) {
+		t.Errorf("%d lines of usage, %d commands", named, len((tool{}).commands()))
+	}
+}
+
+func TestPictureSaysWhatIs(t *testing.T) {
+	s := gate.State{Connected: true, Device: "a gate\x1b[2J", LastGrant: 7, Busy: 7, Relay: true, Contact: true, Fire: true, Tamper: true, Garbled: 3}
+	events := []gate.Event{{Kind: gate.Passed, Direction: gate.In, Grant: 7, At: time.Unix(0, 0), Detail: "\x1b]0;"}}
+	got := picture(s, events, "/dev/x")
+	for _, want := range []string{"relay      [X] on", "lock       [X] open", "grant 7 is under way", "[X] ALARM", "[X] CASE OPEN", "garbled 3", "passed in, grant 7"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "\x1b") {
+		t.Error("a device moves the terminal")
+	}
+	if got := picture(gate.State{Err: gate.ErrLost}, nil, "/dev/x"); !strings.Contains(got, "[ ] "+gate.ErrLost.Error()) {
+		t.Error(got)
+	}
+}
+
+func TestTrafficCounts(t *testing.T) {
+	passed := newTraffic()
+	now := time.Now()
+	send := func(m frame.Message) { passed.Sent(now, frame.Encode(nil, 1, m)) }
+	hear := func(m frame.Message) { passed.Received(now, frame.Encode(nil, 1, m)) }
+	send(frame.Hello{Session: 1})
+	send(frame.Hello{Session: 1}) // the first was not answered
+	hear(frame.Welcome{Session: 1, Capabilities: frame.CanIn | frame.HasFire, Model: "m"})
+	send(frame.Beat{})
+	hear(frame.State{})
+	send(frame.Seen{Event: 1}) // has no answer
+	send(frame.Seen{Event: 2})
+	passed.Received(now, []byte{0, 1, 2, 3, 0})
+	if got, want := passed.frames(), (commission.Frames{Sent: 5, Received: 2, Garbled: 1, Unanswered: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got, want := passed.has(), (commission.Can{In: true, Fire: true}); got != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPersonAnswers(t *testing.T) {
+	for typed, want := range map[string]struct {
+		answer commission.Answer
+		err    error
+	}{"\n": {commission.Ready, nil}, "S\n": {commission.Skip, nil}, "q\n": {commission.Skip, commission.ErrStop}, "": {commission.Skip, commission.ErrStop}} {
+		var out bytes.Buffer
+		p := &person{out: &out, lines: tool{in: strings.NewReader(typed)}.lines(t.Context())}
+		if got, err := p.Ask(t.Context(), "Walk."); got != want.answer || err != want.err || !strings.Contains(out.String(), ">> Walk.") {
+			t.Errorf("%q: %v, %v: %s", typed, got, err, out.String())
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := (&person{out: &bytes.Buffer{}, lines: make(chan string)}).Ask(ctx, "Walk."); err != context.Canceled {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCodesOnTheTerminalOnce(t *testing.T) {
+	var out bytes.Buffer
+	p := &person{out: &out, onTerm: true}
+	code, err := commission.TestText(141)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Show(code)
+	first := out.Len()
+	if p.Show(code); out.Len() != first || !strings.Contains(out.String(), "141 characters") {
+		t.Errorf("drawn twice, or not at all: %d and %d bytes", first, out.Len())
 	}
 }

@@ -78,7 +78,7 @@ func (r *run) repeat(ctx context.Context) (Result, error) {
 	case !errors.Is(err, gate.ErrRepeated):
 		return fail("refused for another reason: "+err.Error(), refusedNext(err), values...), nil
 	}
-	return pass(append(values, text("answer", err.Error()))...), nil
+	return pass(append(values, text("refused by", "this computer's driver, which keeps a used number from the gate"))...), nil
 }
 
 // fire has the alarm triggered, tries a grant and has it reset.

@@ -30,6 +30,9 @@ func CodeTime(rate int) time.Duration {
 	return wireBytes * 10 * time.Second / time.Duration(rate)
 }
 
+// whole is d in milliseconds.
+func whole(d time.Duration) int64 { return d.Round(time.Millisecond).Milliseconds() }
+
 // listening is a scanner that runs.
 type listening struct {
 	scanner.Scanner
@@ -116,7 +119,7 @@ func (r *run) scannerRate(ctx context.Context, i int) (Result, error) {
 		r.report.Devices[i].Rate = rate
 		result := pass(append(values, codeTimes(len(s.Rates) == 1)...)...)
 		if rate < fast && len(s.Rates) > 1 {
-			result.Next = fmt.Sprintf("%s: a code then takes %d ms in place of %d", raise, CodeTime(fast).Milliseconds(), CodeTime(rate).Milliseconds())
+			result.Next = fmt.Sprintf("%s: a code then takes %d ms in place of %d", raise, whole(CodeTime(fast)), whole(CodeTime(rate)))
 		}
 		return result, nil
 	}

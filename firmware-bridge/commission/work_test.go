@@ -144,7 +144,7 @@ func TestAGoodLanePasses(t *testing.T) {
 		if d := r.Devices; d[0].Rate != 9600 || d[1].Named != "gatetest fake" {
 			t.Errorf("%+v", d)
 		}
-		if next := of(t, r, ScannerRate).Next; !strings.Contains(next, "12 ms in place of 148") {
+		if next := of(t, r, ScannerRate).Next; !strings.Contains(next, "12 ms in place of 149") {
 			t.Errorf("no proposal to raise the rate: %q", next)
 		}
 		if v := of(t, r, ScannerCodes).Values[0]; *v.Number != scanner.MaxText || v.Unit != "characters" {
@@ -348,8 +348,8 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestCodeTime(t *testing.T) {
-	got := fmt.Sprint(CodeTime(9600).Milliseconds(), CodeTime(115200).Milliseconds())
-	if got != "148 12" {
+	got := fmt.Sprint(whole(CodeTime(9600)), whole(CodeTime(115200)))
+	if got != "149 12" {
 		t.Error(got)
 	}
 }

@@ -86,6 +86,15 @@ func (h Host) Plug(class, device string) Plug {
 	return p
 }
 
+// Serial reports whether device is a terminal to the kernel, without opening it.
+func (h Host) Serial(device string) bool {
+	if strings.HasPrefix(device, "/dev/pts/") {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(h.root(), "sys/class/tty", filepath.Base(device)))
+	return err == nil
+}
+
 func (h Host) root() string {
 	if h.Root == "" {
 		return "/"

@@ -85,6 +85,15 @@ func TestPlug(t *testing.T) {
 	}
 }
 
+func TestSerial(t *testing.T) {
+	h := computer(t)
+	for device, want := range map[string]bool{"/dev/ttyUSB0": true, "/dev/pts/4": true, "/dev/null": false, "/dev/ttyUSB7": false} {
+		if h.Serial(device) != want {
+			t.Errorf("%s: %v", device, !want)
+		}
+	}
+}
+
 func TestHolders(t *testing.T) {
 	h := computer(t)
 	got := h.Holders(filepath.Join(h.Root, "dev/ttyUSB0"))

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"turnstile/firmware-bridge/capture"
+	"turnstile/firmware-bridge/scanner"
+	"turnstile/firmware-bridge/scanner/engine"
+	"turnstile/firmware-bridge/serialport"
+)
+
+// listen prints each scan, and each change of the counts.
+func (t tool) listen(ctx context.Context, args []string) error {
+	var port serialport.Config
+	count, driver, file := 0, engine.Line, ""
+	_, err := t.parse("listen", args, func(set *flag.FlagSet) {
+		portFlags(set, &port, 115200)
+		set.StringVar(&driver, "driver", driver, "one of "+strings.Join(scannerDrivers(), ", "))
+		set.IntVar(&count, "count", 0, "end after this many scans; 0 for never")
+		set.StringVar(&file, "capture", "", "new file for all bytes of the line (OSDPCAP form); it will hold the codes of people: delete it within 7 days")
+	})
+	if err != nil {
+		return err
+	}
+	return t.withCapture(ctx, file, func(ctx context.Context, tap serialport.Tap) error {
+		port.Tap = tap
+		s, err := newScanner(driver, port)
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		t.hear(s, count)
+		stop()
+		for range s.Scans() { // closed by Run
+		}
+		return <-done
+	})
+}
+
+// withCapture calls use with a tap that records to a new file; with none if file is "".
+func (t tool) withCapture(ctx context.Context, file string, use func(context.Context, serialport.Tap) error) error {
+	if file == "" {
+		return use(ctx, nil)
+	}
+	w, f, err := capture.Create(file, "turnstile firmware-bridge "+build())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.errs, "recording to %s: it will hold the codes of people. Only you can read it; delete it by %s.\n",
+		file, time.Now().Add(capture.Keep).Format("2006-01-02"))
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- w.Run(writing) }()
+	err = use(ctx, w)
+	stop()
+	err = errors.Join(err, <-done, f.Close())
+	if n := w.Lost(); n > 0 {
+		fmt.Fprintf(t.errs, "%d bytes passed and are not in %s\n", n, file)
+	}
+	return err
+}
+
+// hear prints scans until there were count, or Run has ended.
+func (t tool) hear(s scanner.Scanner, count int) {
+	tick := time.NewTicker(time.Second / 2)
+	defer tick.Stop()
+	said := ""
+	for heard := 0; ; {
+		select {
+		case scan, open := <-s.Scans():
+			if !open {
+				return
+			}
+			heard++
+			t.printScan(scan)
+			if heard == count {
+				return
+			}
+		case <-tick.C:
+		}
+		if line := counts(s); line != said {
+			fmt.Fprintf(t.errs, "          %s\n", line)
+			said = line
+		}
+	}
+}
+
+func (t tool) printScan(s scanner.Scan) {
+	at := s.At.Format("15:04:05.000")
+	if s.Bits > 0 {
+		fmt.Fprintf(t.out, "%s  card of %d bits  %s\n", at, s.Bits, s.Text)
+		return
+	}
+	fmt.Fprintf(t.out, "%s  %-3s %4d bytes  %q\n", at, s.Symbology, len(s.Text), s.Text)
+}
+
+// counts is a scanner's state in one line.
+func counts(s scanner.Scanner) string {
+	st := s.Stats()
+	if st.Err != nil {
+		return st.Err.Error()
+	}
+	line := fmt.Sprintf("scans %d, oversized %d, noise %d, empty %d, no read %d, reopened %d", st.Scans, st.Oversized, st.Noise, st.Empty, st.NoRead, st.Reopened)
+	if e, ok := s.(*engine.Scanner); ok && e.Identity().Family != "" {
+		id := e.Identity()
+		line = engineName(id) + fmt.Sprintf(", %d baud; ", id.Baud) + line
+		for _, w := range id.Warnings {
+			line += "\n          note: " + w
+		}
+	}
+	return line
+}

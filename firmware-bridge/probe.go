@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/controller"
+	"turnstile/firmware-bridge/osdp"
+	"turnstile/firmware-bridge/scanner/engine"
+	"turnstile/firmware-bridge/scanner/engine/dialect"
+	"turnstile/firmware-bridge/serialport"
+)
+
+// How long each kind of device has to answer.
+const (
+	controllerTime = 1500 * time.Millisecond // it says HELLO again every 250 ms
+	osdpTime       = 220 * time.Millisecond  // a reader answers within 200 ms
+	engineTime     = 25 * time.Second        // all families at all rates
+)
+
+// osdpRates are those of the standard, the usual one first.
+var osdpRates = []int{9600, 115200, 19200, 38400, 57600, 230400}
+
+// probe asks who is at a port, the quick kinds first, and stops at the first
+// that answers. It returns lines for people.
+func probe(ctx context.Context, path string) []string {
+	var busy []string
+	for _, ask := range []func(context.Context, string) (string, error){probeController, probeOSDP, probeEngine} {
+		who, err := ask(ctx, path)
+		switch {
+		case ctx.Err() != nil:
+			return append(busy, "probing was interrupted")
+		case err != nil: // the port cannot be used at all: the others would say the same
+			return append(busy, err.Error())
+		case who != "":
+			return append(busy, strings.Split(who, "\n")...)
+		}
+	}
+	return append(busy, "nothing answers: a scanner in plain line mode says nothing (try listen); else check power and cable, and that the port is not a modem or console")
+}
+
+// probeController says HELLO to a lane controller.
+func probeController(ctx context.Context, path string) (string, error) {
+	g, err := controller.New(serialport.Config{Path: path, Baud: 115200})
+	if err != nil {
+		return "", err
+	}
+	who := ""
+	limit, stop := context.WithTimeout(ctx, controllerTime)
+	defer stop()
+	err = withGate(limit, g, func(ctx context.Context, g gate.Gate) error {
+		for {
+			select {
+			case e, open := <-g.Events():
+				if open && e.Kind == gate.Found {
+					who = "lane controller: " + e.Detail
+				}
+				if !open || who != "" {
+					return nil
+				}
+			case <-ctx.Done():
+				return portTrouble(g.State().Err)
+			}
+		}
+	})
+	return who, err
+}
+
+// portTrouble returns err if it is of the port and not of who is behind it.
+func portTrouble(err error) error {
+	if errors.Is(err, serialport.ErrBusy) || errors.Is(err, serialport.ErrAccess) || errors.Is(err, serialport.ErrTTY) {
+		return err
+	}
+	return nil
+}
+
+// probeOSDP asks the readers with the addresses 0 and 1 at the standard's rates.
+func probeOSDP(ctx context.Context, path string) (string, error) {
+	for _, rate := range osdpRates {
+		p, err := serialport.Open(serialport.Config{Path: path, Baud: rate})
+		if err != nil {
+			return "", err
+		}
+		who := ""
+		for address := uint8(0); address < 2 && who == "" && ctx.Err() == nil; address++ {
+			who = askOSDP(p, address)
+		}
+		if err := p.Close(); err != nil {
+			return "", err
+		}
+		if who != "" {
+			return fmt.Sprintf("%s, %d baud", who, rate), nil
+		}
+	}
+	return "", nil
+}
+
+// askOSDP asks one reader for its name; "" if it does not answer.
+func askOSDP(p *serialport.Port, address uint8) string {
+	wire, err := osdp.Append(nil, osdp.Packet{Address: address, Code: osdp.CmdID, Data: []byte{0}})
+	if err != nil {
+		return ""
+	}
+	if _, err := p.Write(wire); err != nil {
+		return ""
+	}
+	var d osdp.Decoder
+	d.Only(address, true)
+	who := ""
+	buf := make([]byte, 256)
+	for end := time.Now().Add(osdpTime); who == "" && time.Now().Before(end); {
+		n, err := p.Read(buf, time.Until(end))
+		if err != nil {
+			return ""
+		}
+		d.Feed(buf[:n], func(reply osdp.Packet, err error) {
+			if err == nil {
+				who = osdpName(reply)
+			}
+		})
+	}
+	return who
+}
+
+// osdpName says who replied.
+func osdpName(reply osdp.Packet) string {
+	name := fmt.Sprintf("OSDP reader, address %d", reply.Address)
+	m, err := osdp.ReadReply(reply.Code, reply.Data)
+	if id, ok := m.(osdp.Identity); ok && err == nil {
+		return fmt.Sprintf("%s: vendor %X, model %d version %d, serial number %d, firmware %d.%d.%d", name,
+			id.Vendor, id.Model, id.Version, id.Serial, id.Firmware[0], id.Firmware[1], id.Firmware[2])
+	}
+	return name + ": answers " + osdp.ReplyName(reply.Code) + " to the question who it is (it may want the secure channel first)"
+}
+
+// probeEngine asks the families of scan engines.
+func probeEngine(ctx context.Context, path string) (string, error) {
+	id, err := identify(ctx, serialport.Config{Path: path, Baud: 9600})
+	if err != nil {
+		return "", portTrouble(err)
+	}
+	return strings.Join(append([]string{"scan engine: " + engineName(id) + fmt.Sprintf(", %d baud", id.Baud)}, id.Warnings...), "\n"), nil
+}
+
+// identify asks a scan engine who it is. It leaves its mode and rate as they are,
+// and switches its set-up codes off until it loses power. The error wraps
+// dialect.ErrSilent if none answers.
+func identify(ctx context.Context, port serialport.Config) (dialect.Identity, error) {
+	s, err := engine.New(engine.Config{Port: port, Family: engine.Auto, Mode: "keep"})
+	if err != nil {
+		return dialect.Identity{}, err
+	}
+	ctx, stop := context.WithTimeout(ctx, engineTime)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	id, err := metBy(ctx, s)
+	stop()
+	for range s.Scans() { // closed by Run; what somebody shows meanwhile is thrown away
+	}
+	return id, errors.Join(err, <-done)
+}
+
+// metBy waits until s knows who is there.
+func metBy(ctx context.Context, s *engine.Scanner) (dialect.Identity, error) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		st, id := s.Stats(), s.Identity()
+		switch {
+		case st.Connected && id.Family == engine.Line:
+			return id, dialect.ErrSilent
+		case st.Connected:
+			return id, nil
+		case portTrouble(st.Err) != nil:
+			return id, st.Err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return id, dialect.ErrSilent
+		}
+	}
+}
+
+// engineName is what is known of an engine in one line.
+func engineName(id dialect.Identity) string {
+	return printable(strings.Join(strings.Fields(strings.Join([]string{id.Family, id.Model, id.Firmware}, " ")), " "))
+}
