@@ -33,14 +33,14 @@ func TestMain(m *testing.M) {
 type bench struct {
 	*Scanner
 	*enginetest.Device
-	t *testing.T
+	t testing.TB
 }
 
 // Scanner's and Device's methods of the same name.
 func (b *bench) Run(ctx context.Context) error { return b.Scanner.Run(ctx) }
 
 // newBench plays a plugged device and makes a driver that is not running.
-func newBench(t *testing.T, c Config, engine enginetest.Personality) *bench {
+func newBench(t testing.TB, c Config, engine enginetest.Personality) *bench {
 	t.Helper()
 	device := enginetest.NewDevice(filepath.Join(t.TempDir(), "scanner"), engine)
 	c.Port.Path = device.Link()
@@ -94,7 +94,7 @@ func (b *bench) warned(words string) bool {
 }
 
 // background runs f until the test ends.
-func background(t *testing.T, f func(context.Context) error) {
+func background(t testing.TB, f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
@@ -279,6 +279,25 @@ func TestCheck(t *testing.T) {
 	}
 	if len(Families()) != len(families)+1 {
 		t.Errorf("families %v", Families())
+	}
+}
+
+// BenchmarkPort is from the first byte of a pass on a virtual line to its scan
+// on the channel, with the kernel between.
+func BenchmarkPort(b *testing.B) {
+	for _, k := range kinds {
+		if k.family != "gm65" && k.family != "ssi" {
+			continue
+		}
+		b.Run(k.family, func(b *testing.B) {
+			lane := newBench(b, Config{Family: k.family}, k.engine()).start()
+			pass := strings.Repeat("ABCDEFG2", 17) + "ABCDE"
+			b.ReportAllocs()
+			for b.Loop() {
+				lane.scan(pass)
+				lane.read(pass)
+			}
+		})
 	}
 }
 

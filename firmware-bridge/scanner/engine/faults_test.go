@@ -424,6 +424,26 @@ func TestDE2120(t *testing.T) {
 	scannertest.Until(t, "the code", func() bool { return b.Stats().Scans == before+1 })
 }
 
+// What a DE2120 keeps in flash is set for an installer, and not for a lane.
+func TestDE2120Permanent(t *testing.T) {
+	t.Parallel()
+	config := Config{Family: "de2120", Raise: 115200, Mode: "trigger"}
+	b := newBench(t, config, enginetest.NewDE2120("5")).start()
+	if id := b.Identity(); id.Baud != 9600 || !b.warned("keeps settings in flash") {
+		t.Errorf("found %+v", id)
+	}
+	config.Permanent = true
+	b = newBench(t, config, enginetest.NewDE2120("5")).start()
+	if id := b.Identity(); id.Baud != 115200 {
+		t.Errorf("found %+v", id)
+	}
+	b.scan("BY COMMAND")
+	if err := b.Trigger(true); err != nil {
+		t.Fatal(err)
+	}
+	b.read("BY COMMAND")
+}
+
 func TestOldNewland(t *testing.T) {
 	t.Parallel()
 	engine := enginetest.NewNewland("3")

@@ -126,6 +126,69 @@ func TestResetForgets(t *testing.T) {
 	}
 }
 
+// What a protocol delivers whole is judged like a line, and a line under way
+// goes on behind it.
+func TestWhole(t *testing.T) {
+	kib := strings.Repeat("A", scanner.MaxText)
+	for _, c := range []struct {
+		text, want string
+		stats      scanner.Stats
+	}{
+		{"CODE", "CODE", scanner.Stats{Scans: 1}},
+		{"]Q1CODE\r\n", "CODE", scanner.Stats{Scans: 1}},
+		{"\x02CODE\x03", "CODE", scanner.Stats{Scans: 1}},
+		{"", "", scanner.Stats{Empty: 1}},
+		{"]Q1", "", scanner.Stats{Empty: 1}},
+		{"%%NoRead", "", scanner.Stats{NoRead: 1}},
+		{"TWO\rLINES", "", scanner.Stats{Noise: 1}},
+		{"CO\x00DE", "", scanner.Stats{Noise: 1}},
+		{"CO\xffDE", "", scanner.Stats{Noise: 1}},
+		{kib, kib, scanner.Stats{Scans: 1}},
+		{kib + "A", "", scanner.Stats{Oversized: 1}},
+		{kib + kib, "", scanner.Stats{Oversized: 1}},
+	} {
+		var a Assembler
+		a.Feed([]byte("UNDER "), t0, nil)
+		out := a.Whole([]byte(c.text), t0, nil)
+		got := ""
+		if len(out) == 1 {
+			got = string(out[0].Text)
+		}
+		if got != c.want || a.Stats() != c.stats {
+			t.Errorf("%.20q: %.20q %+v, want %.20q %+v", c.text, got, a.Stats(), c.want, c.stats)
+		}
+		if out = a.Feed([]byte("WAY\r"), t0, out[:0]); len(out) != 1 || string(out[0].Text) != "UNDER WAY" {
+			t.Errorf("%.20q: the line under way became %+v", c.text, out)
+		}
+	}
+}
+
+func TestBetweenAndEnd(t *testing.T) {
+	var a Assembler
+	if !a.Between() || a.Ends() || a.End(nil) != nil {
+		t.Error("a fresh assembler is between lines and knows of no line ends")
+	}
+	a.Feed([]byte("CODE"), t0, nil)
+	if a.Between() {
+		t.Error("between lines inside of one")
+	}
+	if out := a.End(nil); len(out) != 1 || string(out[0].Text) != "CODE" || !a.Between() || a.Ends() {
+		t.Errorf("ended with %+v", out)
+	}
+	a.Feed([]byte("CODE\r"), t0, nil)
+	if !a.Between() || !a.Ends() {
+		t.Error("a line end was not seen")
+	}
+	a.Feed([]byte{stx}, t0, nil)
+	if a.Between() {
+		t.Error("STX begins a frame")
+	}
+	a.Broken()
+	if n := a.Stats().Noise; n != 1 {
+		t.Errorf("%d broken frames", n)
+	}
+}
+
 func FuzzAssembler(f *testing.F) {
 	for _, s := range []string{"CODE\r\n", "]Q1\\000026CODE\r", "\x02A\x03\x02", "\x00\xff\x80", "%%NoRead\r", strings.Repeat("A", 1100) + "\rB\r"} {
 		f.Add([]byte(s), 3)

@@ -436,6 +436,9 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: NewBus takes it", name)
 		}
 	}
+	if _, err := ReadKey(keyFile(t, strings.Repeat("0", 32), 0o600)); !errors.Is(err, osdp.ErrWeakKey) {
+		t.Errorf("a weak key: %v", err)
+	}
 	owner := good
 	owner.Readers = []ReaderConfig{{KeyFile: keyFile(t, keyText(1)+"\r\n", 0o400), CUID: "0011223344556677", Master: true}}
 	if err := owner.Check(); err != nil {
