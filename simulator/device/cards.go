@@ -26,7 +26,8 @@ type cards struct {
 	readSent time.Time // when the oldest was sent; zero if it was not
 	count    uint32    // of reads
 	faults   [readers]uint16
-	told     [readers]time.Time // when faults were last reported without a card
+	told     [readers]uint16    // of faults
+	toldAt   [readers]time.Time // when they were last told without a card
 }
 
 // read is one in the queue.
@@ -69,17 +70,24 @@ func (r *rules) card(reader int, c frame.Card, at time.Time) {
 		r.dropRead()
 	}
 	r.count++
+	r.told[reader] = r.faults[reader]
 	r.reads = append(r.reads, read{frame.CardIn{Number: r.count, Reader: uint8(reader), Faults: r.faults[reader], Card: c}, at})
 }
 
-// disturb counts a fault of a reader and reports it if nothing else waits.
-func (r *rules) disturb(reader int, now time.Time) {
+// disturb counts a fault of a reader.
+func (r *rules) disturb(reader int) {
 	r.faults[reader] = min(r.faults[reader], 0xFFFE) + 1
-	if told := r.told[reader]; len(r.reads) > 0 || !told.IsZero() && now.Sub(told) < noiseEvery {
-		return
+}
+
+// reportFaults tells of faults that no card has told of, without pushing a card out.
+func (r *rules) reportFaults(now time.Time) {
+	for i := range r.faults {
+		if r.faults[i] == r.told[i] || len(r.reads) > 0 || now.Sub(r.toldAt[i]) < noiseEvery {
+			continue
+		}
+		r.toldAt[i] = now
+		r.card(i, frame.Card{}, now)
 	}
-	r.told[reader] = now
-	r.card(reader, frame.Card{}, now)
 }
 
 func (r *rules) dropRead() {

@@ -303,7 +303,7 @@ func (v *Controller) Card(reader int, card frame.Card) {
 
 // Disturb has a reader hear a pulse that is none.
 func (v *Controller) Disturb(reader int) {
-	v.order(func(now time.Time) { v.rules.disturb(reader, now) })
+	v.order(func(time.Time) { v.rules.disturb(reader) })
 }
 
 // Jam stops the lock where it stands, and frees it.

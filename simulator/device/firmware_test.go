@@ -168,6 +168,9 @@ func (w *twins) read(lines []string) (all []frame.Message, cards []string) {
 func (w *twins) act(random *rand.Rand) {
 	pick := func(some ...int) int { return some[random.IntN(len(some))] }
 	w.pass(pick(0, 0, 1, 5, 20, 49, 50, 100, 150, 199, 200, 500, 700, 999, 1000, 2000, 2001))
+	if random.IntN(50) == 0 {
+		w.pass(1<<31 + 12345) // 25 days: half of the firmware's clock
+	}
 	now := w.at()
 	if !w.rules.attended && random.IntN(2) == 0 {
 		w.hear(frame.Hello{Session: random.Uint32() | 1})
@@ -224,7 +227,7 @@ func (w *twins) actOnCards(random *rand.Rand) {
 		w.turn(nil, 0)
 	case 2:
 		w.core.Do(w.t, "card %d 0 - %d", reader, w.rules.faults[reader]+1)
-		w.rules.disturb(reader, w.at().Add(-30*time.Millisecond))
+		w.rules.disturb(reader)
 		w.turn(nil, 0)
 	case 3:
 		w.hear(frame.CardSeen{Read: w.rules.count - uint32(len(w.rules.reads)) + 1})

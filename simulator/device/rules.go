@@ -326,6 +326,9 @@ func (r *rules) tick(now time.Time) {
 		r.pattern, r.patternEnd = patternIdle, time.Time{}
 	}
 	r.forgetReads(now)
+	if r.attended {
+		r.reportFaults(now)
+	}
 	r.checkLock(now)
 	r.speak(now)
 }

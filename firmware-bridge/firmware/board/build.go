@@ -16,6 +16,7 @@ import (
 const (
 	Product   = "controller.elf" // what is flashed
 	Hang      = "hang.elf"       // its main loop hangs when the relay goes on
+	Fault     = "fault.elf"      // it comes upon what is no instruction when the relay goes on
 	DeafTimer = "deaf-timer.elf" // nothing is done about the timer that ends a pulse
 	native    = "core-native"    // the core for this machine, under sanitizers
 )
@@ -23,7 +24,7 @@ const (
 var errMissing = errors.New("a program is missing")
 
 // Build builds what has changed, once a process, and returns the folder of what
-// Product, Hang and DeafTimer name. Processes that build at the same time wait
+// Product, Hang, Fault and DeafTimer name. Processes that build at the same time wait
 // for each other.
 func Build(t testing.TB) string {
 	t.Helper()

@@ -217,15 +217,28 @@ void rules_inputs(struct rules *r, uint8_t inputs, uint32_t now)
 
 void rules_card(struct rules *r, uint8_t reader, const struct wiegand_read *read, uint32_t at)
 {
-	if (read->card.count == 0) {
-		if (r->cards.count > 0 || (r->noise_told[reader] && at - r->noise_at[reader] < RULES_NOISE_EVERY))
-			return; /* the count comes with the next card; it must not push one out */
-		r->noise_told[reader] = true;
-		r->noise_at[reader] = at;
-	}
+	r->faults[reader] = read->faults;
+	if (read->card.count == 0)
+		return;
+	r->faults_told[reader] = read->faults;
 	card_queue_add(&r->cards, (struct card_read){
 		.card = read->card, .reader = reader, .faults = read->faults, .at = at,
 	});
+}
+
+/* Reports faults of readers that no card has told of, without pushing a card out. */
+static void report_faults(struct rules *r, uint32_t now)
+{
+	for (uint8_t i = 0; i < RULES_READERS; i++) {
+		if (now - r->faults_at[i] >= RULES_NOISE_EVERY)
+			r->faults_rest[i] = false;
+		if (r->faults[i] == r->faults_told[i] || r->cards.count > 0 || r->faults_rest[i])
+			continue;
+		r->faults_told[i] = r->faults[i];
+		r->faults_rest[i] = true;
+		r->faults_at[i] = now;
+		card_queue_add(&r->cards, (struct card_read){.reader = i, .faults = r->faults[i], .at = now});
+	}
 }
 
 /* Reports a lock that does not follow. */
@@ -255,6 +268,8 @@ void rules_tick(struct rules *r, uint32_t now)
 	if (r->tail && now - r->passed_at >= RULES_TAILGATE)
 		r->tail = false; /* or it would come back when the clock wraps */
 	card_queue_forget(&r->cards, now);
+	if (r->attended)
+		report_faults(r, now);
 	lamp_tick(&r->lamp, now);
 	check_lock(r, now);
 	say_due(r, now);

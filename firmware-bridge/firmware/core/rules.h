@@ -61,8 +61,9 @@ struct rules {
 	struct lamp lamp;
 	struct event_queue events;
 	struct card_queue cards;
-	bool noise_told[RULES_READERS]; /* of which readers faults were reported without a card, */
-	uint32_t noise_at[RULES_READERS]; /* and when the last time */
+	uint16_t faults[RULES_READERS], faults_told[RULES_READERS];
+	bool faults_rest[RULES_READERS]; /* they were told without a card a moment ago, */
+	uint32_t faults_at[RULES_READERS]; /* then */
 	uint16_t flags; /* as last sent */
 	uint16_t garbled; /* frames dropped; stays at 65535 */
 };

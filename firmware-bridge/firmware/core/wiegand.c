@@ -31,8 +31,10 @@ static void rise(struct wiegand_in *w, uint8_t wire, uint32_t us)
 {
 	uint32_t width = us - w->fell;
 
-	if (w->stuck || width > WIEGAND_MAX_PULSE) {
+	if (w->stuck) {
 		w->stuck = false;
+		w->spoilt = true; /* counted when it was noticed */
+	} else if (width > WIEGAND_MAX_PULSE) {
 		spoil(w);
 	} else if (width < WIEGAND_MIN_PULSE) {
 		fault(w); /* a spike, no bit */
@@ -70,17 +72,24 @@ static void clear(struct wiegand_in *w)
 
 bool wiegand_idle(struct wiegand_in *w, uint32_t us, struct wiegand_read *read)
 {
-	if (w->low && us - w->fell > WIEGAND_MAX_PULSE)
-		w->stuck = true; /* told now, for the clock may wrap before it rises */
+	bool news;
+
+	if (w->low && !w->stuck && us - w->fell > WIEGAND_MAX_PULSE) {
+		w->stuck = true; /* noticed now: it may never rise, or after the clock has wrapped */
+		spoil(w);
+	}
 	if (!w->begun || us - w->last < WIEGAND_SILENCE)
 		return false;
-	if (w->card.count > 0 && w->card.count < CARD_MIN_BITS)
+	if (w->card.count > 0 && w->card.count < CARD_MIN_BITS && !w->spoilt)
 		spoil(w);
-	*read = (struct wiegand_read){.faults = w->faults};
-	if (!w->spoilt && !w->low)
-		read->card = w->card;
+	if (w->spoilt)
+		w->card = (struct card){0};
+	news = w->card.count > 0 || w->faults != w->told;
+	if (news)
+		*read = (struct wiegand_read){.card = w->card, .faults = w->faults};
+	w->told = w->faults;
 	clear(w);
-	return true;
+	return news;
 }
 
 void wiegand_begin(struct wiegand_out *w, const struct card *card)

@@ -37,7 +37,7 @@ struct wiegand_in {
 	bool begun; /* an edge came since the last card */
 	bool spoilt; /* the row under way is none */
 	bool stuck; /* a wire is low for longer than any pulse */
-	uint16_t faults;
+	uint16_t faults, told; /* told: as of the last read */
 	uint32_t fell; /* us */
 	uint32_t last; /* us of the last edge */
 };
@@ -45,7 +45,8 @@ struct wiegand_in {
 /* Takes an edge: the wires whose level changed, and those that are low after it. */
 void wiegand_edge(struct wiegand_in *w, uint8_t changed, uint8_t low, uint32_t us);
 
-/* To be called every millisecond or so; true when silence has ended a row, which fills read in. */
+/* To be called every millisecond or so; true, and read filled in, when silence has ended a card or a row that raised the
+ * count of faults. */
 bool wiegand_idle(struct wiegand_in *w, uint32_t us, struct wiegand_read *read);
 
 /* A card on its way out. All zero is idle. */

@@ -61,8 +61,13 @@ static inline void board_unmask(void)
 
 void interrupt_enable(uint8_t irq, uint8_t priority);
 
-/* Each makes one part ready. relay_start comes first, watchdog_start last. */
+/* Before there are variables. relay_start comes first of all; clock_stir takes what was in the memory at power-up, and
+ * how long this takes, for hal_boot. */
 void relay_start(void);
+void clock_pll(void);
+void clock_stir(void);
+
+/* Each makes one part ready; watchdog_start comes last. */
 void clock_start(void);
 void pins_start(void);
 void uart_start(void);
@@ -77,13 +82,13 @@ void relay_drop(void);
 void pins_sample(void);
 /* Looks whether a card is complete; called each millisecond. */
 void wiegand_watch(void);
+/* Tells whether a wire of the output is low. */
+bool wiegand_pulsing(void);
 /* Says that the main loop lives. */
 void watchdog_kick(void);
 
 /* Microseconds since power-up; wraps. Only from the interrupts of PRIORITY_PINS, or masked. */
 uint32_t clock_us(void);
-/* Takes what was in the memory at power-up, and how long this takes, for hal_boot. */
-void clock_stir(void);
 
 /* Interrupts. */
 void clock_interrupt(void);

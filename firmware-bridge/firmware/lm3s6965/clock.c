@@ -6,16 +6,26 @@
 /* PLL from the 8 MHz crystal, divided by 4; main oscillator on. */
 enum {
 	RCC_BYPASS = 1 << 11,
-	RCC_POWER_DOWN = 1 << 13,
 	RCC_USE_DIVIDER = 1 << 22,
 	RCC_50_MHZ = 3 << 23 | RCC_USE_DIVIDER | 0xE << 6,
-	PLL_PATIENCE = 100000, /* turns; it locks within 0.5 ms */
+	PATIENCE = 1000000, /* turns of a loop; the PLL locks within 0.5 ms */
 	RAM_START = 0x20000000,
 	RAM_WORDS = 0x10000 / 4,
 };
 
 static volatile uint32_t ms;
 static uint32_t boot __attribute__((section(".noinit"))); /* survives a reset, not a power cut */
+
+void clock_pll(void)
+{
+	RCC = (RCC | RCC_BYPASS) & ~(uint32_t)RCC_USE_DIVIDER;
+	RCC = RCC_BYPASS | RCC_50_MHZ;
+	for (uint32_t i = 0; i < PATIENCE && !(RIS & RIS_PLL); i++) {
+	}
+	if (!(RIS & RIS_PLL))
+		AIRCR = AIRCR_RESET; /* a second of the spare clock is no second: better closed than open for too long */
+	RCC = RCC_50_MHZ;
+}
 
 static uint32_t mix(uint32_t h, uint32_t v)
 {
@@ -32,6 +42,8 @@ void clock_stir(void)
 	SYSTICK_LOAD = 0xFFFFFF;
 	SYSTICK_VAL = 0;
 	SYSTICK_CTRL = SYSTICK_ON;
+	for (uint32_t i = 0; i < PATIENCE && SYSTICK_VAL == 0; i++) {
+	} /* it reloads at its first tick, which an emulator may be late with */
 	for (uint32_t i = 0; i < RAM_WORDS; i++) {
 		h = mix(h, REG(RAM_START + 4 * i));
 		if (i % 512 == 0)
@@ -41,18 +53,8 @@ void clock_stir(void)
 	boot = h != 0 ? h : 1;
 }
 
-static void start_pll(void)
-{
-	RCC = (RCC | RCC_BYPASS) & ~(uint32_t)RCC_USE_DIVIDER;
-	RCC = RCC_BYPASS | RCC_50_MHZ;
-	for (uint32_t i = 0; i < PLL_PATIENCE && !(RIS & RIS_PLL); i++) {
-	}
-	RCC = RCC_50_MHZ;
-}
-
 void clock_start(void)
 {
-	start_pll();
 	SYSTICK_PRIORITY = PRIORITY_PINS;
 	SYSTICK_LOAD = TICKS_A_MS - 1;
 	SYSTICK_VAL = 0;

@@ -12,6 +12,7 @@ int main(void)
 	for (;;) {
 		controller_step();
 		watchdog_kick();
-		__asm volatile("wfi"); /* until the next millisecond at the latest */
+		if (!wiegand_pulsing()) /* waking up takes a while, which would stretch the pulse */
+			__asm volatile("wfi"); /* until the next millisecond at the latest */
 	}
 }

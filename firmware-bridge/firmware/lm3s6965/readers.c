@@ -61,6 +61,11 @@ void wiegand_watch(void)
 			has_done[i] = true;
 }
 
+bool wiegand_pulsing(void)
+{
+	return GPIO_DATA(PORT_D, PINS_CARD) != PINS_CARD;
+}
+
 bool hal_card_in(uint8_t reader, struct wiegand_read *read)
 {
 	bool has;

@@ -18,6 +18,8 @@
 #define SYSCTL 0x400FE000u
 
 /* System control. */
+#define PBORCTL REG(SYSCTL + 0x030)
+#define PBORCTL_RESET (1u << 1)
 #define RIS REG(SYSCTL + 0x050)
 #define RIS_PLL (1u << 6)
 #define RCC REG(SYSCTL + 0x060)
@@ -85,6 +87,8 @@
 #define NVIC_ENABLE REG(0xE000E100)
 #define NVIC_DISABLE REG(0xE000E180)
 #define NVIC_PRIORITY(irq) (*(volatile uint8_t *)(uintptr_t)(0xE000E400 + (irq)))
+#define AIRCR REG(0xE000ED0C)
+#define AIRCR_RESET 0x05FA0004u
 #define ICSR REG(0xE000ED04)
 #define ICSR_SYSTICK_PENDING (1u << 26)
 #define SYSTICK_PRIORITY (*(volatile uint8_t *)(uintptr_t)0xE000ED23)

@@ -16,6 +16,7 @@ static uint16_t on_for; /* ms; owned by SysTick */
 
 void relay_start(void)
 {
+	PBORCTL |= PBORCTL_RESET; /* a brown-out resets instead of asking */
 	RCGC2 |= RCGC2_PORTS_A_TO_D;
 	RCGC1 |= RCGC1_TIMER0;
 	(void)RCGC1; /* the ports answer a few cycles after their clock is on */

@@ -32,7 +32,8 @@ void *memset(void *to, int value, size_t n)
 
 void reset(void)
 {
-	relay_start(); /* uses no variable */
+	relay_start();
+	clock_pll();
 	clock_stir();
 	memcpy(data_start, data_load, (size_t)((uint8_t *)data_end - (uint8_t *)data_start));
 	memset(bss_start, 0, (size_t)((uint8_t *)bss_end - (uint8_t *)bss_start));

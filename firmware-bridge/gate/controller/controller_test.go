@@ -28,8 +28,11 @@ type peer struct {
 	seq  uint8
 	boot uint32
 	mute bool // answers nothing at all
+	can  frame.Capabilities
 	seen []uint32
 	sigs []frame.Signal
+	// cards are the CARD OUT frames so far; none is answered.
+	cards []frame.CardOut
 }
 
 // connect runs a driver against a peer until the test ends.
@@ -73,14 +76,14 @@ func (p *peer) listen() {
 
 func (p *peer) take(m frame.Message) {
 	p.mu.Lock()
-	mute, boot := p.mute, p.boot
+	mute, boot, can := p.mute, p.boot, p.can
 	p.mu.Unlock()
 	if mute {
 		return
 	}
 	switch m := m.(type) {
 	case frame.Hello:
-		p.send(frame.Welcome{Session: m.Session, Boot: boot, Model: "peer", LastGrant: 10})
+		p.send(frame.Welcome{Session: m.Session, Boot: boot, Model: "peer", LastGrant: 10, Capabilities: can})
 	case frame.Beat:
 		p.send(frame.State{Flags: frame.Attended})
 	case frame.Open:
@@ -89,6 +92,10 @@ func (p *peer) take(m frame.Message) {
 	case frame.Seen:
 		p.mu.Lock()
 		p.seen = append(p.seen, m.Event)
+		p.mu.Unlock()
+	case frame.CardOut:
+		p.mu.Lock()
+		p.cards = append(p.cards, m)
 		p.mu.Unlock()
 	case frame.Signal:
 		p.mu.Lock()
