@@ -6,6 +6,8 @@ ARCHS    := amd64 arm64 arm
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := $(GO) build -ldflags '$(LDFLAGS)'
+# A lane speaks HTTP to its own display and once to central: HTTP/2 would be half a megabyte for nothing.
+LANETAGS := -tags nethttpomithttp2
 # One set of flags for builds, vet and tests: what one has compiled the others need not compile again.
 # Without DWARF, which the stripped programs do not have anyway, compiling takes a sixth less.
 export GOFLAGS     += -trimpath -gcflags=all=-dwarf=false
@@ -33,7 +35,8 @@ demo: programs ## two lanes, central and a page to play on, on this machine
 
 build: ## the four programs, static, for amd64, arm64 and armv7, in bin/<arch>/
 	@for arch in $(ARCHS); do for p in $(PROGRAMS); do \
-	  echo "bin/$$arch/$$p"; GOOS=linux GOARCH=$$arch GOARM=7 $(BUILD) -o $(BIN)/$$arch/$$p ./$$p || exit 1; \
+	  echo "bin/$$arch/$$p"; tags=; [ $$p != agent ] || tags='$(LANETAGS)'; \
+	  GOOS=linux GOARCH=$$arch GOARM=7 $(BUILD) $$tags -o $(BIN)/$$arch/$$p ./$$p || exit 1; \
 	done; done
 
 programs:

@@ -7,20 +7,15 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
-	"turnstile/firmware-bridge/gate"
-	"turnstile/firmware-bridge/gate/gpio"
 	"turnstile/firmware-bridge/serialport"
 )
 
 const (
-	driverController = "controller"
-	driverGPIO       = "gpio"
-	maxLanes         = 32
-	maxName          = 64 // bytes; it goes to central with each report
+	maxLanes = 32
+	maxName  = 64 // bytes; it goes to central with each report
 )
 
 // checker finds what is wrong beyond the types, with the line it stands on.
@@ -123,37 +118,21 @@ func (k *checker) lane(at []any, l *Lane) {
 	if len(l.Scanners) < 1 || len(l.Scanners) > 2 {
 		k.wrong(under(at, "scanners"), "scanners: %d of them; a lane has one or two", len(l.Scanners))
 	}
-	seen := map[string]bool{}
 	for i := range l.Scanners {
-		s := &l.Scanners[i]
-		here := under(at, "scanners", i)
-		k.port(here, fmt.Sprintf("scanner of lane %d", l.Number), s.Port, s.Baud)
-		if directionOf(s.Direction) == 0 || seen[s.Direction] {
-			k.wrong(under(here, "direction"), "direction: %q; one scanner each for in and out", s.Direction)
-		}
-		seen[s.Direction] = true
+		k.scanner(under(at, "scanners", i), l, i)
 	}
 	k.gate(under(at, "gate"), l)
 }
 
 func under(at []any, path ...any) []any { return append(slices.Clip(at), path...) }
 
-// directionOf returns 0 for a word that is no direction.
-func directionOf(word string) gate.Direction {
-	switch word {
-	case "in":
-		return gate.In
-	case "out":
-		return gate.Out
-	}
-	return 0
-}
-
-// port checks a serial port, and that nobody else in the file has it.
-func (k *checker) port(at []any, who, port string, baud int) {
+// port checks a serial port, and that nobody else in the file has it. It reports
+// whether nothing is wrong.
+func (k *checker) port(at []any, who, port string, baud int) bool {
+	before := len(k.problems)
 	if port == "" {
 		k.wrong(under(at, "port"), "port: name the device of the %s, such as /dev/serial/by-id/...", who)
-		return
+		return false
 	}
 	if !slices.Contains(serialport.Rates(), baud) {
 		k.wrong(under(at, "baud"), "baud: %d; use one of %v", baud, serialport.Rates())
@@ -162,34 +141,5 @@ func (k *checker) port(at []any, who, port string, baud int) {
 		k.wrong(under(at, "port"), "port: %s is the %s already", port, other)
 	}
 	k.ports[port] = who
-}
-
-func (k *checker) gate(at []any, l *Lane) {
-	g := &l.Gate
-	if p := time.Duration(g.Pulse); p != 0 && (p < gate.MinPulse || p > gate.MaxPulse) {
-		k.wrong(under(at, "pulse"), "pulse: %v; %v to %v are possible", p, gate.MinPulse, gate.MaxPulse)
-	}
-	if w := time.Duration(g.Window); w != 0 && (w < gate.MinWindow || w > gate.MaxWindow) {
-		k.wrong(under(at, "window"), "window: %v; %v to %v are possible", w, gate.MinWindow, gate.MaxWindow)
-	}
-	switch g.Driver {
-	case driverController:
-		k.port(at, fmt.Sprintf("gate of lane %d", l.Number), g.Port, g.Baud)
-		if g.lines() != (gpio.Config{}) {
-			k.wrong(at, "gate: relays, sensors, fire and active_low are for driver gpio")
-		}
-	case driverGPIO:
-		if g.Port != "" || g.Baud != 0 {
-			k.wrong(under(at, "port"), "gate: port and baud are for driver controller")
-		}
-		if err := g.lines().Check(); err != nil {
-			k.wrong(at, "gate: %v", err)
-		}
-	default:
-		k.wrong(under(at, "driver"), "driver: %q; use controller or gpio", g.Driver)
-	}
-}
-
-func (g *Gate) lines() gpio.Config {
-	return gpio.Config{RelayIn: g.RelayIn, RelayOut: g.RelayOut, PassedIn: g.SensorIn, PassedOut: g.SensorOut, Fire: g.Fire, ActiveLow: g.ActiveLow}
+	return len(k.problems) == before
 }

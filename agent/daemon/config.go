@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -54,40 +55,6 @@ type Lane struct {
 	Scanners []Scanner `yaml:"scanners"`
 	// Gate is what lets people through.
 	Gate Gate `yaml:"gate"`
-}
-
-// Scanner configures a QR scanner in line mode on a serial port.
-type Scanner struct {
-	// Port is the device, best by its id: numbers such as ttyUSB0 move.
-	Port string `yaml:"port"`
-	// Baud is the line's rate. Default 115200; at 9600 a code takes 150 ms.
-	Baud int `yaml:"baud"`
-	// Direction is in or out: the way that those walk who use it. Default in.
-	Direction string `yaml:"direction"`
-}
-
-// Gate configures a gate.
-type Gate struct {
-	// Driver is controller (a lane controller on a serial port) or gpio.
-	Driver string `yaml:"driver"`
-	// Pulse is how long the relay is on, 50ms..1s. Default 200ms.
-	Pulse Duration `yaml:"pulse"`
-	// Window is how long a person has to walk through, 1s..15s. Default 5s.
-	Window Duration `yaml:"window"`
-
-	// Port and Baud are the controller's serial port. Default baud 115200.
-	Port string `yaml:"port"`
-	Baud int    `yaml:"baud"`
-
-	// The lines of a gpio gate, by their kernel name or as gpiochip0:17. At
-	// least one relay, and sensor_in: without it nobody knows who walked.
-	RelayIn   string `yaml:"relay_in"`
-	RelayOut  string `yaml:"relay_out"`
-	SensorIn  string `yaml:"sensor_in"`
-	SensorOut string `yaml:"sensor_out"` // default: sensor_in reports both directions
-	Fire      string `yaml:"fire"`
-	// ActiveLow says that contacts close to ground.
-	ActiveLow bool `yaml:"active_low"`
 }
 
 // Duration is a time such as 200ms or 5s.
@@ -183,8 +150,9 @@ func translate(messages []string) (problems []string) {
 }
 
 const (
-	defaultHTTP = "127.0.0.1:8090"
-	defaultBaud = 115200
+	defaultHTTP   = "127.0.0.1:8090"
+	defaultBaud   = 115200
+	defaultModbus = 9600 // boards come so
 )
 
 func (c *Config) setDefaults() {
@@ -196,17 +164,27 @@ func (c *Config) setDefaults() {
 		if l.Name == "" {
 			l.Name = fmt.Sprintf("Lane %d", l.Number)
 		}
-		if l.Gate.Driver == driverController && l.Gate.Baud == 0 {
-			l.Gate.Baud = defaultBaud
-		}
+		l.Gate.setDefaults()
 		for j := range l.Scanners {
-			s := &l.Scanners[j]
-			if s.Baud == 0 {
-				s.Baud = defaultBaud
-			}
-			if s.Direction == "" {
-				s.Direction = "in"
-			}
+			l.Scanners[j].setDefaults()
 		}
+	}
+}
+
+func (g *Gate) setDefaults() {
+	switch g.Driver {
+	case driverModbus:
+		g.Baud = cmp.Or(g.Baud, defaultModbus)
+		g.Unit = cmp.Or(g.Unit, 1)
+	case driverController:
+		g.Baud = cmp.Or(g.Baud, defaultBaud)
+	}
+}
+
+func (s *Scanner) setDefaults() {
+	s.Driver = cmp.Or(s.Driver, driverLine)
+	s.Direction = cmp.Or(s.Direction, "in")
+	if s.Driver != driverWiegand && s.Driver != driverController {
+		s.Baud = cmp.Or(s.Baud, defaultBaud)
 	}
 }

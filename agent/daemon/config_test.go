@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 func TestExamplesLoad(t *testing.T) {
 	files, err := filepath.Glob("../../configs/agent*.yaml")
-	if err != nil || len(files) < 2 {
+	if err != nil || len(files) < 4 {
 		t.Fatalf("examples %v, %v", files, err)
 	}
 	for _, f := range files {
@@ -40,7 +41,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(problems)
 	}
 	l := c.Lanes[0]
-	if c.HTTP != defaultHTTP || l.Name != "Lane 1" || l.Scanners[0] != (Scanner{"/dev/a", 115200, "in"}) || l.Gate.Baud != 115200 {
+	if c.HTTP != defaultHTTP || l.Name != "Lane 1" || !reflect.DeepEqual(l.Scanners[0], Scanner{Driver: driverLine, Port: "/dev/a", Baud: 115200, Direction: "in"}) || l.Gate.Baud != 115200 {
 		t.Errorf("%+v", c)
 	}
 }

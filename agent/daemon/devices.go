@@ -3,13 +3,19 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"turnstile/agent/lane"
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/controller"
 	"turnstile/firmware-bridge/gate/gpio"
+	"turnstile/firmware-bridge/gate/modbus"
+	"turnstile/firmware-bridge/gate/panel"
+	"turnstile/firmware-bridge/scanner"
+	"turnstile/firmware-bridge/scanner/engine"
 	"turnstile/firmware-bridge/scanner/line"
-	"turnstile/firmware-bridge/serialport"
+	"turnstile/firmware-bridge/scanner/osdpreader"
+	"turnstile/firmware-bridge/scanner/wiegandreader"
 )
 
 // errNoGPIO is the error of a gpio gate in a program that did not look for chips.
@@ -26,21 +32,22 @@ func Hardware(lines gpio.Lines, err error) Devices {
 		if gateErr != nil {
 			return nil, nil, fmt.Errorf("lane %d: %w", l.Number, gateErr)
 		}
-		var readers []lane.Reader
-		for _, s := range l.Scanners {
-			r, err := line.New(serialport.Config{Path: s.Port, Baud: s.Baud})
-			if err != nil {
-				return nil, nil, fmt.Errorf("lane %d: %w", l.Number, err)
-			}
-			readers = append(readers, lane.Reader{Name: s.Port, Scanner: r, Direction: directionOf(s.Direction)})
+		readers, err := newReaders(&l, g)
+		if err != nil {
+			return nil, nil, fmt.Errorf("lane %d: %w", l.Number, err)
 		}
 		return g, readers, nil
 	}
 }
 
 func newGate(g *Gate, lines gpio.Lines, err error) (gate.Gate, error) {
-	if g.Driver == driverController {
-		return controller.New(serialport.Config{Path: g.Port, Baud: g.Baud})
+	switch g.Driver {
+	case driverController:
+		return controller.New(g.serial())
+	case driverModbus:
+		return modbus.New(g.modbus())
+	case driverPanel:
+		return panel.New(g.panel())
 	}
 	if err != nil {
 		return nil, err
@@ -48,5 +55,63 @@ func newGate(g *Gate, lines gpio.Lines, err error) (gate.Gate, error) {
 	if lines == nil {
 		return nil, errNoGPIO
 	}
-	return gpio.New(g.lines(), lines)
+	return gpio.New(g.gpio(), lines)
+}
+
+// newReaders makes the scanners of a lane with gate g.
+func newReaders(l *Lane, g gate.Gate) ([]lane.Reader, error) {
+	lines := map[string]*osdpreader.Bus{} // RS-485 lines by port
+	var readers []lane.Reader
+	for i := range l.Scanners {
+		s := &l.Scanners[i]
+		r := lane.Reader{Name: s.name(), Direction: directionOf(s.Direction)}
+		var err error
+		switch s.Driver {
+		case driverLine:
+			r.Scanner, err = line.New(s.serial())
+		case driverWiegand:
+			r.Scanner, err = wiegandreader.New(s.wiegand())
+		case driverController:
+			r.Scanner = g.(*controller.Gate).Cards(s.Reader) // the configuration's check has seen to both
+		case driverOSDP:
+			r.Scanner, err = osdpReader(l, s, lines)
+		default:
+			var e *engine.Scanner
+			e, err = engine.New(s.engine())
+			r.Scanner, r.About = e, func() string { return about(e) }
+		}
+		if err != nil {
+			return nil, err
+		}
+		readers = append(readers, r)
+	}
+	return readers, nil
+}
+
+// osdpReader returns the reader s on its line, which is made for the first of two.
+func osdpReader(l *Lane, s *Scanner, lines map[string]*osdpreader.Bus) (scanner.Scanner, error) {
+	if lines[s.Port] == nil {
+		c := osdpreader.BusConfig{Port: s.serial()}
+		for i := range l.Scanners {
+			if other := &l.Scanners[i]; other.Driver == driverOSDP && other.Port == s.Port {
+				c.Readers = append(c.Readers, other.osdp())
+			}
+		}
+		line, err := osdpreader.NewBus(c)
+		if err != nil {
+			return nil, err
+		}
+		lines[s.Port] = line
+	}
+	return lines[s.Port].Reader(s.Address)
+}
+
+// about says what an engine is, and what it could not be told.
+func about(e *engine.Scanner) string {
+	id := e.Identity()
+	words := []string{strings.TrimSpace(strings.Join([]string{id.Family, id.Model, id.Firmware}, " "))}
+	if id.Baud != 0 {
+		words[0] += fmt.Sprintf(" at %d baud", id.Baud)
+	}
+	return strings.Join(append(words, id.Warnings...), "; ")
 }

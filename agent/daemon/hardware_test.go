@@ -28,7 +28,7 @@ func TestScannerOnASerialLine(t *testing.T) {
 	defer wire.Unplug()
 	missing := filepath.Join(dir, "gate")
 	g, readers, err := Hardware(nil, gpio.ErrNoChip)(Lane{
-		Number: 1, Scanners: []Scanner{{Port: filepath.Join(dir, "scanner"), Baud: 115200, Direction: "in"}},
+		Number: 1, Scanners: []Scanner{{Driver: driverLine, Port: filepath.Join(dir, "scanner"), Baud: 115200, Direction: "in"}},
 		Gate: Gate{Driver: driverController, Port: missing, Baud: 115200},
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (c entriesOf) wait(t *testing.T, want link.EntryType) link.Entry {
 }
 
 func TestDevicesThatCannotBeMade(t *testing.T) {
-	scanners := []Scanner{{Port: "/dev/none", Baud: 115200, Direction: "in"}}
+	scanners := []Scanner{{Driver: driverLine, Port: "/dev/none", Baud: 115200, Direction: "in"}}
 	for name, c := range map[string]struct {
 		gate Gate
 		want error

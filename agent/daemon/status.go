@@ -79,8 +79,11 @@ type DeviceStatus struct {
 	Connected bool   `json:"connected"`
 	Err       string `json:"error,omitempty"`
 	Reopened  uint64 `json:"reopened,omitempty"`
+	About     string `json:"about,omitempty"` // what it is, and what it could not be told
 	Fire      bool   `json:"fire,omitempty"`
 	Tamper    bool   `json:"tamper,omitempty"`
+	Held      bool   `json:"held,omitempty"`    // the door or barrier stands open
+	Unready   bool   `json:"unready,omitempty"` // the gate takes no grant now
 }
 
 // FeedStatus is what the lane has of central.
@@ -123,14 +126,14 @@ func laneStatus(s lane.Status) LaneStatus {
 		Denied: map[string]uint64{}, Passed: c.Passed, NotPassed: c.NotPassed, Unknown: c.Unknown,
 		GateFaults: c.GateFaults, Alarms: c.Alarms, Unwritten: c.Unwritten,
 		Gate: DeviceStatus{Name: s.Gate.Device, Connected: s.Gate.Connected, Err: text(s.Gate.Err),
-			Reopened: s.Gate.Reopened, Fire: s.Gate.Fire, Tamper: s.Gate.Tamper},
+			Reopened: s.Gate.Reopened, Fire: s.Gate.Fire, Tamper: s.Gate.Tamper, Held: s.Gate.Held, Unready: s.Gate.Unready},
 	}
 	for r, n := range c.Denied {
 		out.Denied[r.String()] = n
 	}
 	for _, r := range s.Readers {
 		out.Scanners = append(out.Scanners, DeviceStatus{Name: r.Name, Direction: r.Direction.String(),
-			Connected: r.Stats.Connected, Err: text(r.Stats.Err), Reopened: r.Stats.Reopened})
+			Connected: r.Stats.Connected, Err: text(r.Stats.Err), Reopened: r.Stats.Reopened, About: r.About})
 	}
 	if !s.Last.At.IsZero() {
 		out.Last = lastStatus(s.Last)

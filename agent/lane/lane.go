@@ -47,6 +47,16 @@ type Reader struct {
 	Name      string // the port, for people
 	Scanner   scanner.Scanner
 	Direction gate.Direction
+	// About says what the scanner is and what it could not be told, for people;
+	// nil if there is nothing to say.
+	About func() string
+}
+
+func (r Reader) about() string {
+	if r.About == nil {
+		return ""
+	}
+	return r.About()
 }
 
 // Setup is what a lane is made of.

@@ -139,7 +139,7 @@ func newPlace(t *testing.T, j *memory) *place {
 	}}
 	p.lane = New(Setup{
 		Number: 1, Name: "North 1", Zone: testZone, Gate: p.gate, Record: p.record,
-		Readers: []Reader{{"in", p.in, gate.In}, {"out", p.out, gate.Out}},
+		Readers: []Reader{{Name: "in", Scanner: p.in, Direction: gate.In}, {Name: "out", Scanner: p.out, Direction: gate.Out}},
 		Log:     slog.New(slog.DiscardHandler),
 	})
 	return p

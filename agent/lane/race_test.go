@@ -26,7 +26,7 @@ func TestTwoLanesOneCode(t *testing.T) {
 			gates[i], scanners[i] = gatetest.New(), scannertest.New()
 			l := New(Setup{
 				Number: uint8(i + 1), Zone: testZone, Gate: gates[i], Record: p.record,
-				Readers: []Reader{{"in", scanners[i], gate.In}}, Log: slog.New(slog.DiscardHandler),
+				Readers: []Reader{{Name: "in", Scanner: scanners[i], Direction: gate.In}}, Log: slog.New(slog.DiscardHandler),
 			})
 			wg.Go(func() {
 				if err := l.Run(ctx); err != nil {

@@ -49,6 +49,7 @@ type ReaderStatus struct {
 	Name      string
 	Direction gate.Direction
 	Stats     scanner.Stats
+	About     string // what it is; "" if it does not say
 }
 
 // keptDecisions is how many decisions before the newest a lane remembers for the guard.
@@ -84,7 +85,7 @@ func (l *Lane) Status() Status {
 	s.Counts.Denied = denied
 	s.Gate = l.setup.Gate.State()
 	for _, r := range l.setup.Readers {
-		s.Readers = append(s.Readers, ReaderStatus{r.Name, r.Direction, r.Scanner.Stats()})
+		s.Readers = append(s.Readers, ReaderStatus{r.Name, r.Direction, r.Scanner.Stats(), r.about()})
 	}
 	return s
 }
@@ -199,7 +200,7 @@ func (l *Lane) scannerIs(r Reader, connected bool, err error) {
 	if connected {
 		t = link.EntryScanFound
 	}
-	l.log.Log(context.Background(), scanLevel(connected), "scanner", "port", r.Name, "connected", connected, "err", err)
+	l.log.Log(context.Background(), scanLevel(connected), "scanner", "port", r.Name, "connected", connected, "about", r.about(), "err", err)
 	l.write(link.Entry{Type: t, Direction: uint8(r.Direction)})
 }
 

@@ -29,7 +29,7 @@ type PassageBody struct {
 	GuestName  string    `json:"guest_name,omitempty"`
 	Live       bool      `json:"live,omitempty" doc:"Shown as a live code."`
 	Grant      uint64    `json:"grant,omitempty" doc:"Of a result: the journal number of its grant."`
-	Marks      []string  `json:"marks,omitempty" doc:"stamped, alarm, passback, free_passage."`
+	Marks      []string  `json:"marks,omitempty" doc:"stamped, alarm, passback, free_passage, short_code."`
 	Clock      string    `json:"clock" doc:"How far the lane's clock could be trusted." enum:"trusted,holdover,untrusted"`
 	ClockBound int       `json:"clock_bound" doc:"Error bound of time in seconds; 65535 is unknown."`
 	FeedSeq    uint64    `json:"feed_seq" doc:"The newest event that the lane knew."`

@@ -93,18 +93,24 @@ const repeatTime = 100 * time.Millisecond
 // forgetSoon gives all lanes that rule.
 func forgetSoon(t *testing.T, s *site.Site) {
 	t.Helper()
+	changeRules(t, s, 2, func(rules map[string]any) { rules["repeat_ms"] = repeatTime.Milliseconds() })
+}
+
+// changeRules makes the rules of that version and waits until all lanes have them.
+func changeRules(t *testing.T, s *site.Site, version uint64, change func(rules map[string]any)) {
+	t.Helper()
 	var rules map[string]any
 	if err := s.API.Do(t.Context(), "GET", "/rules", nil, &rules); err != nil {
 		t.Fatal(err)
 	}
-	rules["repeat_ms"] = repeatTime.Milliseconds()
+	change(rules)
 	if err := s.API.Do(t.Context(), "PUT", "/rules", rules, nil); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "all lanes have the new rules", func() bool {
 		lanes, err := s.API.Lanes(t.Context())
 		for _, l := range lanes {
-			if l.Rules < 2 {
+			if l.Rules < version {
 				return false
 			}
 		}

@@ -30,6 +30,10 @@ type LaneSetup struct {
 	AutoWalk time.Duration // a person walks that long after each opening; 0: nobody
 	Window   time.Duration // 0: 3 s
 	Changed  func(device.ControllerState)
+	// Wires are the lane's scanners and gate as they stand in a configuration,
+	// two lines of YAML, for devices that the caller plays. Then the lane has no
+	// virtual ones, and what is above about them means nothing.
+	Wires string
 }
 
 // Baud is the pace of the virtual scanners' wires.
@@ -52,8 +56,8 @@ type Agent struct {
 type Lane struct {
 	Setup      LaneSetup
 	Number     int
-	Scanner    *device.Scanner
-	Controller *device.Controller
+	Scanner    *device.Scanner    // nil with Setup.Wires
+	Controller *device.Controller // nil with Setup.Wires
 }
 
 // newAgent enrols a lane controller, if it is new, and plugs its devices in.
@@ -81,6 +85,10 @@ func (s *Site) newAgent(ctx context.Context, setup AgentSetup) (*Agent, error) {
 
 func (a *Agent) plug(ctx context.Context, setups []LaneSetup) error {
 	for i, setup := range setups {
+		if setup.Wires != "" {
+			a.Lanes = append(a.Lanes, &Lane{Setup: setup, Number: i + 1})
+			continue
+		}
 		scanner, gate := a.port(i, "scanner"), a.port(i, "gate")
 		l := &Lane{Setup: setup, Number: i + 1, Scanner: device.NewScanner(scanner, Baud)}
 		l.Controller = device.NewController(device.ControllerConfig{Link: gate, AutoWalk: setup.AutoWalk, Changed: setup.Changed})
@@ -108,6 +116,12 @@ func (a *Agent) yaml() string {
 			window = 3 * time.Second
 		}
 		fmt.Fprintf(&b, "  - number: %d\n    name: %s\n    zone: %d\n", l.Number, l.Setup.Name, l.Setup.Zone)
+		if l.Setup.Wires != "" {
+			for line := range strings.Lines(l.Setup.Wires) {
+				fmt.Fprintf(&b, "    %s\n", strings.TrimSpace(line))
+			}
+			continue
+		}
 		fmt.Fprintf(&b, "    scanners: [{port: %s, baud: %d, direction: in}]\n", a.port(i, "scanner"), Baud)
 		fmt.Fprintf(&b, "    gate: {driver: controller, port: %s, baud: %d, window: %s}\n", a.port(i, "gate"), Baud, window)
 	}
