@@ -54,8 +54,8 @@ type Found struct {
 	Hint string
 }
 
-// Error says what to do about f, as an error that wraps ErrKeyboard.
-func (f Found) Error() error {
+// Refusal says what to do about f, as an error that wraps ErrKeyboard.
+func (f Found) Refusal() error {
 	return fmt.Errorf("%s (%04x:%04x, %s): %w: %s", f.Name, f.Vendor, f.Product, f.Event, ErrKeyboard, why)
 }
 

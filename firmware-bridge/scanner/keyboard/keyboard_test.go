@@ -62,7 +62,7 @@ func TestFind(t *testing.T) {
 		if f.Event != want[i] || (f.Hint != "") != (i < 3) {
 			t.Errorf("%d: %+v, want %s", i, f, want[i])
 		}
-		err := f.Error()
+		err := f.Refusal()
 		if !errors.Is(err, ErrKeyboard) || !strings.Contains(err.Error(), "0.3 to 3 s") || !strings.Contains(err.Error(), "/dev/serial/by-id") {
 			t.Errorf("%s is refused with %v", f.Name, err)
 		}
