@@ -26,7 +26,7 @@ MACHINES := amd64 arm64
 # through every bit or every fault of a file in one goroutine, and are left out as well.
 RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault
 
-.PHONY: help demo build test tests foreign kernels bench-vm check race fuzz bench deps programs clean
+.PHONY: help demo build test tests foreign kernels bench-vm check race fuzz bench codecs deps programs clean
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -76,6 +76,9 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 
 bench: programs ## each measure beside its physical limit, as one table
 	@$(GO) run ./simulator bench
+
+codecs: ## ns, bytes and allocations of each parser and encoder on a wire
+	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./firmware-bridge/... ./central/pass ./central/link | grep -E '^(pkg|Benchmark)' | sed 's,^pkg: turnstile/,\n,'
 
 deps: ## install the Debian packages that the tests drive, if any is missing
 	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
