@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"turnstile/firmware-bridge/commission"
+	"turnstile/firmware-bridge/gate/controller"
+	"turnstile/firmware-bridge/gate/modbus"
 	"turnstile/firmware-bridge/scanner"
 	"turnstile/firmware-bridge/scanner/engine"
 	"turnstile/firmware-bridge/scanner/engine/dialect"
@@ -41,8 +43,8 @@ type order struct {
 	lane, installer string
 	keyFile, report string
 	scanners        []string // NAME=PORT
-	driver          string   // of the scanners
-	rate            int      // tried first; 0 for the usual ones
+	scan            scannerChoice
+	rate            int // of the scanners; 0 for not known
 	gate            gateChoice
 	auto, onTerm    bool
 	limits          commission.Limits
@@ -92,7 +94,7 @@ func (o *order) flags(set *flag.FlagSet) {
 		o.scanners = append(o.scanners, s)
 		return nil
 	})
-	set.StringVar(&o.driver, "driver", engine.Line, "of the scanners, one of "+strings.Join(scannerDrivers(), ", "))
+	scannerFlags(set, &o.scan)
 	set.IntVar(&o.rate, "baud", 0, "the scanners' rate, if it is known; else the usual ones are tried")
 	gateFlags(set, &o.gate, "gate-")
 	set.BoolVar(&o.auto, "auto", false, "ask nobody: go on at once after each request, for a lane that moves by itself")
@@ -117,10 +119,10 @@ func (t tool) checkOrder(o *order) error {
 		return t.wrong("commission: a lane has at most two scanners")
 	case o.rate != 0 && !slices.Contains(serialport.Rates(), o.rate):
 		return t.wrong("commission: --baud %d; use one of %v", o.rate, serialport.Rates())
-	case o.gate.driver != driverController && o.gate.driver != driverGPIO:
+	case !slices.Contains(gateDrivers, o.gate.driver):
 		return t.wrong("commission: --gate-driver %q: %v", o.gate.driver, errDriver)
-	case !slices.Contains(scannerDrivers(), o.driver):
-		return t.wrong("commission: --driver %q; use one of %s", o.driver, strings.Join(scannerDrivers(), ", "))
+	case o.scan.driver == driverWiegand:
+		return t.wrong("commission: a card reader on Wiegand reads no test codes; try it with listen")
 	}
 	if o.report == "" {
 		o.report = "commission-" + fileName(o.lane)
@@ -180,12 +182,18 @@ func (t tool) laneOf(o order) (commission.Lane, error) {
 		return lane, err
 	}
 	lane.Gate = &commission.Gate{Gate: g, Device: commission.Device{Subject: "gate", Kind: "gate", Driver: o.gate.driver, Path: o.gate.where()}}
-	if o.gate.driver == driverController {
-		lane.Gate.Device.Rate, lane.Gate.Can, lane.Gate.Frames = o.gate.port.Baud, passed.has, passed.frames
-	} else {
-		lines := o.gate.lines
-		lane.Gate.Can = func() commission.Can {
-			return commission.Can{In: lines.RelayIn != "", Out: lines.RelayOut != "", Fire: lines.Fire != "", Tamper: lines.Tamper != ""}
+	lines := o.gate.lines
+	lane.Gate.Can = func() commission.Can {
+		return commission.Can{In: lines.RelayIn != "", Out: lines.RelayOut != "", Fire: lines.Fire != "", Tamper: lines.Tamper != ""}
+	}
+	switch g := g.(type) {
+	case *controller.Gate:
+		lane.Gate.Device.Rate, lane.Gate.Can, lane.Gate.Frames = o.gate.at(115200, nil).Baud, passed.has, passed.frames
+	case *modbus.Gate:
+		lane.Gate.Device.Rate = o.gate.at(9600, nil).Baud
+		lane.Gate.Frames = func() commission.Frames {
+			c := g.Counts()
+			return commission.Frames{Sent: c.Requests, Received: c.Requests - c.Silent - c.Garbled, Garbled: c.Garbled, Unanswered: c.Silent}
 		}
 	}
 	return lane, nil
@@ -193,31 +201,31 @@ func (t tool) laneOf(o order) (commission.Lane, error) {
 
 // scannerOf makes one scanner of the lane.
 func (t tool) scannerOf(o order, name, path string) (commission.Scanner, error) {
-	port := serialport.Config{Path: path, Baud: 115200}
-	if o.rate != 0 {
-		port.Baud = o.rate
-	}
-	if _, err := newScanner(o.driver, port); err != nil { // before anybody climbs a ladder
-		return commission.Scanner{}, err
-	}
 	plug := inspectPort(t, path)
 	s := commission.Scanner{
-		Device: commission.Device{Subject: name, Kind: "scanner", Driver: o.driver, Path: path, Named: plug.String()},
+		Device: commission.Device{Subject: name, Kind: "scanner", Driver: o.scan.driver, Path: path, Named: plug.String()},
 		Rates:  []int{115200, 9600, 57600, 38400, 19200, 230400},
 		Open: func(rate int) (scanner.Scanner, error) {
-			return newScanner(o.driver, serialport.Config{Path: path, Baud: rate})
+			c := o.scan
+			c.port = serialport.Config{Path: path, Baud: rate}
+			return c.new()
 		},
+		Frames: framesOf,
 	}
-	if o.rate != 0 || plug.Rateless() {
-		s.Rates = []int{port.Baud}
+	switch {
+	case o.rate != 0:
+		s.Rates = []int{o.rate}
+	case plug.Rateless():
+		s.Rates = s.Rates[:1]
 	}
-	if o.driver != engine.Line {
+	if slices.Contains(engine.Families(), o.scan.driver) {
 		s.Identify = func(ctx context.Context) (commission.Engine, error) {
-			id, err := identify(ctx, port)
+			id, err := identify(ctx, serialport.Config{Path: path, Baud: s.Rates[0]})
 			return commission.Engine{Name: engineName(id), Rate: id.Baud, Raise: raiseBy(id)}, err
 		}
 	}
-	return s, nil
+	_, err := s.Open(s.Rates[0]) // before anybody climbs a ladder
+	return s, err
 }
 
 // raiseBy says how to raise an engine's rate for good.

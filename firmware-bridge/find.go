@@ -119,8 +119,16 @@ func (t tool) findKeyboards() {
 	found = slices.DeleteFunc(found, func(k keyboard.Found) bool { return k.Hint == "" })
 	fmt.Fprintf(t.out, "scanners in keyboard mode: %d\n", len(found))
 	for _, k := range found {
-		fmt.Fprintf(t.out, "  %s (%04x:%04x) %s\n      %v\n", printable(k.Name), k.Vendor, k.Product, printable(k.Hint), k.Error())
+		fmt.Fprintf(t.out, "  %s (%04x:%04x) %s\n      %v\n", printable(k.Name), k.Vendor, k.Product, printable(k.Hint), refusal(k))
 	}
+}
+
+// refusal says why a keyboard is not used, and what to do.
+func refusal(k keyboard.Found) error {
+	if err := keyboard.Refuse(k.Event); err != nil {
+		return err
+	}
+	return keyboard.ErrKeyboard
 }
 
 // findLines lists the GPIO lines that have a name or a user, and counts the others.

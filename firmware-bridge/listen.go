@@ -5,10 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strings"
 	"time"
 
 	"turnstile/firmware-bridge/capture"
+	"turnstile/firmware-bridge/osdp"
 	"turnstile/firmware-bridge/scanner"
 	"turnstile/firmware-bridge/scanner/engine"
 	"turnstile/firmware-bridge/serialport"
@@ -16,32 +16,67 @@ import (
 
 // listen prints each scan, and each change of the counts.
 func (t tool) listen(ctx context.Context, args []string) error {
-	var port serialport.Config
-	count, driver, file := 0, engine.Line, ""
+	c := scannerChoice{notice: t.notice}
+	count, file := 0, ""
 	_, err := t.parse("listen", args, func(set *flag.FlagSet) {
-		portFlags(set, &port, 115200)
-		set.StringVar(&driver, "driver", driver, "one of "+strings.Join(scannerDrivers(), ", "))
+		portFlags(set, &c.port, 115200)
+		scannerFlags(set, &c)
+		wireFlags(set, &c)
 		set.IntVar(&count, "count", 0, "end after this many scans; 0 for never")
 		set.StringVar(&file, "capture", "", "new file for all bytes of the line (OSDPCAP form); it will hold the codes of people: delete it within 7 days")
 	})
 	if err != nil {
 		return err
 	}
+	if _, err := c.new(); err != nil { // before a file is made
+		return err
+	}
 	return t.withCapture(ctx, file, func(ctx context.Context, tap serialport.Tap) error {
-		port.Tap = tap
-		s, err := newScanner(driver, port)
+		c.port.Tap = tap
+		s, err := c.new()
 		if err != nil {
 			return err
 		}
 		ctx, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
-		t.hear(s, count)
+		err = t.install(ctx, s, c)
+		if err == nil {
+			t.hear(s, count)
+		}
 		stop()
 		for range s.Scans() { // closed by Run
 		}
-		return <-done
+		return errors.Join(err, <-done)
 	})
+}
+
+// notice prints what an OSDP line tells.
+func (t tool) notice(e osdp.Event) {
+	if line := noticeLine(e); line != "" {
+		fmt.Fprintf(t.errs, "          %s\n", printable(line))
+	}
+}
+
+// install lets an OSDP reader take its key, if that was asked for.
+func (t tool) install(ctx context.Context, s scanner.Scanner, c scannerChoice) error {
+	r, ok := s.(osdpScanner)
+	if c.install <= 0 || !ok {
+		return nil
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := r.bus.Install(c.address, c.install)
+		if !errors.Is(err, osdp.ErrStopped) { // its Run has not begun yet
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil // as asked
+		}
+	}
 }
 
 // withCapture calls use with a tap that records to a new file; with none if file is "".

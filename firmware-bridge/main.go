@@ -20,8 +20,11 @@ import (
 	"turnstile/firmware-bridge/camera"
 	"turnstile/firmware-bridge/capture"
 	"turnstile/firmware-bridge/gate/gpio"
+	"turnstile/firmware-bridge/gate/modbus"
 	"turnstile/firmware-bridge/inspect"
 	"turnstile/firmware-bridge/scanner/engine"
+	"turnstile/firmware-bridge/scanner/osdpreader"
+	"turnstile/firmware-bridge/scanner/wiegandreader"
 	"turnstile/firmware-bridge/serialport"
 )
 
@@ -105,7 +108,8 @@ func (t tool) run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	fmt.Fprintf(t.errs, "firmware-bridge: %v\n", err)
-	for _, wrong := range []error{serialport.ErrBaud, serialport.ErrNoPath, engine.ErrConfig, gpio.ErrConfig, camera.ErrConfig, capture.ErrSpeed, errDriver} {
+	for _, wrong := range []error{serialport.ErrBaud, serialport.ErrNoPath, engine.ErrConfig, gpio.ErrConfig, modbus.ErrConfig, camera.ErrConfig,
+		wiegandreader.ErrConfig, osdpreader.ErrRate, capture.ErrSpeed, errDriver, errScanner} {
 		if errors.Is(err, wrong) {
 			return exitUsage
 		}

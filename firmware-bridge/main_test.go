@@ -49,7 +49,12 @@ func TestExitCodes(t *testing.T) {
 		{"listen --prot /dev/null", exitUsage, true},
 		{"listen /dev/null", exitUsage, true},
 		{"listen --port /dev/null --driver telepathy", exitUsage, true},
+		{"listen --driver osdp --port /dev/null", exitUsage, true},
+		{"listen --driver osdp --port /dev/null --baud 9600 --key-file " + folder + "/none", exitBad, true},
+		{"listen --driver wiegand", exitUsage, true},
 		{"pulse --port /dev/null --direction up", exitUsage, true},
+		{"pulse --driver modbus --port /dev/null", exitUsage, true},
+		{"pulse --driver modbus --port /dev/null --relay-in one --passed-in 1", exitUsage, true},
 		{"pulse", exitUsage, true},
 		{"pulse --driver gpio", exitUsage, true},
 		{"pulse --driver gpio --relay-in A --passed-in A", exitUsage, true},
@@ -81,6 +86,7 @@ func TestExitCodes(t *testing.T) {
 		{"commission --lane a --key " + key + " --scanner a=/dev/a --scanner b=/dev/b --scanner c=/dev/c", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner /dev/a --baud 1", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner /dev/a --driver telepathy", exitUsage, true},
+		{"commission --lane a --key " + key + " --scanner /dev/a --driver wiegand", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner /dev/input/event0", exitBad, true}, // a keyboard
 		{"commission --lane a --key " + key + " --gate-port /dev/a --gate-driver piston", exitUsage, true},
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grid-x/modbus"
+
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/controller"
 	"turnstile/firmware-bridge/osdp"
@@ -18,8 +20,9 @@ import (
 // How long each kind of device has to answer.
 const (
 	controllerTime = 1500 * time.Millisecond // it says HELLO again every 250 ms
-	osdpTime       = 220 * time.Millisecond  // a reader answers within 200 ms
-	engineTime     = 25 * time.Second        // all families at all rates
+	modbusTime     = 250 * time.Millisecond
+	osdpTime       = 220 * time.Millisecond // a reader answers within 200 ms
+	engineTime     = 25 * time.Second       // all families at all rates
 )
 
 // osdpRates are those of the standard, the usual one first.
@@ -29,7 +32,7 @@ var osdpRates = []int{9600, 115200, 19200, 38400, 57600, 230400}
 // that answers. It returns lines for people.
 func probe(ctx context.Context, path string) []string {
 	var busy []string
-	for _, ask := range []func(context.Context, string) (string, error){probeController, probeOSDP, probeEngine} {
+	for _, ask := range []func(context.Context, string) (string, error){probeController, probeOSDP, probeModbus, probeEngine} {
 		who, err := ask(ctx, path)
 		switch {
 		case ctx.Err() != nil:
@@ -135,6 +138,58 @@ func osdpName(reply osdp.Packet) string {
 			id.Vendor, id.Model, id.Version, id.Serial, id.Firmware[0], id.Firmware[1], id.Firmware[2])
 	}
 	return name + ": answers " + osdp.ReplyName(reply.Code) + " to the question who it is (it may want the secure channel first)"
+}
+
+// modbusRates are those that boards come with, and the fastest.
+var modbusRates = []int{9600, 19200, 38400, 115200}
+
+// probeModbus reads the first relay of the boards with the units 1 and 2. It
+// switches nothing.
+func probeModbus(ctx context.Context, path string) (string, error) {
+	for _, rate := range modbusRates {
+		p, err := serialport.Open(serialport.Config{Path: path, Baud: rate})
+		if err != nil {
+			return "", err
+		}
+		who := ""
+		for unit := byte(1); unit <= 2 && who == "" && ctx.Err() == nil; unit++ {
+			if askModbus(p, unit) {
+				who = fmt.Sprintf("Modbus RTU board, unit %d, %d baud", unit, rate)
+			}
+		}
+		if err := p.Close(); err != nil || who != "" {
+			return who, err
+		}
+	}
+	return "", nil
+}
+
+// askModbus reports whether a board answers, be it with a no.
+func askModbus(p *serialport.Port, unit byte) bool {
+	rtu := modbus.NewRTUClientHandler("") // for frames and checksums; it opens nothing
+	rtu.SetSlave(unit)
+	request, err := rtu.Encode(&modbus.ProtocolDataUnit{FunctionCode: modbus.FuncCodeReadCoils, Data: []byte{0, 0, 0, 1}})
+	if err != nil {
+		return false
+	}
+	if _, err := p.Write(request); err != nil {
+		return false
+	}
+	var got []byte
+	buf := make([]byte, 64)
+	for end := time.Now().Add(modbusTime); time.Now().Before(end) && len(got) < 64; {
+		n, err := p.Read(buf, time.Until(end))
+		if err != nil {
+			return false
+		}
+		got = append(got, buf[:n]...)
+		if len(got) >= 5 && got[0] == unit && got[1]&0x7F == modbus.FuncCodeReadCoils {
+			if _, err := rtu.Decode(got); err == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // probeEngine asks the families of scan engines.

@@ -19,8 +19,6 @@ const (
 	short = 2 * time.Second
 	// back is how long a lost gate has to come back before a step.
 	back = 10 * time.Second
-	// clear is how much of a line's frames may go wrong: one in clear.
-	clear = 100
 )
 
 // gateRun is the gate while it runs; owned by the run's goroutine.

@@ -185,24 +185,22 @@ func (r *run) gateLine(ctx context.Context) (Result, error) {
 	}
 	g.drain()
 	after, now := g.State(), g.frames()
-	garbled, resent := after.Garbled-before.Garbled, after.Resent-before.Resent
 	values := []Value{number("watched", r.limits.Quality.Seconds(), "s")}
+	passed := Frames{Garbled: after.Garbled - before.Garbled, Resent: after.Resent - before.Resent}
 	if g.set.Frames != nil {
-		values = append(values, count("frames sent", now.Sent-frames.Sent), count("frames received", now.Received-frames.Received),
-			count("requests unanswered", now.Unanswered-frames.Unanswered))
-		garbled, resent = max(garbled, now.Garbled-frames.Garbled), max(resent, now.Resent-frames.Resent)
+		garbled, resent := passed.Garbled, passed.Resent
+		passed = now.since(frames)
+		passed.Garbled, passed.Resent = max(garbled, passed.Garbled), max(resent, passed.Resent)
 	}
-	values = append(values, count("frames garbled", garbled), count("requests sent again", resent),
-		count("events dropped", after.Dropped-before.Dropped), count("times the line was lost", after.Reopened-before.Reopened))
-	wrong := garbled + resent + now.Unanswered - frames.Unanswered
+	values = append(values, passed.values()...)
+	values = append(values, count("events dropped", after.Dropped-before.Dropped), count("times the line was lost", after.Reopened-before.Reopened))
 	switch {
 	case !after.Connected || after.Reopened > before.Reopened:
 		return fail("the line was lost while it was watched", "check plug, hub and power supply", values...), nil
-	case g.set.Frames != nil && now.Received == frames.Received:
+	case g.set.Frames != nil && passed.Received == 0:
 		return fail("nothing was received", "check the cable from the controller to this computer", values...), nil
-	case wrong > 0 && wrong*clear > now.Received-frames.Received:
-		return fail(fmt.Sprintf("more than one frame in %d went wrong", clear),
-			"keep the cable away from motors and mains, shorten or shield it, check the ground and a bus's termination", values...), nil
+	case passed.bad():
+		return fail(badLine, badLineNext, values...), nil
 	}
 	return pass(values...), nil
 }

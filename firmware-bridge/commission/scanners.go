@@ -275,19 +275,53 @@ func (r *run) scannerLine(ctx context.Context, i int) (Result, error) {
 		return fail(err.Error(), "check the scanner's plug"), nil
 	}
 	defer l.end()
+	if err := l.opened(ctx); err != nil {
+		return Result{}, err
+	}
+	before, counted := r.frames(i, l)
 	if err := rest(ctx, r.limits.Quality); err != nil {
 		return Result{}, err
 	}
 	st := l.Stats()
 	values := []Value{number("watched", r.limits.Quality.Seconds(), "s"), count("frames", st.Scans), count("unreadable frames", st.Noise+st.Oversized),
 		count("lost scans", st.Dropped), count("times the port was lost", st.Reopened)}
+	now, _ := r.frames(i, l)
+	frames := now.since(before)
+	if counted {
+		values = append(values, frames.values()...)
+	}
 	switch {
 	case !st.Connected || st.Reopened > 0:
 		return fail("the port was lost while it was watched", "check plug, hub and power supply", values...), nil
+	case frames.bad():
+		return fail(badLine, badLineNext, values...), nil
 	case st.Noise+st.Oversized > 0:
 		return fail("bytes arrive although nothing is shown", "keep the cable away from motors and mains, shorten or shield it, check the ground", values...), nil
 	}
 	return pass(values...), nil
+}
+
+// frames is what passed on the line of scanner i so far, if its driver counts it.
+func (r *run) frames(i int, l *listening) (Frames, bool) {
+	if r.lane.Scanners[i].Frames == nil {
+		return Frames{}, false
+	}
+	return r.lane.Scanners[i].Frames(l.Scanner)
+}
+
+// opened waits a little until the port is open: a reader that is met first must
+// not count as a bad line.
+func (l *listening) opened(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(back); !l.Stats().Connected && time.Now().Before(end); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // named notes how scanner i names itself.

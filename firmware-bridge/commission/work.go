@@ -43,6 +43,9 @@ type Scanner struct {
 	Open func(rate int) (scanner.Scanner, error)
 	// Identify asks the engine itself, without a person; nil if the driver cannot.
 	Identify func(ctx context.Context) (Engine, error)
+	// Frames is what passed on its line so far, false for a driver that does not
+	// count frames; nil for none.
+	Frames func(scanner.Scanner) (Frames, bool)
 }
 
 // Engine is what a scan engine says of itself.
@@ -62,14 +65,6 @@ type Gate struct {
 
 // Can is what a gate has.
 type Can struct{ In, Out, Contact, Fire, Tamper bool }
-
-// Frames counts what passed on a line.
-type Frames struct {
-	Sent, Received uint64 // whole frames
-	Garbled        uint64 // received and thrown away
-	Resent         uint64 // sent more than once
-	Unanswered     uint64 // requests without an answer
-}
 
 // Lane is what a run works on.
 type Lane struct {

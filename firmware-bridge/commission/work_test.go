@@ -206,6 +206,13 @@ func TestFaultsAreFound(t *testing.T) {
 			c.answers["walk out"] = func() (Answer, error) { c.gate.Lose(); return Ready, nil }
 		}, "the gate was lost"},
 		"dead line": {GateLine, func(_ *crew, l *Lane) { l.Gate.Frames = func() Frames { return Frames{Received: 7} } }, "nothing was received"},
+		"bad scanner line": {ScannerLine, func(_ *crew, l *Lane) {
+			n := uint64(0)
+			l.Scanners[0].Frames = func(scanner.Scanner) (Frames, bool) {
+				n += 100
+				return Frames{Sent: n, Received: n, Unanswered: n / 50}, true
+			}
+		}, "more than one frame in 100"},
 		"bad line": {GateLine, func(_ *crew, l *Lane) {
 			n := uint64(0)
 			l.Gate.Frames = func() Frames { n += 100; return Frames{Received: n, Garbled: n / 50} }

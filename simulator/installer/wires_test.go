@@ -1,6 +1,7 @@
 package installer
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +15,12 @@ import (
 	"turnstile/firmware-bridge/capture"
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/gatetest"
+	"turnstile/firmware-bridge/gate/modbus/modbustest"
+	"turnstile/firmware-bridge/osdp"
+	"turnstile/firmware-bridge/osdp/osdptest"
 	"turnstile/firmware-bridge/scanner/engine/enginetest"
 	"turnstile/firmware-bridge/serialport"
+	"turnstile/firmware-bridge/serialport/serialtest"
 )
 
 func TestFind(t *testing.T) {
@@ -59,6 +64,76 @@ func TestFindAsksWhoIsThere(t *testing.T) {
 	}
 	if said, _ := once(t, "find", "--port", silent.Link()); silent.Heard() != 0 || strings.Contains(said, "answers") {
 		t.Errorf("it probes unasked: %d bytes: %s", silent.Heard(), said)
+	}
+}
+
+// reader puts an OSDP reader on a line and returns its port and key file.
+func reader(t *testing.T) (r *osdptest.Reader, port, keyFile string) {
+	t.Helper()
+	key, err := osdp.ParseKey([]byte("0f1e2d3c4b5a69788796a5b4c3d2e1f7"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err = osdptest.NewReader(osdptest.Config(0, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := serialtest.New(filepath.Join(t.TempDir(), "reader"))
+	if err := l.Plug(); err != nil {
+		t.Fatal(err)
+	}
+	far, err := l.Far()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- osdptest.Play(far, r) }()
+	t.Cleanup(func() { l.Unplug(); <-done })
+	keyFile = filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(keyFile, []byte("0f1e2d3c4b5a69788796a5b4c3d2e1f7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return r, l.Link(), keyFile
+}
+
+func TestOSDPReader(t *testing.T) {
+	t.Parallel()
+	r, port, keyFile := reader(t)
+	if said, code := once(t, "find", "--probe", "--port", port); code != 0 || !strings.Contains(said, "OSDP reader, address 0: vendor FCFF00, model 1") {
+		t.Errorf("%d: %s", code, said)
+	}
+	l := start(t, "listen", "--driver", "osdp", "--port", port, "--baud", "9600", "--key-file", keyFile, "--count", "1")
+	l.expect(`! +OSDP reader 0: secure channel is up; vendor FCFF00`)
+	if !r.Scan(strings.Repeat("CODE", 36)) {
+		t.Error("the reader takes no code")
+	}
+	l.expect(`144 bytes +"CODECODE`)
+	if code := l.end(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestModbusBoard opens a gate on a relay board.
+func TestModbusBoard(t *testing.T) {
+	t.Parallel()
+	l := serialtest.New(filepath.Join(t.TempDir(), "board"))
+	if err := l.Plug(); err != nil {
+		t.Fatal(err)
+	}
+	board := modbustest.New(l, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- board.Run(ctx) }()
+	t.Cleanup(func() { stop(); l.Unplug(); <-done })
+	if said, code := once(t, "find", "--probe", "--port", l.Link()); code != 0 || !strings.Contains(said, "Modbus RTU board, unit 1, 9600 baud") {
+		t.Errorf("%d: %s", code, said)
+	}
+	r := start(t, "pulse", "--driver", "modbus", "--port", l.Link(), "--relay-in", "1", "--passed-in", "2", "--window", "10s")
+	r.expect(`walk now`)
+	board.Input(2, true)
+	r.expect(`passed in, grant 1`)
+	if code := r.end(); code != 0 || board.Rises(1) != 1 {
+		t.Errorf("exit code %d, the relay rose %d times", code, board.Rises(1))
 	}
 }
 
