@@ -1,6 +1,7 @@
 package firmware
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -232,4 +233,65 @@ func TestInputs(t *testing.T) {
 	h.say(frame.Signal{Number: 1, Pattern: 3})
 	b.Await(t, board.Red, len(b.Changes(board.Red))+1)
 	b.Await(t, board.Buzzer, 4) // two tones
+}
+
+// The image answers a script of frames as the core does on this machine: same
+// answers and events, same relay.
+func TestImageAnswersAsCore(t *testing.T) {
+	t.Parallel()
+	b := power(t, board.Product, board.Config{})
+	h := connect(t, b)
+	core := board.StartCore(t)
+	core.Do(t, "start 7 0 0 0")
+	core.Do(t, "step 1 0 0 0 %x", frame.Encode(nil, 1, frame.Hello{Session: 99}))
+	random := rand.New(rand.NewPCG(8, 3))
+	events, answers, opened := uint32(0), 0, 0
+	for now := 2; now < 400; now++ {
+		m := script(random, now)
+		wire := frame.Encode(nil, uint8(now), m)
+		h.raw(wire)
+		for _, want := range said(t, core.Do(t, "step %d 0 0 0 %x", now, wire)) {
+			switch want := want.(type) {
+			case frame.Answer:
+				answers++
+				if got := must(h, anyOf[frame.Answer]); got != want {
+					t.Fatalf("%+v: the image says %+v, the core %+v", m, got, want)
+				}
+				if want.Code == frame.Opened {
+					opened++
+				}
+			case frame.Reply:
+				answers++
+				if got := must(h, anyOf[frame.Reply]); got != want {
+					t.Fatalf("%+v: the image says %+v, the core %+v", m, got, want)
+				}
+			case frame.Event:
+				events++
+				got := must(h, func(e frame.Event) bool { return e.Number == events })
+				if got.Kind != want.Kind || got.Grant != want.Grant || got.Direction != want.Direction {
+					t.Fatalf("%+v: the image says %+v, the core %+v", m, got, want)
+				}
+				seen := frame.Encode(nil, 0, frame.Seen{Event: events})
+				h.raw(seen)
+				core.Do(t, "step %d 0 0 0 %x", now, seen)
+			}
+		}
+	}
+	if raised := b.Raises(board.RelayIn) + b.Raises(board.RelayOut); raised != opened || opened < 20 || answers < 150 || events < 20 {
+		t.Errorf("the relays went on %d times for %d openings; %d answers and %d events compared", raised, opened, answers, events)
+	}
+}
+
+// script is a frame whose answer does not depend on how long anything takes.
+func script(random *rand.Rand, turn int) frame.Message {
+	switch random.IntN(6) {
+	case 0:
+		return frame.Hello{Session: 99}
+	case 1, 2:
+		return frame.Lock{}
+	case 3:
+		return frame.Update{Number: uint8(random.Uint32())}
+	}
+	number := 1<<32 - 200 + turn + random.IntN(7) // mostly rising, and over the wrap
+	return frame.Open{Number: uint32(number), Direction: uint8(random.IntN(4)), Pulse: 1000, Window: 15000}
 }

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"turnstile/firmware-bridge/frame"
@@ -36,8 +37,8 @@ func TestControllerWithoutCards(t *testing.T) {
 	if err := g.SendCard(t.Context(), wiegand.Bits{}); !errors.Is(err, frame.ErrBody) {
 		t.Errorf("SendCard of nothing: %v", err)
 	}
-	if len(p.cards) != 0 {
-		t.Errorf("it was sent %v", p.cards)
+	if n := p.cardsOut(); len(n) != 0 {
+		t.Errorf("it was sent %v", n)
 	}
 }
 
@@ -54,16 +55,22 @@ func able(t *testing.T) (*Gate, *peer) {
 	return g, p
 }
 
+// cardsOut is what was sent out so far.
+func (p *peer) cardsOut() []frame.CardOut {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.cards)
+}
+
 // sent waits for the n-th CARD OUT, counted from 1.
 func (p *peer) sent(t *testing.T, n int) (c frame.CardOut) {
 	t.Helper()
 	gatetest.Until(t, "CARD OUT is sent", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if len(p.cards) >= n {
-			c = p.cards[n-1]
+		all := p.cardsOut()
+		if len(all) >= n {
+			c = all[n-1]
 		}
-		return len(p.cards) >= n
+		return len(all) >= n
 	})
 	return c
 }
@@ -74,12 +81,13 @@ func TestCardWithoutReply(t *testing.T) {
 	if err := g.SendCard(t.Context(), card(t)); !errors.Is(err, gate.ErrUnsure) {
 		t.Errorf("SendCard: %v", err)
 	}
-	if len(p.cards) != openTries {
-		t.Errorf("sent %d times, want %d", len(p.cards), openTries)
+	all := p.cardsOut()
+	if len(all) != openTries {
+		t.Fatalf("sent %d times, want %d", len(all), openTries)
 	}
-	for _, c := range p.cards {
-		if c != p.cards[0] {
-			t.Errorf("sent %+v after %+v", c, p.cards[0])
+	for _, c := range all {
+		if c != all[0] {
+			t.Errorf("sent %+v after %+v", c, all[0])
 		}
 	}
 }
@@ -94,9 +102,7 @@ func TestCardReplies(t *testing.T) {
 		{frame.Done, nil}, {frame.DoneSince, nil}, {frame.OutputBusy, ErrCardBusy}, {frame.NoOutput, ErrNoOutput},
 		{frame.NoSession, gate.ErrRefused}, {77, gate.ErrRefused},
 	} {
-		p.mu.Lock()
-		before := len(p.cards)
-		p.mu.Unlock()
+		before := len(p.cardsOut())
 		done := make(chan error, 1)
 		go func() { done <- g.SendCard(context.Background(), card(t)) }()
 		asked := p.sent(t, before+1)
