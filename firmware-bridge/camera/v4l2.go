@@ -129,7 +129,7 @@ type offer struct {
 func (d *Device) agree(want []Format) error {
 	offers, others := d.offers(want)
 	if len(offers) == 0 {
-		return fmt.Errorf("%w: it offers %v, readable are %v", ErrNotThis, others, want)
+		return fmt.Errorf("%w: it offers %s; readable are %v", ErrNotThis, strings.Join(others, ", "), want)
 	}
 	best := choose(offers, want)
 	f := pixFormat{kind: bufTypeCapture}
@@ -174,7 +174,9 @@ func (d *Device) offers(want []Format) (all []offer, others []string) {
 		}
 		k := slices.IndexFunc(want, func(f Format) bool { return fourCC(f) == desc.pixelFormat })
 		if k < 0 {
-			others = append(others, text(desc.description[:]))
+			if len(others) < 8 { // enough for a message
+				others = append(others, text(desc.description[:]))
+			}
 			continue
 		}
 		all = append(all, d.sizes(want[k])...)
