@@ -71,7 +71,10 @@ func (c *Capture) add(line []byte) (int, error) {
 	if r.IO != "input" && r.IO != "output" && r.IO != "trace" {
 		return 0, fmt.Errorf("%w: io %.20q; it is input, output or trace", ErrForm, r.IO)
 	}
-	data, err := hex.DecodeString(strings.NewReplacer(" ", "", "-", "").Replace(r.Data))
+	if strings.ContainsAny(r.Data, " -") {
+		r.Data = strings.ReplaceAll(strings.ReplaceAll(r.Data, " ", ""), "-", "")
+	}
+	data, err := hex.DecodeString(r.Data)
 	if err != nil {
 		return 0, fmt.Errorf("%w: data: %w", ErrForm, err)
 	}

@@ -66,7 +66,7 @@ func TestMarksDiffer(t *testing.T) {
 	}
 }
 
-func TestTestTexts(t *testing.T) {
+func TestEachChangeOfATestTextIsSeen(t *testing.T) {
 	for _, n := range Lengths {
 		text, err := TestText(n)
 		if err != nil || len(text) != n {
@@ -163,8 +163,8 @@ func decode(t *testing.T, img image.Image) string {
 	return r.GetText()
 }
 
-// Every symbol of the sheet, and on the terminal, is read back.
-func TestSymbolsAreReadBack(t *testing.T) {
+// TestEachSymbolIsReadBack reads the sheet's symbols, and those on the terminal.
+func TestEachSymbolIsReadBack(t *testing.T) {
 	sheet, err := Sheet()
 	if err != nil {
 		t.Fatal(err)
