@@ -278,10 +278,16 @@ func TestAnotherReaderAtTheAddress(t *testing.T) {
 	b.Readers[0] = reader(t, c)
 	b.Run(30 * time.Second)
 	refused(t, b, osdp.AlarmIdentity)
-	c.CUID = osdp.CUID{1}
-	b.Readers[0] = reader(t, c)
+	other := osdptest.Config(0, key(t, '0')) // the same but for its cUID, which a derived key hangs on
+	other.CUID = osdp.CUID{1}
+	b.Readers[0] = reader(t, other)
+	sessions := status(t, b, 0).Line.Sessions
 	b.Run(30 * time.Second)
 	refused(t, b, osdp.AlarmIdentity)
+	if got := status(t, b, 0).Line.Sessions; got != sessions {
+		t.Errorf("%d sessions with another cUID", got-sessions)
+	}
+	b.Readers[0] = reader(t, c)
 	if err := b.Panel.Install(0, time.Minute, b.Now); err != nil {
 		t.Fatal(err)
 	}

@@ -60,12 +60,7 @@ func (d *device) begin(m InitialMAC, status uint8, now time.Time) {
 		d.enter(confirmID, now)
 		return
 	}
-	if !d.installing(now) {
-		d.trial = ownKey
-		d.rest(pause, ErrSession, now)
-		return
-	}
-	d.keySent = true
+	d.keySent = true // the window is open: when it closes, the handshake ends with it
 	d.enter(keying, now)
 }
 

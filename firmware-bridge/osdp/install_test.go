@@ -313,6 +313,29 @@ func TestKeySetAnswerLost(t *testing.T) {
 	}
 }
 
+// A stranger who spoils the first handshakes after a KEYSET cannot make the panel
+// forget that the reader may have the new key.
+func TestNewKeyIsTriedAgain(t *testing.T) {
+	r := good(t, 0)
+	b := bench(t, r)
+	online(t, b, 0)
+	spoiled := 0
+	r.Spoil(func(command, answer []byte) []byte {
+		if parsed(t, command).Code == osdp.CmdChallenge && spoiled < 3 {
+			spoiled++
+			return clear(t, command, osdp.ReplyNAK, byte(osdp.NakSecurity))
+		}
+		return answer
+	})
+	if err := b.Panel.Rekey(0, key(t, '6')); err != nil {
+		t.Fatal(err)
+	}
+	b.Run(10 * time.Second)
+	if s := status(t, b, 0); !s.Online || spoiled != 3 || count(b, osdp.EventKeySet, 0) != 1 || count(b, osdp.EventAlarm, osdp.AlarmKey) != 1 {
+		t.Errorf("spoiled %d, %+v", spoiled, s)
+	}
+}
+
 func TestRekeyRefusesWeakKeysAndOfflineReaders(t *testing.T) {
 	b := bench(t, good(t, 0))
 	if err := b.Panel.Rekey(0, key(t, '6')); !errors.Is(err, osdp.ErrOffline) {

@@ -2,6 +2,7 @@ package osdp
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -64,7 +65,7 @@ func TestKeysStayHidden(t *testing.T) {
 	if err := json.NewEncoder(&out).Encode(KeySet{k}); err != nil {
 		t.Fatal(err)
 	}
-	for _, form := range []string{"8f", "143", "d7", "215", "10001111"} {
+	for _, form := range []string{"8f3a", "143 58", "143,58", "0x8f", "10001111"} {
 		if strings.Contains(strings.ToLower(out.String()), form) {
 			t.Errorf("%s is in %s", form, out.String())
 		}
@@ -91,6 +92,27 @@ func TestDiversified(t *testing.T) {
 	}
 	if _, err := ParseCUID("00112233445566"); err == nil {
 		t.Error("short cUID accepted")
+	}
+}
+
+// Encrypted data ends in 80 and zeros within its last block, or is refused.
+func TestPadding(t *testing.T) {
+	for name, plain := range map[string][]byte{
+		"none":          make([]byte, 16),
+		"no mark":       bytes.Repeat([]byte{1}, 16),
+		"a block early": append(append(make([]byte, 15), 0x80), make([]byte, 16)...),
+		"not a block":   make([]byte, 15),
+		"nothing":       {},
+	} {
+		c := testKey(t, goodKey).cipher()
+		s := Session{encrypt: c, first: c, last: c}
+		iv := complement(s.sent)
+		if len(plain)%16 == 0 {
+			cipher.NewCBCEncrypter(c, iv[:]).CryptBlocks(plain, plain)
+		}
+		if got, err := s.decrypted(plain); !errors.Is(err, ErrPadding) {
+			t.Errorf("%s: % X, %v", name, got, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -127,6 +128,11 @@ func TestDecoderFlush(t *testing.T) {
 	if found != 1 || d.Missing() != 0 {
 		t.Errorf("%d packets, missing %d", found, d.Missing())
 	}
+	// Nor does a whole packet with a wrong check, whatever is in it.
+	outer := slices.Concat([]byte{som, 0x81, byte(len(inner) + 8), 0, 4, 0x50}, inner, []byte{0, 0})
+	if got := collect(&d, outer, 100); len(got) != 2 || !strings.HasSuffix(got[0], ErrCheck.Error()) || !strings.HasSuffix(got[1], "<nil>") {
+		t.Errorf("a packet in a broken one: %v", got)
+	}
 	d.Only(2, true)
 	if got := collect(&d, inner, 100); len(got) != 0 {
 		t.Errorf("heard another address: %v", got)
@@ -168,6 +174,12 @@ func TestParts(t *testing.T) {
 	}
 	if got, err := p.Add([]byte{44, 1, 44, 1, 0, 0}, 512); got != nil || err != nil {
 		t.Errorf("giving up: %v, %v", got, err)
+	}
+	if _, err := p.Add(AppendPart(nil, whole, 0, 100), 512); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Add(AppendPart(nil, whole, 200, 100), 512); !errors.Is(err, ErrPart) {
+		t.Errorf("a part left out: %v", err)
 	}
 	if _, err := p.Add(AppendPart(nil, whole, 100, 100), 512); !errors.Is(err, ErrPart) {
 		t.Errorf("going on after giving up: %v", err)

@@ -200,6 +200,90 @@ func TestRepetitionIsIdentical(t *testing.T) {
 	sound(t, b, 0)
 }
 
+// A challenge that is repeated is the same challenge: the reader's answer may
+// only have been late.
+func TestRepeatedChallenge(t *testing.T) {
+	r := good(t, 0)
+	b := bench(t, r)
+	var challenges [][]byte
+	r.Spoil(func(command, answer []byte) []byte {
+		if parsed(t, command).Code != osdp.CmdChallenge {
+			return answer
+		}
+		if challenges = append(challenges, bytes.Clone(command)); len(challenges) == 1 {
+			return nil
+		}
+		return answer
+	})
+	online(t, b, 0)
+	if len(challenges) != 2 || !bytes.Equal(challenges[0], challenges[1]) {
+		t.Errorf("% X", challenges)
+	}
+}
+
+// A packet that answers nothing that was asked is passed over: the true answer
+// comes behind it.
+func TestStrays(t *testing.T) {
+	r := good(t, 0)
+	b := bench(t, r)
+	online(t, b, 0)
+	for name, stray := range map[string]osdp.Packet{
+		"number": {Reply: true, Code: osdp.ReplyACK}, "address": {Reply: true, Address: 1, Code: osdp.ReplyACK}, "command": {Code: osdp.CmdPoll},
+	} {
+		before := status(t, b, 0).Line
+		r.Spoil(func(command, answer []byte) []byte {
+			stray.Sequence = parsed(t, command).Sequence
+			if name == "number" {
+				stray.Sequence = stray.Sequence%3 + 1
+			}
+			out, err := osdp.Append(nil, stray)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return append(out, answer...)
+		})
+		b.Run(time.Second)
+		s := status(t, b, 0)
+		if !s.Online || s.Alarm != 0 || s.Line.Sessions != 1 || s.Line.Answered < before.Answered+10 || s.Line.BadMAC != 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
+		if got := s.Line.Strays - before.Strays; (got > 10) != (name == "number") {
+			t.Errorf("%s: %d strays", name, got)
+		}
+	}
+	sound(t, b, 0)
+}
+
+// A false beginning before the answer costs time, not the answer.
+func TestFalseBeginning(t *testing.T) {
+	r := good(t, 0)
+	b := bench(t, r)
+	online(t, b, 0)
+	r.Spoil(func(_, answer []byte) []byte { return append([]byte{0x53, 0x80, 0xA0, 0x05, 0x04}, answer...) })
+	b.Run(5 * time.Second)
+	if s := status(t, b, 0); !s.Online || s.Line.Answered < 20 || s.Line.ErrorRate() != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// At 9600 baud 1 KiB of text takes over a second, longer than a reader may wait
+// before it begins.
+func TestLongTextOnASlowLine(t *testing.T) {
+	r := good(t, 0)
+	b, err := osdptest.NewBench(osdp.PanelConfig{Baud: 9600, Devices: []osdp.DeviceConfig{{Key: key(t, '0')}}}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	online(t, b, 0)
+	r.Scan(string(bytes.Repeat([]byte("Q"), 1024)))
+	if !b.Until(2*time.Second, func() bool { return len(texts(b, 0)) == 1 }) {
+		t.Fatal("the text did not come")
+	}
+	if s := status(t, b, 0); s.Line.ErrorRate() != 0 || s.Line.Slowest < time.Second {
+		t.Errorf("%+v", s.Line)
+	}
+}
+
 // Silence, cut packets, wrong CRCs and strays are counted apart, and a repetition
 // that goes well hides none of them (trap iv).
 func TestFaultsAreCountedApart(t *testing.T) {
@@ -244,8 +328,8 @@ func TestSilentReaderIsOffline(t *testing.T) {
 	online(t, b, 0)
 	r.Spoil(func(_, _ []byte) []byte { return nil })
 	b.Run(7500 * time.Millisecond)
-	if !status(t, b, 0).Online {
-		t.Fatal("off-line before 8 s")
+	if s := status(t, b, 0); !s.Online || s.Line.TimeOuts < 10 || s.Line.TimeOuts > 16 {
+		t.Fatalf("after 7.5 s, with a command each 700 ms: %+v", s)
 	}
 	b.Run(1500 * time.Millisecond)
 	if s := status(t, b, 0); s.Online || !errors.Is(s.Err, osdp.ErrSilent) || s.Line.Lost != 1 {

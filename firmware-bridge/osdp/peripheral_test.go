@@ -226,6 +226,15 @@ func TestPeripheralSessionEnds(t *testing.T) {
 				a.t.Error(show(m))
 			}
 		},
+		"number 0": func(a *acu) {
+			b, err := a.session.Seal(nil, Packet{Address: 5, Sequence: 0, Code: CmdPoll})
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			if _, m := a.parse(bytes.TrimPrefix(a.pd.Receive(b, a.now), []byte{mark})); reason(m) != NakSecurity {
+				a.t.Error(show(m))
+			}
+		},
 		"clear text": func(a *acu) { a.ask(Block{}, Poll) },
 		"silence": func(a *acu) {
 			a.now = a.now.Add(silence)

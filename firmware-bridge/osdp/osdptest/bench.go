@@ -10,7 +10,7 @@ import (
 // turnaround is how long a reader takes to begin its answer.
 const turnaround = time.Millisecond
 
-// Piece is what passed on the line of a Bench.
+// Piece is a command or an answer on the line of a Bench, or a part of one.
 type Piece struct {
 	At   time.Time // when its last byte has passed
 	Sent bool      // by the panel
@@ -24,10 +24,10 @@ type Bench struct {
 	Readers []*Reader
 	Now     time.Time
 	Events  []osdp.Event // all so far
-	Wire    []Piece      // all so far
+	Wire    []Piece      // all commands and answers so far, whole
 	// Babble gives bytes that nobody asked for, each millisecond; nil is quiet.
 	Babble func(now time.Time) []byte
-	// Meddle changes what passes; nil leaves it.
+	// Meddle changes what a command or an answer is on its way; nil leaves it.
 	Meddle func(p Piece) []byte
 
 	baud    int
@@ -83,9 +83,8 @@ func (b *Bench) step(end time.Time) {
 // arrived takes what has come to the panel by now.
 func (b *Bench) arrived() (in []byte) {
 	for len(b.coming) > 0 && !b.coming[0].At.After(b.Now) {
-		p := b.coming[0]
+		in = append(in, b.coming[0].Data...)
 		b.coming = b.coming[1:]
-		in = append(in, b.pass(p)...)
 	}
 	if b.Babble != nil && b.Now.Sub(b.babbled) >= time.Millisecond {
 		b.babbled = b.Now
@@ -114,8 +113,9 @@ func (b *Bench) deliver(send []byte) {
 		answer := r.Hear(data, at)
 		if len(answer) > 0 {
 			at = at.Add(turnaround)
+			answer = b.pass(Piece{At: at.Add(b.bytes(len(answer))), Data: answer})
 		}
-		for piece := range slices.Chunk(answer, 64) {
+		for piece := range slices.Chunk(answer, 16) {
 			at = at.Add(b.bytes(len(piece)))
 			b.coming = append(b.coming, Piece{At: at, Data: piece})
 		}
