@@ -129,6 +129,45 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// late is a tape on which an answer comes after its request was given up.
+type late struct {
+	*tape
+	stale []byte
+	waits []time.Duration // of reads before each request
+}
+
+func (p *late) Read(b []byte, wait time.Duration) (int, error) {
+	if len(p.stale) > 0 {
+		n := copy(b, p.stale)
+		p.stale = p.stale[n:]
+		return n, nil
+	}
+	if len(p.pending) == 0 {
+		p.waits = append(p.waits, wait)
+	}
+	return p.tape.Read(b, wait)
+}
+
+// An answer that is too late is not the answer to the next request, and each
+// request comes after a silence.
+func TestLateAnswer(t *testing.T) {
+	p := &late{tape: &tape{answers: [][]byte{sealed("01020100"), sealed("01020100")}}}
+	b := boardOn(p, nil)
+	for i := range 2 {
+		p.stale, p.waits = sealed("0102013f"), nil
+		on, err := b.look()
+		if err != nil || on[1] {
+			t.Errorf("look %d: inputs %v, %v", i, on, err)
+		}
+		if len(p.waits) == 0 || p.waits[0] <= 0 {
+			t.Errorf("look %d came without a silence before it: %v", i, p.waits)
+		}
+	}
+	if b.line.stray != 12 {
+		t.Errorf("%d bytes counted as stray", b.line.stray)
+	}
+}
+
 // A line that never falls silent does not hold the gate up for ever.
 func TestBabble(t *testing.T) {
 	b := boardOn(babble{}, nil)
