@@ -67,6 +67,7 @@ type InputConfig struct {
 	ActiveLow bool     // active is the low level
 	Bias      Bias
 	Debounce  time.Duration // how long a level has to last for an edge; 0 reports every one
+	ToActive  bool          // only edges to the active level, one for each pulse however short it is
 	Consumer  string
 }
 

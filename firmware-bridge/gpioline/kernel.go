@@ -71,11 +71,13 @@ const (
 	flagActiveLow = 1 << 1
 	flagInput     = 1 << 2
 	flagOutput    = 1 << 3
-	flagEdges     = 1<<4 | 1<<5
 	flagOpenDrain = 1 << 6
 	flagPullUp    = 1 << 8
 	flagPullDown  = 1 << 9
 	flagNoPull    = 1 << 10
+
+	flagToActive   = 1 << 4 // the kernel's rising edge, which active-low turns round
+	flagFromActive = 1 << 5
 
 	attrValues   = 2
 	attrDebounce = 3

@@ -82,13 +82,16 @@ type Inputs struct {
 	buffer [batch * eventSize]byte
 }
 
-// OpenInputs claims lines as inputs that report both edges. Edges from before
-// are not delivered; ask Active for the levels to begin with.
+// OpenInputs claims lines as inputs that report edges. Those from before are not
+// delivered; ask Active for the levels to begin with.
 func OpenInputs(c InputConfig) (*Inputs, error) {
 	if n := len(c.Lines); n == 0 || n > maxLines {
 		return nil, fmt.Errorf("%w: %d lines asked for; 1 to %d can be read together", ErrNoLine, n, maxLines)
 	}
-	config := lineConfig{flags: flagInput | flagEdges}
+	config := lineConfig{flags: flagInput | flagToActive}
+	if !c.ToActive {
+		config.flags |= flagFromActive
+	}
 	if c.ActiveLow {
 		config.flags |= flagActiveLow
 	}
@@ -111,8 +114,9 @@ func OpenInputs(c InputConfig) (*Inputs, error) {
 // wait of 0 or less looks once. It returns ErrChip, within 100 ms, when the chip
 // is gone, and os.ErrClosed when Close is called.
 //
-// An Edge's Active is the level that the kernel found when it looked, some
-// microseconds after the edge: two pulses in that time show as two alike.
+// An Edge's Active is the level that the kernel found when it looked, which on a
+// busy computer is milliseconds after the edge: both edges of a short pulse then
+// show the level after it. With ToActive each pulse is one edge, always active.
 func (i *Inputs) Read(edges []Edge, wait time.Duration) (int, error) {
 	if len(edges) == 0 {
 		return 0, nil

@@ -95,20 +95,21 @@ type contact struct {
 func (c *contact) watch(ctx context.Context, out chan<- change) error {
 	d := &c.steady
 	for ctx.Err() == nil {
-		edge, high, err := c.source.wait(d.patience(time.Now()))
+		readings, err := c.source.wait(d.patience(time.Now()))
 		if err != nil {
 			return err
 		}
-		now := time.Now()
-		if !d.sample(gpio.Level(high), edge, now) {
-			continue
-		}
-		if err := c.source.confirm(); err != nil {
-			return fmt.Errorf("confirm contact: %w", err)
-		}
-		select {
-		case out <- change{c.role, d.steady == c.active, now}:
-		case <-ctx.Done():
+		for _, r := range readings {
+			if !d.sample(gpio.Level(r.high), r.edge, r.at) {
+				continue
+			}
+			if err := c.source.confirm(); err != nil {
+				return fmt.Errorf("confirm contact: %w", err)
+			}
+			select {
+			case out <- change{c.role, d.steady == c.active, r.at}:
+			case <-ctx.Done():
+			}
 		}
 	}
 	return nil

@@ -2,10 +2,12 @@ package gpio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"turnstile/firmware-bridge/gate"
@@ -120,12 +122,12 @@ func bench(t *testing.T, g *Gate, hands interface {
 	Wire(line string) bool
 	Unplug()
 	Plug()
-}, openings func() int, relay, contact string) gatetest.Bench {
+}, openings func() int, relay, contact string, pulse time.Duration) gatetest.Bench {
 	return gatetest.Bench{
 		Gate: g, Openings: openings,
 		Walk: func(gate.Direction) {
 			hands.Drive(contact, true)
-			<-time.After(100 * time.Millisecond)
+			<-time.After(pulse)
 			hands.Drive(contact, false)
 			<-time.After(3 * look)
 		},
@@ -142,7 +144,7 @@ func TestConformWithoutPeriph(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bench(t, g, f, func() int { return f.Rises("RELAY") }, "RELAY", "PASS")
+		return bench(t, g, f, func() int { return f.Rises("RELAY") }, "RELAY", "PASS", 100*time.Millisecond)
 	})
 }
 
@@ -184,7 +186,8 @@ func TestKernel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return bench(t, g, s, func() int { return rises(s.Levels(relay)) }, relay, contact)
+			pulse := 300 * time.Millisecond // an emulated computer is slow
+			return bench(t, g, s, func() int { return rises(s.Levels(relay)) }, relay, contact, pulse)
 		})
 	})
 	if used < 12 || used >= simulated {
@@ -233,4 +236,42 @@ func kernelOutputs(t *testing.T, host *Host, s *gpiolinetest.Sim, n int) {
 	if len(levels) < 3 || !levels[0] || low != 1 || !levels[len(levels)-1] {
 		t.Errorf("driven at %v, want high, low once, high", levels)
 	}
+}
+
+// crowded is a chip on a computer that has others: pulled, its lines have no name.
+type crowded struct{ chip }
+
+func (c crowded) Output(o gpioline.OutputConfig) (Output, error) {
+	line, err := c.chip.Output(o)
+	if errors.Is(err, ErrChip) {
+		return nil, ErrNoLine
+	}
+	return line, err
+}
+
+// A line that was there once is waited for, though the computer has other chips
+// and says that it knows no such line.
+func TestLineGoneAmongOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := gpiolinetest.New("RELAY", "PASS")
+		g, err := New(Config{RelayIn: "RELAY", PassedIn: "PASS"}, crowded{chip{f}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := run(g)
+		for range 3 {
+			gatetest.Await(t, g, gate.Found)
+			f.Unplug()
+			gatetest.Await(t, g, gate.Lost)
+			<-time.After(10 * retry)
+			if !errors.Is(g.State().Err, ErrNoLine) {
+				t.Errorf("state %+v", g.State())
+			}
+			f.Plug()
+		}
+		gatetest.Await(t, g, gate.Found)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }

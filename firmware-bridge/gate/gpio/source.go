@@ -15,11 +15,18 @@ import (
 type source interface {
 	// arm claims the line and returns its level.
 	arm() (high bool, err error)
-	// wait waits for an edge, at most for d, and returns the level then.
-	wait(d time.Duration) (edge, high bool, err error)
-	// confirm reports whether the level last returned can be believed.
+	// wait waits for an edge, at most for d, and returns what the line was like
+	// since the last wait, at least its level now, valid until the next one.
+	wait(d time.Duration) ([]reading, error)
+	// confirm reports whether the levels last returned can be believed.
 	confirm() error
 	close()
+}
+
+// reading is a line's level at one time, and whether an edge came just before.
+type reading struct {
+	high, edge bool
+	at         time.Time
 }
 
 // armed returns the named line ready to be read, and its level: by periph, and by
@@ -65,6 +72,7 @@ type periphSource struct {
 	line     Input
 	pull     gpio.Pull
 	failures int // waits in a row that ended at once
+	now      [1]reading
 }
 
 func (p *periphSource) arm() (bool, error) {
@@ -79,16 +87,18 @@ func (p *periphSource) arm() (bool, error) {
 	return bool(p.line.Read()), nil
 }
 
-func (p *periphSource) wait(d time.Duration) (edge, high bool, err error) {
+func (p *periphSource) wait(d time.Duration) ([]reading, error) {
 	began := time.Now()
-	edge = p.line.WaitForEdge(d)
-	if p.failures++; edge || time.Since(began) >= d/2 {
+	edge := p.line.WaitForEdge(d)
+	now := time.Now()
+	if p.failures++; edge || now.Sub(began) >= d/2 {
 		p.failures = 0
 	}
 	if p.failures >= hasty {
-		return false, false, ErrChip
+		return nil, ErrChip
 	}
-	return edge, bool(p.line.Read()), nil
+	p.now[0] = reading{bool(p.line.Read()), edge, now}
+	return p.now[:], nil
 }
 
 // confirm asks with In, which can fail: Read cannot, and says Low for a chip
@@ -101,12 +111,19 @@ func (p *periphSource) close() {
 	}
 }
 
-// kernelSource reads a line by the kernel's own interface, whose errors are errors.
+// batch is how many edges are taken at a time.
+const batch = 16
+
+// kernelSource reads a line by the kernel's own interface, whose errors are
+// errors, and whose time stamps tell of a pulse that was over before this
+// program had its turn.
 type kernelSource struct {
-	lines  Lines
-	config gpioline.InputConfig
-	inputs Inputs // nil before arm
-	edges  [16]gpioline.Edge
+	lines    Lines
+	config   gpioline.InputConfig
+	inputs   Inputs // nil before arm
+	last     bool   // the level after the last edge
+	edges    [batch]gpioline.Edge
+	readings [2*batch + 1]reading
 }
 
 func (k *kernelSource) arm() (bool, error) {
@@ -115,7 +132,8 @@ func (k *kernelSource) arm() (bool, error) {
 		return false, err
 	}
 	k.inputs = inputs
-	return k.level()
+	k.last, err = k.level()
+	return k.last, err
 }
 
 // level is the line's level now.
@@ -130,13 +148,28 @@ func (k *kernelSource) level() (bool, error) {
 	return active[0], nil
 }
 
-func (k *kernelSource) wait(d time.Duration) (edge, high bool, err error) {
+// wait returns for each edge the level that lasted until it and the one after it.
+func (k *kernelSource) wait(d time.Duration) ([]reading, error) {
 	n, err := k.inputs.Read(k.edges[:], d)
 	if err != nil {
-		return false, false, err
+		return nil, err
 	}
-	high, err = k.level()
-	return n > 0, high, err
+	all := k.readings[:0]
+	for _, e := range k.edges[:n] {
+		// Of a level that edges were lost in nobody knows how long it lasted.
+		all = append(all, reading{k.last, e.Lost > 0, e.At}, reading{e.Active, true, e.At})
+		k.last = e.Active
+	}
+	if n == batch {
+		return all, nil // there is more to come, and the level now is after that
+	}
+	high, err := k.level()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, reading{high, high != k.last, time.Now()})
+	k.last = high
+	return all, nil
 }
 
 func (k *kernelSource) confirm() error { return nil }

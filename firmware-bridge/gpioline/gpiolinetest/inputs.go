@@ -65,13 +65,17 @@ func (in *inputs) moved(w *wire) {
 // add queues an edge; the chip's mu is held.
 func (in *inputs) add(i int, high bool, at time.Time) {
 	in.steady[i] = high
+	active := high != in.config.ActiveLow
+	if in.config.ToActive && !active {
+		return
+	}
 	if len(in.edges) == room {
 		in.lost += 1 + in.edges[0].Lost
 		in.edges = in.edges[1:]
 		in.edges[0].Lost = in.lost
 		in.lost = 0
 	}
-	in.edges = append(in.edges, gpioline.Edge{Line: i, Active: high != in.config.ActiveLow, At: at})
+	in.edges = append(in.edges, gpioline.Edge{Line: i, Active: active, At: at})
 	in.wake()
 }
 

@@ -34,7 +34,7 @@ func Conform(t *testing.T, setup func(t *testing.T) Bench) {
 		run  func(*testing.T, Bench)
 	}{
 		{"FirstLevel", firstLevel}, {"OpenDrain", openDrain}, {"Busy", busy}, {"Names", names}, {"List", list},
-		{"Edges", edges}, {"ActiveLow", activeLow}, {"Debounce", debounce}, {"LostEdges", lostEdges},
+		{"Edges", edges}, {"ActiveLow", activeLow}, {"ToActive", toActive}, {"Debounce", debounce}, {"LostEdges", lostEdges},
 		{"NothingHappens", nothingHappens}, {"Close", closed}, {"Unplugged", unplugged},
 	}
 	for _, c := range tests {
@@ -239,6 +239,31 @@ func activeLow(t *testing.T, b Bench) {
 	b.Drive("IN_A", false)
 	if e := next(t, in); e.Line != 0 || !e.Active {
 		t.Errorf("%+v", e)
+	}
+}
+
+// Each pulse is one edge, to the active level.
+func toActive(t *testing.T, b Bench) {
+	for _, low := range []bool{false, true} {
+		b.Drive("IN_A", low)
+		in := openInputs(t, b, gpioline.InputConfig{ToActive: true, ActiveLow: low})
+		const pulses = 20
+		for range pulses {
+			b.Drive("IN_A", !low)
+			b.Drive("IN_A", low)
+		}
+		for n := range pulses {
+			if e := next(t, in); e.Line != 0 || !e.Active || e.Lost != 0 {
+				t.Fatalf("pulse %d: %+v", n, e)
+			}
+		}
+		var more [2]gpioline.Edge
+		if n, err := in.Read(more[:], 0); n != 0 || err != nil {
+			t.Errorf("%d more edges, %v", n, err)
+		}
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
