@@ -34,8 +34,8 @@ type Scanner struct {
 	// 115200; at 9600 a code takes 150 ms.
 	Baud int `yaml:"baud"`
 
-	// Engines. Mode is presentation (reads by itself; the default), trigger or
-	// keep. Raise is the rate that the engine is set to at each start, so that a
+	// Engines. Mode is presentation (reads by itself; the default) or keep (as it
+	// is set). Raise is the rate that the engine is set to at each start, so that a
 	// code takes 12 ms; default: left as it is. QROnly switches other kinds of
 	// code off where the family's command for it is known.
 	Mode   string `yaml:"mode"`

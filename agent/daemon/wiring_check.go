@@ -91,17 +91,25 @@ func (k *checker) scanner(at []any, l *Lane, i int) {
 	case driverWiegand:
 		k.driver(at, "scanner", s.wiegand().Check())
 	case driverController:
-		if s.Reader < 0 || s.Reader > 1 || l.Gate.Driver != driverController {
-			k.wrong(under(at, "reader"), "reader: %d; 0 or 1 at a gate with driver controller", s.Reader)
+		// One reader for both directions would tell nobody's direction.
+		same := func(other Scanner) bool { return other.Driver == driverController && other.Reader == s.Reader }
+		if s.Reader < 0 || s.Reader > 1 || l.Gate.Driver != driverController || slices.ContainsFunc(l.Scanners[:i], same) {
+			k.wrong(under(at, "reader"), "reader: %d; 0 or 1 at a gate with driver controller, each once", s.Reader)
 		}
 	case driverLine:
 		k.port(at, who, s.Port, s.Baud)
 	default:
+		if s.Mode == modeTrigger {
+			k.wrong(under(at, "mode"), "mode: trigger; no lane triggers a scanner, so it would read nothing: use presentation or keep")
+		}
 		if k.port(at, who, s.Port, s.Baud) {
 			k.driver(at, "scanner", s.engine().Check())
 		}
 	}
 }
+
+// modeTrigger is the one mode of an engine that is for programs, not for lanes.
+const modeTrigger = "trigger"
 
 // osdp checks an OSDP reader. Its key file is looked at when the agent starts:
 // it is not on the computer on which a configuration is written.

@@ -85,6 +85,8 @@ var wrongWirings = map[string][2]string{
 	"cards without":        {"scanners: [{driver: controller}]\n    gate: {driver: modbus, port: /dev/b, relay_in: 1, sensor_in: 1}", "gate with driver controller"},
 	"one wire":             {"scanners: [{driver: wiegand, d0: A}]\n    gate: {driver: controller, port: /dev/b}", "d0 and d1 need a line each"},
 	"engine's mode":        {"scanners: [{driver: gm65, port: /dev/a, mode: sleep}]\n    gate: {driver: controller, port: /dev/b}", "presentation, trigger or keep"},
+	"nobody triggers":      {"scanners: [{driver: gm65, port: /dev/a, mode: trigger}]\n    gate: {driver: controller, port: /dev/b}", "it would read nothing"},
+	"one reader two ways":  {"scanners: [{driver: controller, reader: 1}, {driver: controller, reader: 1, direction: out}]\n    gate: {driver: controller, port: /dev/b}", "each once"},
 	"a relay that is none": {"scanners: [{port: /dev/a}]\n    gate: {driver: modbus, port: /dev/b, relay_in: one, sensor_in: 1}", "they count from 1"},
 	"a keyboard":           {"scanners: [{driver: auto, port: /dev/input/event3}]\n    gate: {driver: controller, port: /dev/b}", "keyboard"},
 	"driver's words":       {"scanners: [{port: /dev/a}]\n    gate: {driver: gpio, relay_in: A}", "name sensor_in"},
