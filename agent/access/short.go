@@ -41,7 +41,8 @@ func Expand(s pass.Short, f *Facts, now time.Time) (pass.Code, pass.Reason) {
 }
 
 // DecideShort is Decide for a code of Expand: what a short code cannot say
-// (signature, window, live tag, escort) was checked or ruled out there.
+// (signature, window, live tag, escort) was checked or ruled out there. Nor can
+// it name the holder: a blocked one is kept out by the pass's own status alone.
 func DecideShort(code *pass.Code, f Facts, now time.Time) Decision {
 	j := judge{code: code, f: &f, now: now, at: now.Unix(), sure: true, flags: link.FlagShort}
 	r := j.status()

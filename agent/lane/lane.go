@@ -15,6 +15,8 @@
 //   - The same text again within the rules' RepeatMS is answered again, not
 //     decided again, also if it is no code of ours; a rotation ends that. While
 //     a passage is under way its own text means nothing.
+//   - Within guessPause of a forged short code another is Unreadable unseen: a
+//     wire on a reader carries some thirty a second, and a guess is one of 2^34.
 //   - Texts that nobody signed fill the journal at garbageRate at most; the next
 //     entry's Detail says how many were left out.
 package lane
@@ -40,6 +42,7 @@ const (
 	maxOwed      = 16
 	garbageBurst = 30
 	garbageRate  = 2 * time.Second // one more entry of an unsigned text each
+	guessPause   = time.Second     // no short code is looked at so soon after a forged one
 )
 
 // Reader is one scanner and the way that those walk who use it.
@@ -92,6 +95,7 @@ type Lane struct {
 	owed      []link.Entry
 	vouched   time.Time // when a staff pass last went through
 	garbage   bucket
+	guessed   time.Time // when the last short code came that was forged
 	showTimer *time.Timer
 	answer    Answer
 	readers   []readerState

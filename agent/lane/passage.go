@@ -48,7 +48,13 @@ func (l *Lane) read(f *access.Facts) (pass.Code, pass.Reason, func(*pass.Code, a
 	if reason != pass.Granted {
 		return pass.Code{}, reason, nil
 	}
+	if time.Since(l.guessed) < guessPause {
+		return pass.Code{}, pass.Unreadable, nil
+	}
 	code, reason := access.Expand(short, f, l.setup.Record.Now())
+	if reason == pass.Forged {
+		l.guessed = time.Now()
+	}
 	return code, reason, access.DecideShort
 }
 

@@ -55,3 +55,27 @@ func TestCardNumberOpensNothing(t *testing.T) {
 		p.is(Refused, pass.Foreign, 0)
 	})
 }
+
+// FORMAT.md promises that nobody guesses more than one short code a second: a
+// wire on a Wiegand reader could send thirty.
+func TestShortCodesAreGuessedSlowly(t *testing.T) {
+	at(t, func(p *place) {
+		gateKey := pass.GateKey{7: 7}
+		p.change(func(f *access.Facts) {
+			rules := *f.Rules
+			rules.Short = 1 << testZone
+			f.Rules, f.Gate = &rules, map[pass.Day]pass.GateKey{testDay: gateKey}
+		})
+		good := gateKey.Short(pass.Guest, pass.ID{Day: testDay, Index: 55}, 0)
+		guess := good
+		guess.Tag ^= 1
+		p.card(pass.ShortBits, guess.String())
+		p.is(Refused, pass.Forged, 0)
+		p.after(guessPause - 1)
+		p.card(pass.ShortBits, good.String())
+		p.is(Refused, pass.Unreadable, 0)
+		p.after(defaultRepeatMS * 1e6)
+		p.card(pass.ShortBits, good.String())
+		p.is(Passage, pass.Granted, 1)
+	})
+}
