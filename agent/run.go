@@ -29,6 +29,6 @@ func (p *program) run(args []string) (int, error) {
 	defer stop()
 	context.AfterFunc(ctx, stop) // from then on signals have their usual effect
 	return exitOK, daemon.Run(ctx, c, daemon.Options{
-		Version: versionText(), Log: p.log, Exe: exe, Devices: daemon.Hardware(p.lines, p.gpioErr),
+		Version: versionText(), Log: p.log, Exe: exe, Devices: daemon.Hardware(p.lines, p.gpioErr, p.log),
 	})
 }

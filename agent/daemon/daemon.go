@@ -60,7 +60,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.Devices == nil {
-		o.Devices = Hardware(nil, errNoGPIO)
+		o.Devices = Hardware(nil, errNoGPIO, o.Log)
 	}
 	if o.Notify == nil {
 		o.Notify = func(state string) error {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"turnstile/agent/lane"
@@ -11,6 +12,7 @@ import (
 	"turnstile/firmware-bridge/gate/gpio"
 	"turnstile/firmware-bridge/gate/modbus"
 	"turnstile/firmware-bridge/gate/panel"
+	"turnstile/firmware-bridge/osdp"
 	"turnstile/firmware-bridge/scanner"
 	"turnstile/firmware-bridge/scanner/engine"
 	"turnstile/firmware-bridge/scanner/line"
@@ -25,14 +27,15 @@ var errNoGPIO = errors.New("GPIO was not prepared by this program")
 type Devices func(l Lane) (gate.Gate, []lane.Reader, error)
 
 // Hardware returns Devices that make the real drivers. lines is the computer's
-// GPIO, or the reason why it has none, which matters only to gpio gates.
-func Hardware(lines gpio.Lines, err error) Devices {
+// GPIO, or the reason why it has none, which matters only to gpio gates. What
+// devices tell beside scans and passages goes to log.
+func Hardware(lines gpio.Lines, err error, log *slog.Logger) Devices {
 	return func(l Lane) (gate.Gate, []lane.Reader, error) {
 		g, gateErr := newGate(&l.Gate, lines, err)
 		if gateErr != nil {
 			return nil, nil, fmt.Errorf("lane %d: %w", l.Number, gateErr)
 		}
-		readers, err := newReaders(&l, g)
+		readers, err := newReaders(&l, g, log.With("lane", l.Number))
 		if err != nil {
 			return nil, nil, fmt.Errorf("lane %d: %w", l.Number, err)
 		}
@@ -59,7 +62,7 @@ func newGate(g *Gate, lines gpio.Lines, err error) (gate.Gate, error) {
 }
 
 // newReaders makes the scanners of a lane with gate g.
-func newReaders(l *Lane, g gate.Gate) ([]lane.Reader, error) {
+func newReaders(l *Lane, g gate.Gate, log *slog.Logger) ([]lane.Reader, error) {
 	lines := map[string]*osdpreader.Bus{} // RS-485 lines by port
 	var readers []lane.Reader
 	for i := range l.Scanners {
@@ -74,7 +77,7 @@ func newReaders(l *Lane, g gate.Gate) ([]lane.Reader, error) {
 		case driverController:
 			r.Scanner = g.(*controller.Gate).Cards(s.Reader) // the configuration's check has seen to both
 		case driverOSDP:
-			r.Scanner, err = osdpReader(l, s, lines)
+			r.Scanner, err = osdpReader(l, s, lines, log)
 		default:
 			var e *engine.Scanner
 			e, err = engine.New(s.engine())
@@ -89,9 +92,9 @@ func newReaders(l *Lane, g gate.Gate) ([]lane.Reader, error) {
 }
 
 // osdpReader returns the reader s on its line, which is made for the first of two.
-func osdpReader(l *Lane, s *Scanner, lines map[string]*osdpreader.Bus) (scanner.Scanner, error) {
+func osdpReader(l *Lane, s *Scanner, lines map[string]*osdpreader.Bus, log *slog.Logger) (scanner.Scanner, error) {
 	if lines[s.Port] == nil {
-		c := osdpreader.BusConfig{Port: s.serial()}
+		c := osdpreader.BusConfig{Port: s.serial(), Notice: func(e osdp.Event) { notice(log, s.Port, e) }}
 		for i := range l.Scanners {
 			if other := &l.Scanners[i]; other.Driver == driverOSDP && other.Port == s.Port {
 				c.Readers = append(c.Readers, other.osdp())
@@ -104,6 +107,22 @@ func osdpReader(l *Lane, s *Scanner, lines map[string]*osdpreader.Bus) (scanner.
 		lines[s.Port] = line
 	}
 	return lines[s.Port].Reader(s.Address)
+}
+
+// notice logs what an OSDP line tells beside scans. A message can hold what
+// somebody typed or showed: it is not logged.
+func notice(log *slog.Logger, port string, e osdp.Event) {
+	log = log.With("port", port, "reader", e.Address)
+	switch e.Kind {
+	case osdp.EventAlarm:
+		log.Warn("OSDP alarm", "alarm", e.Alarm.String())
+	case osdp.EventOnline:
+		log.Info("OSDP reader is on-line", "cuid", e.Pin.CUID.String())
+	case osdp.EventOffline:
+		log.Warn("OSDP reader is off-line", "err", e.Err)
+	case osdp.EventNak:
+		log.Info("OSDP reader refused a command", "command", e.Command)
+	}
 }
 
 // about says what an engine is, and what it could not be told.

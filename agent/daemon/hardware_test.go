@@ -27,7 +27,7 @@ func TestScannerOnASerialLine(t *testing.T) {
 	}
 	defer wire.Unplug()
 	missing := filepath.Join(dir, "gate")
-	g, readers, err := Hardware(nil, gpio.ErrNoChip)(Lane{
+	g, readers, err := Hardware(nil, gpio.ErrNoChip, slog.New(slog.DiscardHandler))(Lane{
 		Number: 1, Scanners: []Scanner{{Driver: driverLine, Port: filepath.Join(dir, "scanner"), Baud: 115200, Direction: "in"}},
 		Gate: Gate{Driver: driverController, Port: missing, Baud: 115200},
 	})
@@ -99,7 +99,7 @@ func TestDevicesThatCannotBeMade(t *testing.T) {
 		"gpio on a computer without":  {Gate{Driver: driverGPIO, RelayIn: "A", SensorIn: "B"}, gpio.ErrNoChip},
 		"controller without a device": {Gate{Driver: driverController, Baud: 115200}, nil},
 	} {
-		_, _, err := Hardware(nil, gpio.ErrNoChip)(Lane{Number: 1, Scanners: scanners, Gate: c.gate})
+		_, _, err := Hardware(nil, gpio.ErrNoChip, slog.New(slog.DiscardHandler))(Lane{Number: 1, Scanners: scanners, Gate: c.gate})
 		if err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}

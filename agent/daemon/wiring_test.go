@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +62,7 @@ func TestEachDriverIsMade(t *testing.T) {
 			t.Errorf("%s: %v", name, problems)
 			continue
 		}
-		g, readers, err := Hardware(&gpio.Host{}, nil)(c.Lanes[0])
+		g, readers, err := Hardware(&gpio.Host{}, nil, slog.New(slog.DiscardHandler))(c.Lanes[0])
 		if err != nil || g == nil || len(readers) != len(c.Lanes[0].Scanners) {
 			t.Errorf("%s: %v, %d readers, %v", name, g, len(readers), err)
 			continue
@@ -108,7 +109,7 @@ func TestOSDPKeyFileMissing(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if _, _, err := Hardware(nil, gpio.ErrNoChip)(c.Lanes[0]); err == nil || !strings.Contains(err.Error(), "/no/such/key") {
+	if _, _, err := Hardware(nil, gpio.ErrNoChip, slog.New(slog.DiscardHandler))(c.Lanes[0]); err == nil || !strings.Contains(err.Error(), "/no/such/key") {
 		t.Errorf("got %v", err)
 	}
 }
