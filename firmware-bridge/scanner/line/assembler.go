@@ -9,6 +9,7 @@ package line
 import (
 	"bytes"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"turnstile/firmware-bridge/scanner"
@@ -32,7 +33,7 @@ type Assembler struct {
 	held   [scanner.MaxText + margin]byte
 	n      int
 	state  state
-	ends   bool      // this scanner ends its lines
+	ends   bool      // this scanner ends its lines, as far as one can tell
 	framed bool      // the frame began with STX
 	seen   uint32    // the bytes before, the last one lowest
 	last   time.Time // when the last byte of the frame came
@@ -130,6 +131,7 @@ func (a *Assembler) Idle(now time.Time, out []scanner.Scan) []scanner.Scan {
 	if _, open := a.Waiting(now); !open || now.Sub(a.last) < a.silence() {
 		return out
 	}
+	a.ends = false // until it is seen again: a line end may have been printed
 	return a.finish(a.last, out)
 }
 
@@ -165,8 +167,6 @@ func (a *Assembler) Whole(text []byte, at time.Time, out []scanner.Scan) []scann
 	state := clean
 	if len(text) > len(a.held) {
 		state, text = over, nil
-	} else if bytes.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7F }) {
-		state = dirty
 	}
 	return a.judge(state, true, text, at, out)
 }
@@ -187,7 +187,7 @@ func (a *Assembler) judge(state state, framed bool, raw []byte, at time.Time, ou
 	switch {
 	case state == over || len(text) > scanner.MaxText:
 		a.stats.Oversized++
-	case state == dirty || !utf8.Valid(text):
+	case state == dirty || !utf8.Valid(text) || bytes.ContainsFunc(text, unicode.IsControl): // U+0080 to U+009F too
 		a.stats.Noise++
 	case len(raw) == 0 && !framed: // the LF of a CR LF, or an empty line
 	case len(text) == 0:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"turnstile/firmware-bridge/scanner"
@@ -66,6 +67,7 @@ func TestAssembler(t *testing.T) {
 		{"escape", "\x1b[2JCODE\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Noise: 1}},
 		{"binary", "\x80\x81\x82CODE\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Noise: 1}},
 		{"long binary", strings.Repeat("\x01", 5000) + "\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Noise: 1}},
+		{"control character in UTF-8", "CODE\u009b2J\rGOOD\r", "GOOD", scanner.Stats{Scans: 1, Noise: 1}},
 		{"UTF-8 of a foreign code", "校園\r", "校園", scanner.Stats{Scans: 1}},
 		{"cut by the next", "\x02HA\x02WHOLE\x03", "WHOLE", scanner.Stats{Scans: 1, Noise: 1}},
 		{"cut by the next's AIM id", "]Q1HA]Q1WHOLE\r", "Q1:WHOLE", scanner.Stats{Scans: 1, Noise: 1}},
@@ -116,6 +118,21 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A visitor prints a line end for a scanner that sends none: the scans after it
+// wait for the long silence no more than once.
+func TestPrintedLineEnd(t *testing.T) {
+	var a Assembler
+	out := a.Feed([]byte("PRINTED\rLINE"), t0, nil)
+	out = a.Idle(t0.Add(stalled), out)
+	out = a.Feed([]byte("A PASS"), t0.Add(time.Second), out)
+	if out = a.Idle(t0.Add(time.Second+idle), out); len(out) != 3 || string(out[2].Text) != "A PASS" || a.Ends() {
+		t.Errorf("got %+v", out)
+	}
+	if a.Feed([]byte("A LINE\r"), t0.Add(2*time.Second), nil); !a.Ends() {
+		t.Error("a scanner that ends its lines is not known any more")
+	}
+}
+
 func TestResetForgets(t *testing.T) {
 	var a Assembler
 	a.Feed([]byte("HALF"), t0, nil)
@@ -143,6 +160,7 @@ func TestWhole(t *testing.T) {
 		{"TWO\rLINES", "", scanner.Stats{Noise: 1}},
 		{"CO\x00DE", "", scanner.Stats{Noise: 1}},
 		{"CO\xffDE", "", scanner.Stats{Noise: 1}},
+		{"CO\u0085DE", "", scanner.Stats{Noise: 1}},
 		{kib, kib, scanner.Stats{Scans: 1}},
 		{kib + "A", "", scanner.Stats{Oversized: 1}},
 		{kib + kib, "", scanner.Stats{Oversized: 1}},
@@ -203,7 +221,7 @@ func FuzzAssembler(f *testing.F) {
 		var a Assembler
 		out := a.Feed(stream, t0, nil)
 		for _, s := range out {
-			if n := len(s.Text); n == 0 || n > scanner.MaxText || !utf8.Valid(s.Text) || bytes.ContainsAny(s.Text, "\r\n\x00\x02\x03") {
+			if n := len(s.Text); n == 0 || n > scanner.MaxText || !utf8.Valid(s.Text) || bytes.ContainsFunc(s.Text, unicode.IsControl) {
 				t.Fatalf("delivered %q", s.Text)
 			}
 		}
