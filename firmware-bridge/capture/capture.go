@@ -6,7 +6,7 @@
 // object a line, with
 //
 //	timeSec, timeNano   when, as struct timespec; texts or numbers
-//	io                  "input", "output" or "trace"
+//	io                  "input", "output" or "trace"; SIA's own captures say "in" and "out"
 //	data                the bytes as hexadecimal digits, with blanks or hyphens between
 //	osdpTraceVersion    "1"
 //	osdpSource          the tool that wrote it

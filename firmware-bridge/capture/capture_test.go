@@ -25,7 +25,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 123456789, time.UTC)
 const foreign = `{ "timeSec" : "1580342115", "timeNano" : "984691851", "io" : "trace", "data" : " ff ff 53 80 08 00 01 4b 01 d8", "osdpTraceVersion":"1", "osdpSource":"libosdp-conformance 0.91-5" }
 
 {"timeSec":"1580342116","timeNano":"000000007","io":"output","data":"FF-53-00-08-00-04-60-EB-AA","osdpTraceVersion":"1","osdpSource":"OSDP.Net"}
-{"timeSec":1580342116,"timeNano":100,"io":"input","data":"ff53800800054068 9f","osdpTraceVersion":1}
+{"timeSec":1580342116,"timeNano":100,"io":"in","data":"ff53800800054068 9f","osdpTraceVersion":1}
 `
 
 func TestReadsOthers(t *testing.T) {

@@ -68,7 +68,9 @@ func (c *Capture) add(line []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if r.IO != "input" && r.IO != "output" && r.IO != "trace" {
+	switch r.IO {
+	case "input", "in", "output", "out", "trace":
+	default:
 		return 0, fmt.Errorf("%w: io %.20q; it is input, output or trace", ErrForm, r.IO)
 	}
 	if strings.ContainsAny(r.Data, " -") {
@@ -86,7 +88,7 @@ func (c *Capture) add(line []byte) (int, error) {
 	}
 	c.Lost += r.Lost
 	if len(data) > 0 {
-		c.Chunks = append(c.Chunks, Chunk{At: at, Sent: r.IO == "output", Data: data})
+		c.Chunks = append(c.Chunks, Chunk{At: at, Sent: r.IO == "output" || r.IO == "out", Data: data})
 	}
 	return len(data), nil
 }
