@@ -355,17 +355,37 @@ func TestFoundAsItIs(t *testing.T) {
 	b.await(t, gate.FireOver)
 }
 
-// Passages that nobody reads wait; outcomes have room.
+// Passages that nobody reads wait, other events are dropped and counted, and
+// outcomes have room because Open refuses before there is none. The gate does
+// not run: the test is in Run's place.
 func TestNobodyReads(t *testing.T) {
-	c := wiring()
-	c.Ready, c.Tamper = "", ""
-	b := start(t, c)
+	b := newBench(t, wiring())
+	g := b.Gate
+	g.board = newBoard(g.config, &tape{}, g.count)
 	for range room {
-		b.Gate.emit(gate.Event{Kind: gate.Forced})
+		g.emit(gate.Event{Kind: gate.Forced})
 	}
-	b.open(t, in(1), gate.ErrBusy)
-	if n := len(b.events); n > room-reserve {
-		t.Errorf("%d events", n)
+	g.emit(gate.Event{Kind: gate.Tamper})
+	if err := g.why(in(1)); !errors.Is(err, gate.ErrBusy) {
+		t.Errorf("why: %v", err)
+	}
+	if len(g.events) != room-reserve || len(g.waiting) != reserve || g.State().Dropped != 1 {
+		t.Errorf("%d on the channel, %d waiting, %d dropped", len(g.events), len(g.waiting), g.State().Dropped)
+	}
+	g.grant = in(1)
+	g.finish(gate.Passed, gate.In, time.Now(), "")
+	for range 2 * reserve {
+		<-g.events
+	}
+	g.offer()
+	if len(g.waiting) != 0 {
+		t.Errorf("%d still wait", len(g.waiting))
+	}
+	for len(g.events) > 0 {
+		<-g.events
+	}
+	if err := g.why(in(2)); err != nil {
+		t.Errorf("why: %v", err)
 	}
 }
 
