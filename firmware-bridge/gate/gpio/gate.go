@@ -159,6 +159,7 @@ func (g *Gate) hold(ctx context.Context) error {
 	if err := g.claim(); err != nil {
 		return err
 	}
+	g.attach() // before the watchers have the contacts
 	watching, stop := context.WithCancel(ctx)
 	changes, failed := make(chan change), make(chan error, len(g.contacts))
 	var watchers sync.WaitGroup
@@ -169,7 +170,6 @@ func (g *Gate) hold(ctx context.Context) error {
 			}
 		})
 	}
-	g.attach()
 	err := g.work(ctx, changes, failed)
 	g.off() // at once, because the watchers take their time to end
 	stop()

@@ -95,29 +95,7 @@ func holdStdin() error {
 	return nil
 }
 
-// Line describes one line for people.
-type Line struct {
-	Name     string // how to configure it
-	Chip     string // such as gpiochip0 (pinctrl-rp1)
-	Consumer string // which program had it when Prepare ran; "" if free
-}
-
-// List returns all lines, chip by chip.
-func (h *Host) List() []Line {
-	var all []Line
-	for _, c := range h.chips {
-		for i, l := range c.Lines() {
-			name := l.Name()
-			if name == "" || name == "-" || name == "_" {
-				name = fmt.Sprintf("%s:%d", c.Name(), i)
-			}
-			all = append(all, Line{Name: name, Chip: fmt.Sprintf("%s (%s)", c.Name(), c.Label()), Consumer: l.Consumer()})
-		}
-	}
-	return all
-}
-
-// Output implements Lines. Names are those of List, or "chip:number".
+// Output implements Lines. Names are those of gpioline.
 func (h *Host) Output(c gpioline.OutputConfig) (Output, error) {
 	o, err := gpioline.OpenOutput(c)
 	if err != nil {
