@@ -20,7 +20,7 @@ PACKAGES := chromium mosquitto qemu-user qemu-system-x86 qemu-system-arm seabios
             gcc-arm-none-eabi
 # Where the kernels of the emulated computers are kept, and for which processors.
 KERNELS  := .bench-cache
-MACHINES := amd64 arm64
+MACHINES := amd64 arm64 armhf
 # Packages in which goroutines share memory. SQLite and the broker are left out: instrumented, they
 # take minutes to compile: `make race RACED=./central/...` races central by hand. Tests called TestEach go
 # through every bit or every fault of a file in one goroutine, and are left out as well.
@@ -58,7 +58,7 @@ kernels:
 	@$(GO) run ./simulator/machine/fetch $(KERNELS) $(MACHINES)
 
 bench-vm: deps ## the lane on real kernels in emulated computers, with times; RUN=REGEXP for some of it
-	$(GO) test -vet=off -count=1 -v -timeout 10m -run '$(or $(RUN),.)' ./simulator/kernel
+	$(GO) test -vet=off -count=1 -v -parallel 4 -timeout 10m -run '$(or $(RUN),.)' ./simulator/kernel
 
 check: ## formatting and vet; the rules of the house are tests in simulator/house
 	@out=$$(gofmt -l $(PROGRAMS)); [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }

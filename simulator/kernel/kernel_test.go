@@ -15,9 +15,11 @@ import (
 )
 
 // TestLane is what a lane goes through, with the agent's own binary on a real
-// kernel without a network. Each computer's tests stand in their order.
+// kernel without a network. Each computer's tests stand in their order. On a
+// processor of 32 bits the question is whether GPIO's ioctls fit; what comes
+// above them is the same code.
 func TestLane(t *testing.T) {
-	for _, arch := range []machine.Arch{machine.AMD64, machine.ARM64} {
+	for _, arch := range archs {
 		t.Run(string(arch), func(t *testing.T) {
 			t.Parallel()
 			l := newLane(t, arch)
@@ -27,9 +29,15 @@ func TestLane(t *testing.T) {
 			l.plug()
 			l.start()
 			l.step("a code opens", l.aCodeOpens)
-			l.step("unplugged and plugged in again", l.replug)
+			if arch != machine.ARMHF {
+				l.step("unplugged and plugged in again", l.replug)
+			}
 			l.step("stopped", l.stopped)
 			l.step("killed", l.killed)
+			if s, ok := l.world.(*simulated); ok {
+				l.step("chip pulled and plugged in again", func() { l.chip(s) })
+			}
+			l.step("active low", l.activeLow)
 			l.step("journal", l.journal)
 		})
 	}
@@ -38,7 +46,8 @@ func TestLane(t *testing.T) {
 const (
 	// pulse is how long the relay is on.
 	pulse = 200 * time.Millisecond
-	// aim is how soon after the last byte it is on.
+	// aim is how soon after the last byte it is on. A processor of 32 bits takes
+	// about that for the signature alone.
 	aim = 10 * time.Millisecond
 	// openings are how many are measured. A busy machine can disturb one.
 	openings = 5
@@ -60,7 +69,7 @@ func (l *lane) aCodeOpens() {
 	}
 	slices.Sort(reaches)
 	slices.Sort(lengths)
-	if reach := reaches[openings/2]; reach > aim {
+	if reach := reaches[openings/2]; reach > aim && l.arch != machine.ARMHF {
 		l.t.Errorf("from the last byte to the relay it takes %v, at most %v", reach, aim)
 	}
 	if length := lengths[openings/2]; length < pulse*9/10 || length > pulse*11/10 {
@@ -151,7 +160,7 @@ func (l *lane) killed() {
 		l.t.Fatalf("killed too late: %v", last)
 	}
 	l.elapse(1500 * time.Millisecond) // longer than the pulse
-	stays := l.arch == machine.ARM64
+	stays := l.arch != machine.AMD64  // a PL061
 	if on := l.relay(); on != stays {
 		l.t.Errorf("after SIGKILL the relay is on: %v, and gate/gpio says %v", on, stays)
 	}
@@ -169,9 +178,54 @@ func (l *lane) killed() {
 	l.walk()
 }
 
+// chip pulls the GPIO chip, a USB module, under the running agent, and plugs it
+// in again: the gate is found by itself.
+func (l *lane) chip(s *simulated) {
+	s.unplug(l.t)
+	until(l.t, "the agent misses its gate", func() bool { now, ok := l.status(); return ok && !now.Lanes[0].Gate.Connected })
+	s.plug(l.t)
+	l.connected(true)
+	opening(l.t, l.opens())
+	l.walk()
+}
+
+// activeLow is a relay that is on while its line is low: that the line is never,
+// but for an opening.
+func (l *lane) activeLow() {
+	l.end(syscall.SIGTERM)
+	relay, _ := l.world.names()
+	l.configure("!"+relay, pulse)
+	forget(l.t, l.Machine)
+	l.start()
+	for _, m := range moments(l.t, l.Machine) {
+		if m.what == "off" {
+			l.t.Errorf("the start drove the line low: %v", m)
+		}
+	}
+	forget(l.t, l.Machine)
+	l.scan()
+	until(l.t, "the relay is on and off again", func() bool { return count(moments(l.t, l.Machine), "on") == 1 })
+	l.walk()
+	if code := l.end(syscall.SIGTERM); code != 0 {
+		l.t.Errorf("the agent ended with code %d", code)
+	}
+	seen := moments(l.t, l.Machine)
+	if count(seen, "off") != 1 || seen[len(seen)-1].what != "on" {
+		l.t.Errorf("low but for one opening: %v", seen)
+	}
+}
+
+func count(seen []moment, what string) (n int) {
+	for _, m := range seen {
+		if m.what == what {
+			n++
+		}
+	}
+	return n
+}
+
 // journal reads the journal of the lane as somebody else would who has its disk.
 func (l *lane) journal() {
-	l.end(syscall.SIGTERM)
 	folder := l.t.TempDir()
 	files, err := l.List(path.Join(dataFolder, "journal", "*"))
 	if err != nil {

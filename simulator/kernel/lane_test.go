@@ -121,6 +121,20 @@ func (l *lane) unplug() {
 	if err := l.scanner.Close(); err != nil {
 		l.t.Fatal(err)
 	}
+	unplugged(l.t, l.Machine)
+}
+
+// unplugged waits until the guest has noticed that the scanner is gone. Nobody
+// plugs in again sooner.
+func unplugged(t *testing.T, m *machine.Machine) {
+	t.Helper()
+	until(t, "the scanner's name is gone", func() bool {
+		found, err := m.List(scannerPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found) == 0
+	})
 }
 
 // scan sends the code of a pass that nobody has used yet, as the scanner does.

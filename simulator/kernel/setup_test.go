@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +24,7 @@ const (
 )
 
 // archs are the processors that are tested.
-var archs = []machine.Arch{machine.AMD64, machine.ARM64}
+var archs = []machine.Arch{machine.AMD64, machine.ARM64, machine.ARMHF}
 
 // programs is the folder of what was built from this checkout: ARCH/NAME.
 var programs string
@@ -54,19 +56,24 @@ func prepareAndRun(m *testing.M) int {
 
 // build builds what runs here and in the guests.
 func build() error {
-	errs := []error{compile(nil, "host", "build", "./agent", "./central")}
+	errs := []error{compile(nil, "host", "build", "-o", "./", "./agent", "./central")}
 	for _, a := range archs {
-		errs = append(errs, compile(a.Go(), string(a), "build", "./agent", "./simulator/machine/pid1"))
+		errs = append(errs, compile(a.Go(), string(a), "build", "-o", "./", "./agent", "./simulator/machine/pid1", "./simulator/kernel/echo"))
+	}
+	for _, s := range suites {
+		errs = append(errs, compile(machine.AMD64.Go(), string(machine.AMD64), "test", "-c", "-o", filepath.Base(s), s))
 	}
 	return errors.Join(errs...)
 }
 
-func compile(env []string, folder, verb string, packages ...string) error {
-	out := filepath.Join(programs, folder)
-	if err := os.MkdirAll(out, 0o755); err != nil {
+// compile runs go with what stands behind -o put into a folder of programs.
+func compile(env []string, folder, verb string, args ...string) error {
+	out := slices.Index(args, "-o") + 1
+	args[out] = filepath.Join(programs, folder) + "/" + strings.TrimPrefix(args[out], "./")
+	if err := os.MkdirAll(filepath.Dir(args[out]), 0o755); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", append([]string{verb, "-ldflags=-s -w", "-o", out + "/"}, packages...)...)
+	cmd := exec.Command("go", append([]string{verb, "-ldflags=-s -w"}, args...)...)
 	cmd.Dir, cmd.Env = "../..", append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build programs for %s: %w\n%s", folder, err, text)

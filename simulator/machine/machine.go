@@ -40,7 +40,7 @@ type Config struct {
 
 // startLimit is how long a computer may take until its first process answers. It
 // takes 2 s on a quiet machine.
-const startLimit = 120 * time.Second
+const startLimit = 180 * time.Second
 
 // Machine is a running computer.
 type Machine struct {
@@ -152,8 +152,7 @@ func (m *Machine) connect(ctx context.Context, c Config) error {
 func (m *Machine) answers(ctx context.Context) error {
 	first := make(chan error, 1)
 	m.wait.Go(func() {
-		_, err := m.Now() // bounded by guest's own patience
-		first <- err
+		first <- m.Up(startLimit)
 	})
 	select {
 	case err := <-first:

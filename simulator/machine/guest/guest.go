@@ -78,6 +78,12 @@ func (c *Client) call(method string, arg, reply any, limit time.Duration) error 
 	}
 }
 
+// Up waits for the guest's first answer, no longer than limit.
+func (c *Client) Up(limit time.Duration) error {
+	var now time.Time
+	return c.call("Now", struct{}{}, &now, limit)
+}
+
 // Run runs a program to its end, no longer than limit.
 func (c *Client) Run(limit time.Duration, command Command) (r Result, err error) {
 	err = c.call("Run", command, &r, limit)
