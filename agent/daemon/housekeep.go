@@ -27,7 +27,7 @@ const (
 func (a *agent) housekeep(ctx context.Context) error {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
-	h := house{agent: a, failed: map[string]bool{}, forced: map[uint8]forced{}}
+	h := house{agent: a, failed: map[string]bool{}, forced: map[uint8]forced{}, unready: map[uint8]time.Time{}}
 	for {
 		h.round()
 		select {
@@ -48,6 +48,7 @@ type house struct {
 	written   time.Time
 	failed    map[string]bool
 	forced    map[uint8]forced
+	unready   map[uint8]time.Time // since when a lane's gate takes no grant
 }
 
 func (h *house) round() {

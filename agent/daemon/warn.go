@@ -34,6 +34,7 @@ func (h *house) warn(lanes []lane.Status) {
 const (
 	certificateLeft = 14 * 24 * time.Hour // a working week and more to enrol again
 	forcedStands    = 10 * time.Minute    // the journal has it for good
+	unreadyStands   = 20 * time.Second    // a passage takes less
 )
 
 // forced is what the last round knew of a lane's forced passages.
@@ -63,6 +64,14 @@ func (h *house) warnLane(s *lane.Status) {
 	}
 	w.Put(time.Now().Before(f.until), health.GateForced, subject, fmt.Sprintf("%d times since the start, tailgating and tampering included", f.count))
 	w.Put(s.Gate.Tamper, health.GateTamper, subject, "the controller's case is open")
+	w.Put(s.Gate.Held, health.GateHeld, subject, "open for too long after a passage")
+	if !s.Gate.Unready {
+		delete(h.unready, s.Number)
+	} else if _, known := h.unready[s.Number]; !known {
+		h.unready[s.Number] = time.Now()
+	}
+	since, unready := h.unready[s.Number]
+	w.Put(unready && time.Since(since) > unreadyStands, health.GateUnready, subject, "not ready since "+since.Format(time.TimeOnly))
 	w.Put(s.Gate.Fire, health.GateFire, subject, "the fire alarm released the gate")
 	for _, r := range s.Readers {
 		w.Put(!r.Stats.Connected, health.ScannerLost, fmt.Sprintf("%s, %s", subject, r.Name), text(r.Stats.Err))

@@ -68,6 +68,8 @@ const (
 	GateTamper
 	GateFire
 	GateForced
+	GateHeld
+	GateUnready
 	Overflow
 	codes // their number
 )
@@ -107,6 +109,8 @@ var table = [codes]definition{
 	CertificateExpiring: {"certificate.expiring", Warning, "Enrol the lane again before its certificate ends."},
 	ScannerLost:         {"scanner.lost", Alarm, "Plug the scanner in again or replace it."},
 	GateLost:            {"gate.lost", Alarm, "Check power and cable of the gate's controller."},
+	GateHeld:            {"gate.held", Alarm, "Go and look: the door or barrier stands open after a passage."},
+	GateUnready:         {"gate.unready", Warning, "Look at the gate: its own contact says that it takes nobody. It may be blocked, switched off or set to service."},
 	GateFault:           {"gate.fault", Alarm, "Look at the gate: its controller reports a fault."},
 	GateTamper:          {"gate.tamper", Alarm, "Look at the gate: its housing is open."},
 	GateFire:            {"gate.fire", Alarm, "Fire release is on: the gate stands open."},
