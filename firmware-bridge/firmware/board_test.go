@@ -138,6 +138,12 @@ func TestPulse(t *testing.T) {
 		if length := off.At.Sub(on.At); length < c.want*8/10 {
 			t.Errorf("%+v: on for %v, want %v", c.o, length, c.want)
 		}
+		// By the board's own clock, which a busy machine does not stretch, it ends before the cap would end it.
+		up := must(h, func(s frame.State) bool { return s.LastGrant == number && s.Flags&frame.Relay != 0 }).Uptime
+		down := must(h, func(s frame.State) bool { return s.Flags&frame.Relay == 0 }).Uptime
+		if length := time.Duration(down-up) * time.Millisecond; length > c.want+100*time.Millisecond {
+			t.Errorf("%+v: on for %v of the board's time, want %v", c.o, length, c.want)
+		}
 		h.say(frame.Lock{})
 		must(h, func(s frame.State) bool { return s.Grant == 0 })
 		for e := must(h, anyOf[frame.Event]); ; e = must(h, anyOf[frame.Event]) {
@@ -276,6 +282,9 @@ func TestImageAnswersAsCore(t *testing.T) {
 				core.Do(t, "step %d 0 0 0 %x", now, seen)
 			}
 		}
+	}
+	if used := b.Stack(); used == 0 || used > board.StackSize/2 {
+		t.Errorf("%d of %d bytes of stack were used, want half at most", used, board.StackSize)
 	}
 	if raised := b.Raises(board.RelayIn) + b.Raises(board.RelayOut); raised != opened || opened < 20 || answers < 150 || events < 20 {
 		t.Errorf("the relays went on %d times for %d openings; %d answers and %d events compared", raised, opened, answers, events)

@@ -44,6 +44,30 @@ func TestSameBytesTwice(t *testing.T) {
 	}
 }
 
+// The handler of faults uses no stack, for that may be what has failed.
+func TestFaultHandlerUsesNoStack(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("arm-none-eabi-objdump", "-d", "--no-show-raw-insn", "--disassemble=fault_interrupt",
+		filepath.Join(board.Build(t), board.Product)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stores := 0
+	for line := range strings.Lines(string(out)) {
+		_, instruction, is := strings.Cut(line, ":\t")
+		switch {
+		case !is:
+		case strings.HasPrefix(instruction, "str"):
+			stores++
+		case strings.HasPrefix(instruction, "push"), strings.HasPrefix(instruction, "bl"), strings.Contains(instruction, "sp"):
+			t.Errorf("it does: %s", strings.TrimSpace(instruction))
+		}
+	}
+	if stores == 0 {
+		t.Errorf("it stores nothing: the relay stays on\n%s", out)
+	}
+}
+
 // The sources keep to the house's rules as far as a machine can tell: short
 // files, no allocation, no library, no vendor's header, nothing left over.
 func TestSources(t *testing.T) {

@@ -134,6 +134,22 @@ func TestBrokenMainLoop(t *testing.T) {
 	}
 }
 
+// The end of a pulse is the timer's interrupt and nothing else: it comes with a main loop that hangs, without a
+// watchdog and without the cap.
+func TestTimerAlone(t *testing.T) {
+	t.Parallel()
+	for _, potential := range []bool{false, true} {
+		b := power(t, board.Alone, board.Config{Potential: potential})
+		h := connect(t, b)
+		h.say(frame.Open{Number: 1, Direction: 2, Pulse: 200, Window: 1000})
+		b.Await(t, board.RelayOut, 1)
+		b.Await(t, board.RelayOut, 2)
+		if w := h.greet(); w.LastGrant != 1 {
+			t.Errorf("it restarted: %+v", w)
+		}
+	}
+}
+
 // When the timer that ends a pulse fails, the cap ends it.
 func TestCap(t *testing.T) {
 	t.Parallel()

@@ -18,13 +18,14 @@ const (
 	Hang      = "hang.elf"       // its main loop hangs when the relay goes on
 	Fault     = "fault.elf"      // it comes upon what is no instruction when the relay goes on
 	DeafTimer = "deaf-timer.elf" // nothing is done about the timer that ends a pulse
+	Alone     = "alone.elf"      // when the relay goes on its main loop hangs, and only the timer ends the pulse
 	native    = "core-native"    // the core for this machine, under sanitizers
 )
 
 var errMissing = errors.New("a program is missing")
 
 // Build builds what has changed, once a process, and returns the folder of what
-// Product, Hang, Fault and DeafTimer name. Processes that build at the same time wait
+// Product, Hang, Fault, DeafTimer and Alone name. Processes that build at the same time wait
 // for each other.
 func Build(t testing.TB) string {
 	t.Helper()

@@ -170,6 +170,20 @@ func (b *Board) sync() {
 	}
 }
 
+// StackSize is what the firmware sets aside, at the start of its memory.
+const StackSize = 2048
+
+// Stack is how many bytes of its stack the firmware has used so far: the
+// emulator's memory is zero at power-up.
+func (b *Board) Stack() int {
+	answer, err := b.pins.ask(fmt.Sprintf("read 0x20000000 %d", StackSize))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	used := strings.TrimLeft(strings.TrimPrefix(answer, "OK 0x"), "0")
+	return (len(used) + 1) / 2
+}
+
 // Set drives an input.
 func (b *Board) Set(in Input, high bool) {
 	if err := b.pins.set(in, high); err != nil {

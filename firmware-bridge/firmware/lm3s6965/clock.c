@@ -5,9 +5,11 @@
 
 /* PLL from the 8 MHz crystal, divided by 4; main oscillator on. */
 enum {
+	RCC_NO_CRYSTAL = 1 << 0,
 	RCC_BYPASS = 1 << 11,
 	RCC_USE_DIVIDER = 1 << 22,
 	RCC_50_MHZ = 3 << 23 | RCC_USE_DIVIDER | 0xE << 6,
+	CRYSTAL_START = 50000, /* turns of a loop of some 10 cycles: 25 ms even on a fast internal oscillator, for a cold crystal */
 	PATIENCE = 1000000, /* turns of a loop; the PLL locks within 0.5 ms */
 	RAM_START = 0x20000000,
 	RAM_WORDS = 0x10000 / 4,
@@ -19,6 +21,9 @@ static uint32_t boot __attribute__((section(".noinit"))); /* survives a reset, n
 void clock_pll(void)
 {
 	RCC = (RCC | RCC_BYPASS) & ~(uint32_t)RCC_USE_DIVIDER;
+	RCC &= ~(uint32_t)RCC_NO_CRYSTAL;
+	for (volatile uint32_t i = 0; i < CRYSTAL_START; i++) {
+	} /* still on the internal oscillator: a core that is put on a dead crystal stands still, if with the relay off */
 	RCC = RCC_BYPASS | RCC_50_MHZ;
 	for (uint32_t i = 0; i < PATIENCE && !(RIS & RIS_PLL); i++) {
 	}

@@ -3,8 +3,8 @@
 
 int main(void)
 {
-	clock_start();
 	pins_start();
+	clock_start(); /* from here on the pins are sampled */
 	wiegand_start();
 	uart_start();
 	watchdog_start();

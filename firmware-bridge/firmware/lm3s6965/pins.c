@@ -6,6 +6,11 @@
 #include "message.h"
 #include "registers.h"
 
+enum {
+	SETTLE = 1000, /* turns of a loop, some 100 us: the pull-ups charge their cables */
+	STRAP_READS = 100,
+};
+
 static struct debounce inputs; /* owned by SysTick; stable is read by the main loop */
 static volatile uint8_t walks_in, walks_out; /* since the main loop looked */
 static bool potential;
@@ -18,13 +23,16 @@ static uint8_t raw(void)
 
 void pins_start(void)
 {
+	potential = true;
 	GPIO_PUR(PORT_B) |= PINS_IN;
 	GPIO_DEN(PORT_B) |= PINS_IN;
 	GPIO_DIR(PORT_D) |= PINS_LAMP;
 	GPIO_DEN(PORT_D) |= PINS_LAMP;
-	for (volatile uint32_t i = 0; i < 1000; i++) {
-	} /* some 100 us for the pull-ups to charge their cables */
-	potential = GPIO_DATA(PORT_B, PIN_POTENTIAL) == 0;
+	for (volatile uint32_t i = 0; i < SETTLE; i++) {
+	}
+	for (uint32_t i = 0; i < STRAP_READS; i++)
+		if (GPIO_DATA(PORT_B, PIN_POTENTIAL) != 0)
+			potential = false; /* low all the time, or the short pulse: a spike must not hold a gate open */
 	debounce_start(&inputs, raw());
 }
 

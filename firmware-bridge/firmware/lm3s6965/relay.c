@@ -1,7 +1,7 @@
-/* The relay: on by order, off by three independent clocks.
+/* The relay: on by order, off by three counters that know nothing of each other.
  *
  * A one-shot timer ends each pulse; SysTick counts how long the pins were on and drops them past the longest that this
- * board allows; the watchdog's first warning drops them when the main loop hangs. */
+ * board allows; the watchdog's first warning drops them when the main loop hangs. One crystal drives them all. */
 #include "board.h"
 #include "hal.h"
 #include "message.h"
@@ -41,11 +41,13 @@ void hal_relay_on(uint8_t direction, uint16_t ms)
 	longest = hal_potential() ? RULES_MAX_WINDOW : RULES_MAX_PULSE;
 	if (ms > longest)
 		ms = longest;
+	board_mask(); /* a storm of interrupts after the timer's start could let it run out before the pin is high */
 	TIMER_CTL(TIMER0) = 0;
 	TIMER_ICR(TIMER0) = TIMER_OVER;
 	TIMER_TAILR(TIMER0) = (uint32_t)ms * TICKS_A_MS;
 	TIMER_CTL(TIMER0) = 1;
 	GPIO_DATA(PORT_D, PINS_RELAY) = direction == DIRECTION_IN ? PIN_RELAY_IN : PIN_RELAY_OUT;
+	board_unmask();
 }
 
 void hal_relay_off(void)

@@ -6,7 +6,7 @@
 
 enum { RECEIVE_ROOM = 256, TRANSMIT_ROOM = 512, BAUD = 115200, PINS_UART = 3 };
 
-static uint8_t received[RECEIVE_ROOM];
+static volatile uint8_t received[RECEIVE_ROOM]; /* or a byte could be read after its place was given back */
 static volatile uint16_t received_in, received_out; /* ever; in is the interrupt's, out the main loop's */
 static uint8_t waiting[TRANSMIT_ROOM];
 static volatile uint16_t waiting_in, waiting_out; /* ever */
