@@ -17,6 +17,8 @@
 //	plugged in while still open it becomes ttyUSB1          Keep closes before all else and reopens by the stable name
 //	two programs open one port and share its bytes          flock on the second descriptor: ErrBusy
 //	bytes from before the opening are read after it         flushed at the opening
+//	a device keeps bytes for whoever opens it, and sends    Discard
+//	them then: a code of somebody who has left
 //	a write blocks for ever, and Close behind it            WriteTimeout, then ErrGone; unsent bytes are thrown away
 //	14400, 31250, 250000 baud and others do not open        Check says which do
 //	a BREAK reads as a NUL byte                             scanner/line skips it (its tests)
@@ -58,6 +60,9 @@ const (
 	// tick is the wait after which a read without data ends in the kernel. tarm
 	// counts in steps of 100 ms and can Close only between reads.
 	tick = 100 * time.Millisecond
+	// kept is how long after its opening a device may take to deliver what it had
+	// kept: on USB some milliseconds for 141 bytes; the rest is for a busy host.
+	kept = 100 * time.Millisecond
 	// WriteTimeout is how long Write waits for a peer that does not take bytes.
 	WriteTimeout = 500 * time.Millisecond
 	// hasty is how many reads in a row may end at once without data before the
@@ -219,6 +224,20 @@ func (p *Port) Read(b []byte, wait time.Duration) (int, error) {
 
 // hungUp is how poll tells that a line is gone. Bytes may be left to read.
 const hungUp = unix.POLLHUP | unix.POLLERR | unix.POLLNVAL
+
+// Discard throws away what arrives in the first 100 ms. A USB device that was
+// not listened to keeps what it had to say, and says it when the port is opened:
+// after Open's flush, and as if it were new. For who reads scans: such a code is
+// of somebody who has left.
+func (p *Port) Discard() error {
+	var b [512]byte
+	for end := time.Now().Add(kept); time.Now().Before(end); {
+		if _, err := p.Read(b[:], time.Until(end)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // take reads bytes that poll announced.
 func (p *Port) take(b []byte) (int, error) {

@@ -3,12 +3,14 @@
 // It finds the engine's rate, asks who it is, sets it up for a lane (reads by
 // itself, ignores set-up codes that a visitor could print, a faster rate if
 // wanted) and asks for a sign of life; scans that arrive meanwhile are delivered.
-// Settings are made anew at each opening of the port and last until the engine
-// loses power, which spares its flash; Config.Permanent is for the installer.
+// Settings are made anew at each opening of the port and once a minute, and last
+// until the engine loses power, which spares its flash; Config.Permanent is for the
+// installer.
 // What a family cannot be told, Identity says, with what to do about it.
 //
 // The families are in the packages beside dialect, each with the sources of its
-// bytes. Family "auto" asks them in turn and falls back to plain lines. For an
+// bytes. Family "auto" asks them in turn and falls back to plain lines, from time
+// to time again; what comes as noise has it search all rates again. For an
 // engine in plain line mode that takes no commands use scanner/line.
 package engine
 
@@ -85,7 +87,8 @@ type Config struct {
 	// run. A lane leaves it off: flash wears out, and each opening would write.
 	Permanent bool
 	// Heartbeat is how often a silent engine is asked for a sign of life, at
-	// least 1 s; 0 is 10 s. After three misses the port is opened anew.
+	// least 1 s; 0 is 10 s. After three misses the port is opened anew, and after
+	// six of them the settings are made anew, in case the engine had no power.
 	Heartbeat time.Duration
 }
 

@@ -288,11 +288,20 @@ func TestPulse(t *testing.T) {
 		if due := p.due(now, st); due != step.due {
 			t.Fatalf("at %v: due %v", step.after, due)
 		} else if due {
-			p.beat(now, step.alive)
+			p.beat(now, st, step.alive)
 		}
 	}
 	if p.missed != misses {
 		t.Errorf("%d missed", p.missed)
+	}
+	st.Scans++ // one that came while the reply was awaited
+	p.beat(t0.Add(31*time.Second), st, false)
+	if p.missed != 0 || !p.worn(t0.Add(31*time.Second)) {
+		t.Errorf("%d missed behind a scan, and the settings of an engine that was silent are not renewed", p.missed)
+	}
+	p.renewed(t0.Add(31 * time.Second))
+	if p.worn(t0.Add(90*time.Second)) || !p.worn(t0.Add(91*time.Second)) {
+		t.Error("the settings are not renewed once a minute")
 	}
 }
 
@@ -345,6 +354,24 @@ func TestUnreliableRate(t *testing.T) {
 	})
 	b.scan("A CODE")
 	b.read("A CODE")
+}
+
+// Nor is it tried again while people pass.
+func TestUnreliableRateIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	engine := &flaky{GM65: enginetest.NewGM65(9600), rate: 115200}
+	b := newBench(t, Config{Family: "gm65", Raise: 115200}, engine)
+	b.Scanner.config.Heartbeat = 10 * time.Millisecond
+	b.start()
+	replies := func() (n int) {
+		b.Do(func(enginetest.Personality) { n = engine.n })
+		return n
+	}
+	before, heard := replies(), b.Heard()
+	scannertest.Until(t, "the settings are renewed", func() bool { return b.Heard() > heard+150 })
+	if n := replies(); before == 0 || n != before {
+		t.Errorf("%d replies at the bad rate, then %d", before, n)
+	}
 }
 
 func TestGrow(t *testing.T) {

@@ -12,12 +12,11 @@ import (
 // its port is opened anew: its scans may still arrive.
 const listening = 5 * time.Second
 
-// meet finds the engine and sets it up. The error wraps dialect.ErrSilent if one
-// is expected and none answers.
-func (s *Scanner) meet(w *wire) (dialect.Identity, error) {
-	id, err := s.search(w)
+// meet finds the engine at one of rates and sets it up. The error wraps
+// dialect.ErrSilent if one is expected and none answers.
+func (s *Scanner) meet(w *wire, rates []int) (dialect.Identity, error) {
+	id, err := s.search(w, rates)
 	if err == nil {
-		s.known = known{id.Family, id.Baud}
 		id, err = s.configure(w, id)
 	}
 	if err == nil || !errors.Is(err, dialect.ErrSilent) || w.ctx.Err() != nil {
@@ -30,18 +29,21 @@ func (s *Scanner) meet(w *wire) (dialect.Identity, error) {
 	return id, s.forlorn(w, err)
 }
 
-// configure sets the engine up and remembers its rate, whatever came of it.
+// configure sets the engine up and remembers its rate, whatever came of it, and
+// its family if it could be set up: who it is, a print may have said.
 func (s *Scanner) configure(w *wire, id dialect.Identity) (dialect.Identity, error) {
 	err := w.speaks.Configure(w, s.config.settings(), &id)
 	s.known.baud, id.Baud = w.Baud(), w.Baud()
+	if err == nil {
+		s.known.family = id.Family
+	}
 	return id, err
 }
 
-// search asks the configured families at all rates, first where the engine was
-// found before. A scan that arrives in good order proves the rate: no other is
-// tried after it.
-func (s *Scanner) search(w *wire) (id dialect.Identity, err error) {
-	for _, baud := range s.config.rates(s.known.baud) {
+// search asks the configured families at rates, first the one found before. A
+// scan that arrives in good order proves the rate: no other is tried after it.
+func (s *Scanner) search(w *wire, rates []int) (id dialect.Identity, err error) {
+	for _, baud := range rates {
 		if err := w.SetBaud(baud); err != nil {
 			return id, err
 		}
@@ -77,7 +79,7 @@ func (s *Scanner) candidates() []family {
 func (s *Scanner) plain(w *wire) (dialect.Identity, error) {
 	baud := s.config.Port.Baud
 	if w.proven != 0 {
-		baud = w.proven
+		baud, s.known.baud = w.proven, w.proven
 	}
 	if err := w.SetBaud(baud); err != nil {
 		return dialect.Identity{}, err

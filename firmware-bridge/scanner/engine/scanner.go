@@ -14,13 +14,6 @@ import (
 	"turnstile/firmware-bridge/serialport"
 )
 
-// misses is how many signs of life in a row may fail to come.
-const misses = 3
-
-// hurry is how soon a sign of life is asked for after noise, because an engine
-// that was reset speaks at another rate, and after one that did not come.
-const hurry = time.Second
-
 // ErrNotListening says that no engine is there to be triggered now.
 var ErrNotListening = errors.New("no scan engine to trigger")
 
@@ -43,7 +36,7 @@ type Scanner struct {
 
 // known is where the engine was found last.
 type known struct {
-	family string // "" for never
+	family string // "" for never; of one that could be set up
 	baud   int
 }
 
@@ -136,26 +129,58 @@ func (s *Scanner) give(scans []scanner.Scan) {
 // session finds and sets up the engine on an opened port, and serves it until
 // it is gone or ctx ends.
 func (s *Scanner) session(ctx context.Context, p *serialport.Port) error {
+	if err := p.Discard(); err != nil {
+		return err
+	}
 	w := &wire{ctx: ctx, port: p, frames: &s.frames, give: s.give}
-	id, err := s.meet(w)
+	id, err := s.meet(w, s.config.rates(s.known.baud))
 	if err != nil {
 		return err
 	}
+	again := min(s.opened, 1)
+	s.opened++
+	s.publish(func(st *scanner.Stats) { st.Reopened += again })
 	s.ready(id)
+	d := newDoubt(s.config.Heartbeat, time.Now(), s.frames.Stats())
+	for w.speaks == nil {
+		if err := s.lines(w, d); err != nil {
+			return err
+		}
+	}
 	return s.serve(w)
 }
 
 // ready notes that the engine can be used.
 func (s *Scanner) ready(id dialect.Identity) {
-	again := min(s.opened, 1)
-	s.opened++
 	s.publish(func(st *scanner.Stats) {
-		st.Connected, st.Err, st.Reopened = true, nil, st.Reopened+again
+		st.Connected, st.Err = true, nil
 		s.identity = id
 	})
 }
 
-// serve reads scans, passes triggers on and asks for signs of life.
+// lines reads plain lines, and asks again who sends them when there is reason to.
+func (s *Scanner) lines(w *wire, d *doubt) error {
+	if err := w.pump(rest); err != nil {
+		return err
+	}
+	rates := []int{w.Baud()}
+	switch now, st := time.Now(), s.frames.Stats(); {
+	case d.garbled(st, w.proven != 0):
+		w.proven, rates = 0, s.config.rates(s.known.baud)
+	case !d.due(now):
+		return nil
+	}
+	id, err := s.meet(w, rates)
+	if err != nil {
+		return err
+	}
+	d.again(time.Now(), s.frames.Stats())
+	s.ready(id)
+	return nil
+}
+
+// serve reads scans, passes triggers on, asks for signs of life and keeps the
+// settings.
 func (s *Scanner) serve(w *wire) error {
 	wait := rest
 	if s.config.settings().Mode == dialect.Trigger {
@@ -166,23 +191,51 @@ func (s *Scanner) serve(w *wire) error {
 		if err := w.pump(wait); err != nil {
 			return err
 		}
-		if w.speaks == nil {
-			continue
-		}
 		if err := s.trigger(w); err != nil {
 			return err
 		}
-		if !life.due(time.Now(), s.frames.Stats()) {
-			continue
-		}
-		err := w.speaks.Alive(w)
-		if err != nil && !errors.Is(err, dialect.ErrSilent) {
+		if err := s.check(w, life); err != nil {
 			return err
 		}
-		if life.beat(time.Now(), err == nil); life.missed >= misses {
-			return fmt.Errorf("scanner %s: %w: %d signs of life are missing: check its power and cable", s.config.Port.Path, dialect.ErrSilent, misses)
+	}
+}
+
+// check asks for a sign of life, or makes the settings anew, when it is time.
+func (s *Scanner) check(w *wire, life *pulse) error {
+	var err error
+	now := time.Now()
+	due := life.due(now, s.frames.Stats())
+	switch {
+	case life.worn(now):
+		err = s.renew(w)
+		life.renewed(time.Now())
+	case due:
+		err = w.speaks.Alive(w)
+	default:
+		return nil
+	}
+	if err != nil && !errors.Is(err, dialect.ErrSilent) {
+		return err
+	}
+	if life.beat(time.Now(), s.frames.Stats(), err == nil); life.missed < misses {
+		return nil
+	}
+	return fmt.Errorf("scanner %s: %w: %d signs of life are missing: check its power and cable", s.config.Port.Path, dialect.ErrSilent, misses)
+}
+
+// renew makes the settings anew: an engine that lost its power between two signs
+// of life has its maker's, by which it may read nothing, or set-up codes. The rate
+// stays: one that the cable did not carry is not tried while people pass. It ends
+// with a sign of life.
+func (s *Scanner) renew(w *wire) error {
+	settings := s.config.settings()
+	settings.Baud = 0
+	if !settings.Permanent && settings.Mode != dialect.Trigger { // an installer's: flash, and no read is to be cut short
+		if err := w.speaks.Configure(w, settings, &dialect.Identity{}); err != nil {
+			return err
 		}
 	}
+	return w.speaks.Alive(w) // some families are told nothing
 }
 
 // trigger sends what Trigger asked for. An engine that does not answer to it
@@ -200,42 +253,4 @@ func (s *Scanner) trigger(w *wire) error {
 	default:
 	}
 	return nil
-}
-
-// pulse decides when to ask for a sign of life: no I/O, no clock of its own.
-type pulse struct {
-	every  time.Duration
-	asked  time.Time // the last time, or the last scan
-	before scanner.Stats
-	missed int
-}
-
-func newPulse(every time.Duration, now time.Time, st scanner.Stats) *pulse {
-	return &pulse{every: every, asked: now, before: st}
-}
-
-// due reports whether to ask now. A scan is a sign of life; noise is a reason
-// to ask soon.
-func (p *pulse) due(now time.Time, st scanner.Stats) bool {
-	if st.Scans > p.before.Scans {
-		p.before, p.asked, p.missed = st, now, 0
-		return false
-	}
-	wait := p.every
-	if p.missed > 0 || st.Noise+st.Oversized > p.before.Noise+p.before.Oversized {
-		wait = min(wait, hurry)
-	}
-	if now.Sub(p.asked) < wait {
-		return false
-	}
-	p.before = st
-	return true
-}
-
-// beat notes what came of asking.
-func (p *pulse) beat(now time.Time, alive bool) {
-	p.asked = now
-	if p.missed++; alive {
-		p.missed = 0
-	}
 }

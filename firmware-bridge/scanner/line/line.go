@@ -79,6 +79,9 @@ func (s *Scanner) publish(change func(*scanner.Stats)) {
 
 // session reads one opened port until it is gone or ctx ends.
 func (s *Scanner) session(ctx context.Context, p *serialport.Port) error {
+	if err := p.Discard(); err != nil {
+		return err
+	}
 	again := min(s.opened, 1)
 	s.opened++
 	s.publish(func(st *scanner.Stats) { st.Connected, st.Err, st.Reopened = true, nil, st.Reopened+again })

@@ -141,3 +141,28 @@ func TestPortInUse(t *testing.T) {
 		t.Errorf("New with a bad rate: %v", err)
 	}
 }
+
+// What a device kept while nobody listened arrives behind the opening: it is of
+// somebody who has left.
+func TestKeptByTheDevice(t *testing.T) {
+	b, send := bench(t)
+	s := b.Scanner.(*Scanner)
+	p, err := serialport.Open(s.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	send("]Q1OF SOMEBODY WHO LEFT\r\n")
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.session(ctx, p) }()
+	scannertest.Until(t, "connected", func() bool { return s.Stats().Connected })
+	send("]Q1OF WHO STANDS HERE\r\n")
+	if got := scannertest.Next(t, s); string(got.Text) != "OF WHO STANDS HERE" {
+		t.Errorf("got %q", got.Text)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -86,7 +86,9 @@ type Dialect interface {
 	// Identify asks who is there. ErrSilent: none of this family at this rate.
 	Identify(l Line) (Identity, error)
 	// Configure applies s as far as this family allows it and adds what it could
-	// not do to id.Warnings. An error means that the engine is not usable now.
+	// not do to id.Warnings. An error means that the engine is not usable now. It
+	// is called again from time to time, while scans arrive, because an engine that
+	// lost its power has lost s.
 	Configure(l Line, s Settings, id *Identity) error
 	// Alive asks for a sign of life; ErrSilent if none came.
 	Alive(l Line) error

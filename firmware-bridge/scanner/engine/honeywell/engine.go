@@ -90,6 +90,9 @@ func (e *Engine) setMode(l dialect.Line, s dialect.Settings, id *dialect.Identit
 		id.Warn("read mode: its name differs by model: scan the maker's code for presentation or for serial trigger")
 		return nil
 	}
+	if now, err := e.once(l, command[:tagSize]+"?", Permanent); err == nil && string(now) == command[tagSize:] && !s.Permanent {
+		return nil // a setting may make it beep
+	}
 	_, err := e.ask(l, command, mark(s))
 	return dialect.Excuse(l, e, id, "read mode", "scan the maker's code for the mode", err)
 }

@@ -114,6 +114,9 @@ func (e *Engine) setMode(l dialect.Line, s dialect.Settings, id *dialect.Identit
 	if command == "" {
 		return nil
 	}
+	if now, err := e.once(l, Temporary, command[:tagSize]+"*"); err == nil && string(now) == command[tagSize:] && !s.Permanent {
+		return nil // a setting may make it beep
+	}
 	_, err := e.ask(l, store(s), command)
 	return dialect.Excuse(l, e, id, "read mode", "scan the maker's code for the mode", err)
 }

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"turnstile/firmware-bridge/scanner"
+	"turnstile/firmware-bridge/scanner/engine/enginetest"
+	"turnstile/firmware-bridge/scanner/scannertest"
+	"turnstile/firmware-bridge/serialport"
+)
+
+// An engine on a UART loses its power between two signs of life and answers the
+// next at the same rate. It reads by itself again, and no set-up codes.
+func TestPowerCutThatNobodySees(t *testing.T) {
+	t.Parallel()
+	tried := 0
+	for _, k := range kinds {
+		if k.family == "honeywell" || k.family == "de2120" { // lose nothing
+			continue
+		}
+		tried++
+		t.Run(k.family, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Config{Family: k.family}, k.engine())
+			b.Scanner.config.Heartbeat = 20 * time.Millisecond
+			b.start()
+			b.Do(func(p enginetest.Personality) {
+				p.Restart()
+				if g, ok := p.(*enginetest.GM65); ok {
+					g.Flash[0] = 0x01 // it waits for commands
+					p.Restart()
+				}
+			})
+			scannertest.Until(t, "it reads", func() bool { b.scan("A CODE"); return b.Stats().Scans > 2 })
+			if k.family == "gm65" || k.family == "ssi" {
+				scannertest.Until(t, "set-up codes are codes", func() bool {
+					before := 0
+					b.Do(func(p enginetest.Personality) { before = programmed(p) })
+					b.scan(enginetest.SetupCode)
+					after := 0
+					b.Do(func(p enginetest.Personality) { after = programmed(p) })
+					return after == before
+				})
+			}
+			if st := b.Stats(); st.Reopened > 0 || st.Err != nil {
+				t.Errorf("the port was opened again: %+v", st)
+			}
+		})
+	}
+	if tried < 4 {
+		t.Errorf("%d families", tried)
+	}
+}
+
+func programmed(p enginetest.Personality) int {
+	switch e := p.(type) {
+	case *enginetest.GM65:
+		return e.Programmed
+	case *enginetest.SSI:
+		return e.Programmed
+	}
+	return -1
+}
+
+// An engine that powers up after this computer is met by auto when it is asked
+// again, though plain lines have come from it.
+func TestAutoMeetsALateEngine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Family: Auto}, enginetest.NewGM65(9600))
+	b.Break(enginetest.Faults{Silent: true})
+	b.Scanner.config.Heartbeat = 20 * time.Millisecond
+	background(t, b.Scanner.Run)
+	scannertest.Until(t, "it is asked who it is", func() bool { return b.Heard() > 0 })
+	b.scan("BEFORE IT ANSWERS")
+	b.read("BEFORE IT ANSWERS")
+	scannertest.Until(t, "the fall-back", func() bool { return b.Identity().Family == Line })
+	b.Break(enginetest.Faults{})
+	scannertest.Until(t, "it is met", func() bool { return b.Identity().Family == "gm65" })
+	b.scan("AFTER IT")
+	b.read("AFTER IT")
+	if st := b.Stats(); st.Reopened != 0 || st.Scans != 2 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Plain lines are read at a rate that nothing has proven, and noise comes: the
+// right one is searched.
+func TestAutoLeavesAWrongRate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Family: Auto}, enginetest.NewGM65(57600))
+	p, err := serialport.Open(b.Scanner.config.Port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	w := &wire{ctx: t.Context(), port: p, frames: &b.frames, give: b.give}
+	d := newDoubt(time.Hour, time.Now(), b.frames.Stats())
+	b.scan("AT ANOTHER RATE")
+	scannertest.Until(t, "it is met", func() bool {
+		if err := b.lines(w, d); err != nil {
+			t.Fatal(err)
+		}
+		return w.speaks != nil
+	})
+	if id := b.Identity(); id.Family != "gm65" || id.Baud != 57600 || b.Stats().Noise == 0 {
+		t.Errorf("found %+v, %+v", id, b.Stats())
+	}
+}
+
+// once is an engine of which only the first reply arrives, as one that a visitor
+// has printed would.
+type once struct {
+	*enginetest.GM65
+	said bool
+}
+
+func (o *once) Hear(b []byte, at time.Time) []enginetest.Reply {
+	out := o.GM65.Hear(b, at)
+	if o.said {
+		return nil
+	}
+	o.said = len(out) > 0
+	return out
+}
+
+// Who only said a family's name is read as plain lines, and not waited for.
+func TestAutoBelievesNoName(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Family: Auto}, &once{GM65: enginetest.NewGM65(9600)}).start()
+	if id := b.Identity(); id.Family != Line {
+		t.Errorf("found %+v", id)
+	}
+	b.scan("A CODE")
+	b.read("A CODE")
+}
+
+// What an engine kept while nobody listened is of somebody who has left.
+func TestKeptByTheEngine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Family: "gm65"}, enginetest.NewGM65(9600))
+	p, err := serialport.Open(b.Scanner.config.Port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	b.scan("OF SOMEBODY WHO LEFT")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.session(ctx, p) }()
+	scannertest.Until(t, "it is set up", func() bool { return b.Stats().Connected })
+	b.scan("OF WHO STANDS HERE")
+	b.read("OF WHO STANDS HERE")
+	cancel()
+	<-done
+}
+
+func TestDoubt(t *testing.T) {
+	t0 := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	d := newDoubt(10*time.Second, t0, scanner.Stats{})
+	for i, c := range []struct {
+		st       scanner.Stats
+		proven   bool
+		doubtful bool
+	}{
+		{scanner.Stats{}, false, false},
+		{scanner.Stats{Noise: 1}, false, true},
+		{scanner.Stats{Noise: 1}, true, false},
+		{scanner.Stats{Noise: 3, Oversized: 1}, true, false},
+		{scanner.Stats{Noise: 4, Oversized: 1}, true, true},
+		{scanner.Stats{Noise: 4, Oversized: 1, Scans: 1}, true, false},
+		{scanner.Stats{Noise: 8, Oversized: 1, Scans: 1}, true, false},
+		{scanner.Stats{Noise: 9, Oversized: 1, Scans: 1}, true, true},
+	} {
+		if got := d.garbled(c.st, c.proven); got != c.doubtful {
+			t.Errorf("%d: %v", i, got)
+		}
+	}
+	var asked []string
+	now := t0
+	for range 9 {
+		now = now.Add(d.wait)
+		if d.due(now.Add(-1)) || !d.due(now) {
+			t.Errorf("due early, or not after %v", d.wait)
+		}
+		asked = append(asked, d.wait.String())
+		d.again(now, scanner.Stats{})
+	}
+	if got := fmt.Sprint(asked); got != "[1m0s 2m0s 4m0s 8m0s 16m0s 32m0s 1h0m0s 1h0m0s 1h0m0s]" {
+		t.Errorf("asked after %s", got)
+	}
+}
