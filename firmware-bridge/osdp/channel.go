@@ -155,8 +155,13 @@ func (d *device) take(m Message, now time.Time) {
 		d.confirm(id, now)
 	case d.state == confirmCap && !refused:
 		d.confirmed(m, now)
+	case d.state == announce && now.Sub(d.present) >= silence:
+		d.drained = 0
+		d.enter(drain, now)
 	case d.state == announce:
 		d.connected(now)
+	case d.state == drain:
+		d.drop(m, refused, now)
 	case d.state == keying:
 		d.keyed(refused, now)
 	case d.state == online:
@@ -191,10 +196,32 @@ func (d *device) confirmed(m Message, now time.Time) {
 	d.enter(announce, now)
 }
 
+// drop takes what a reader held while nobody asked it. Codes among it are of
+// people who may have walked away: one who cut the line could wait for that, and
+// join the wires again. The reader is online once it holds nothing.
+func (d *device) drop(m Message, refused bool, now time.Time) {
+	d.present = now
+	d.drained++
+	switch m.(type) {
+	case Raw, Keypad:
+		d.status.Line.Stale++
+	default:
+		if refused || m.Code() == ReplyACK {
+			d.connected(now)
+			return
+		}
+		d.tell(now, Event{Kind: EventMessage, Message: m, Command: d.code})
+	}
+	if d.due = now; d.drained == drains {
+		d.connected(now)
+	}
+}
+
 // connected is online.
 func (d *device) connected(now time.Time) {
 	pin := d.status.Pin
 	d.pin = &pin
+	d.status.Online, d.status.Err, d.status.Alarm = true, nil, 0
 	switch {
 	case d.trial == nextKey:
 		d.c.Key, d.next, d.keySent, d.trial = *d.next, nil, false, ownKey
@@ -210,7 +237,6 @@ func (d *device) connected(now time.Time) {
 		d.shut(now)
 	}
 	clear(d.reported)
-	d.status.Online, d.status.Err, d.status.Alarm = true, nil, 0
 	d.tell(now, Event{Kind: EventOnline, Pin: pin})
 	d.enter(online, now)
 }
@@ -233,6 +259,9 @@ func (d *device) keyed(refused bool, now time.Time) {
 
 // report hands on what came in answer to a poll or a command.
 func (d *device) report(m Message, nak Nak, refused bool, now time.Time) {
+	if d.code == CmdPoll {
+		d.present = now
+	}
 	switch {
 	case refused && nak.Reason == NakSequence:
 		d.rest(0, ErrSession, now)
@@ -262,7 +291,7 @@ func (d *device) overdue(now time.Time) bool { return d.status.Install && !d.ins
 // shut closes the install window. What was under way begins anew.
 func (d *device) shut(now time.Time) {
 	d.window, d.keySent, d.status.Install = time.Time{}, false, false
-	if !d.status.Online && d.state != announce {
+	if !d.status.Online {
 		d.trial = ownKey
 		d.rest(pause, ErrSession, now)
 	}

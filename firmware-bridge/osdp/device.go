@@ -9,7 +9,9 @@ import (
 //	resting --due--> identify --PDID--> capable --PDCAP--> challenge --CCRYPT--> prove
 //	   ^                                                                          | RMAC_I
 //	   |                                     own or next key                      |
-//	   |     online <--ACK-- announce <--PDCAP-- confirmCap <--PDID-- confirmID <-+
+//	   |      drain <--ACK-- announce <--PDCAP-- confirmCap <--PDID-- confirmID <-+
+//	   |        | ACK to a poll                                                   |
+//	   |     online                                                               |
 //	   |       |                                                                  | default key
 //	   |       +--Rekey--> keying --ACK, also in the clear--+                     |
 //	   |                     ^------------------------------|---------------------+
@@ -28,6 +30,7 @@ const (
 	confirmID
 	confirmCap
 	announce
+	drain
 	keying
 	online
 )
@@ -56,6 +59,8 @@ const (
 	slow = 500 * time.Millisecond
 	// later is when a busy device is asked again.
 	later = 100 * time.Millisecond
+	// drains is how often a reader is asked at most for what it holds from before.
+	drains = 32
 	// waiting is how many commands of the caller may wait.
 	waiting = 8
 )
@@ -76,6 +81,8 @@ type device struct {
 	code     uint8  // of wire
 	failures int    // of wire
 	heard    time.Time
+	present  time.Time // when a poll was last answered inside the session
+	drained  int       // polls in drain
 	queue    []Message
 	queued   bool // the command under way is queue[0]
 
@@ -182,6 +189,8 @@ func (d *device) question() (Message, Block, error) {
 		return ServerCryptogram(d.proof), Block{BlockServer, selector}, nil
 	case announce:
 		return ReceiveSize(MaxPacket), Block{}, nil
+	case drain:
+		return Poll, Block{}, nil
 	case keying:
 		return KeySet{d.gift()}, Block{}, nil
 	case online:
