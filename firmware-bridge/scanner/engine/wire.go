@@ -19,7 +19,8 @@ const (
 	rest = time.Second
 	// slice is how long this driver may take to see that it is to stop.
 	slice = 100 * time.Millisecond
-	// grace is how long a reply that is too late is still known as one.
+	// grace is how long a reply that is too late is still known as one, and the
+	// silence after which nothing goes on that was under way before.
 	grace = 2 * time.Second
 	// proof is how long a scan must be to prove the rate it came at: less might
 	// be garbage that happens to be printable.
@@ -43,7 +44,8 @@ type wire struct {
 	until  time.Time       // how long late is waited for
 	held   []byte          // what speaks wants to see more of
 	fresh  time.Time       // when the last bytes came
-	pause  bool            // before them was silence: no scan goes on in them
+	pause  bool            // before what is held was silence: no scan goes on in it
+	long   bool            // and a long one: no message in packets does either
 	proven int             // the rate at which a scan came in good order; 0 for none
 	buf    [512]byte
 	done   []scanner.Scan
@@ -119,8 +121,7 @@ func (w *wire) pump(wait time.Duration) error {
 	w.done = w.done[:0]
 	switch {
 	case n > 0:
-		w.pause = now.Sub(w.fresh) >= stall
-		w.held, w.fresh = append(w.held, w.buf[:n]...), now
+		w.arrived(w.buf[:n], now)
 		err = w.digest(now)
 	case len(w.held) > 0 && now.Sub(w.fresh) >= stall:
 		w.flushAt(w.fresh)
@@ -129,6 +130,15 @@ func (w *wire) pump(wait time.Duration) error {
 	}
 	w.deliver()
 	return err
+}
+
+// arrived adds bytes to what is held.
+func (w *wire) arrived(b []byte, now time.Time) {
+	if len(w.held) == 0 { // else the pause, if there was one, was before what is held
+		silence := now.Sub(w.fresh)
+		w.pause, w.long = silence >= stall, silence >= grace
+	}
+	w.held, w.fresh = append(w.held, b...), now
 }
 
 // deliver hands over what is done.
@@ -164,7 +174,7 @@ func (w *wire) look(left []byte) dialect.Piece {
 	if w.speaks == nil {
 		return dialect.Piece{Kind: dialect.Text, N: len(left)}
 	}
-	v := dialect.View{Bytes: left, Inside: !w.frames.Between() && !w.pause, Lines: w.frames.Ends()}
+	v := dialect.View{Bytes: left, Inside: !w.frames.Between() && !w.pause, Lines: w.frames.Ends(), Paused: w.long}
 	switch {
 	case w.asked != nil && w.reply == nil:
 		v.Asked = w.asked
@@ -176,7 +186,7 @@ func (w *wire) look(left []byte) dialect.Piece {
 
 // take does with one piece what its kind says.
 func (w *wire) take(p dialect.Piece, piece []byte, at time.Time) {
-	w.pause = false
+	w.pause, w.long = false, false
 	switch p.Kind {
 	case dialect.Text, dialect.More:
 		w.done = w.frames.Feed(piece, at, w.done)

@@ -23,7 +23,7 @@ func script(d dialect.Dialect, asked []byte, chunks ...string) (texts []string, 
 	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 	for _, chunk := range chunks {
 		at = at.Add(time.Millisecond)
-		w.held, w.fresh = append(w.held, chunk...), at
+		w.arrived([]byte(chunk), at)
 		if err := w.digest(at); err != nil {
 			panic(err)
 		}
@@ -34,6 +34,34 @@ func script(d dialect.Dialect, asked []byte, chunks ...string) (texts []string, 
 		texts = append(texts, string(s.Text))
 	}
 	return texts, w.reply, frames.Stats()
+}
+
+// The last packet of a long code never came: the pass after it is a scan of its
+// own, in however many pieces it comes.
+func TestRestThatNeverCame(t *testing.T) {
+	packet := func(status byte, text string) []byte {
+		return ssi.Append(nil, ssi.Packet{Op: 0xF3, Source: ssi.Engine, Status: status, Data: []byte("\xF1" + text)})
+	}
+	for _, chunks := range [][]string{{string(packet(0, "A PASS"))}, split(string(packet(0, "A PASS")))} {
+		var frames line.Assembler
+		w := &wire{frames: &frames, speaks: answerless{ssi.New()}, give: func([]scanner.Scan) {}}
+		at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+		w.arrived(packet(2, "THE BEGINNING OF A LONG CODE"), at)
+		if err := w.digest(at); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(time.Minute)
+		for _, chunk := range chunks {
+			w.arrived([]byte(chunk), at)
+			if err := w.digest(at); err != nil {
+				t.Fatal(err)
+			}
+			at = at.Add(time.Millisecond)
+		}
+		if len(w.done) != 1 || string(w.done[0].Text) != "A PASS" {
+			t.Errorf("in %d pieces: %+v", len(chunks), w.done)
+		}
+	}
 }
 
 // split cuts s into bytes.

@@ -38,6 +38,8 @@ type View struct {
 	// line end; then no reply can stand inside of one, and what looks like one
 	// there is part of what a visitor had printed.
 	Inside, Lines bool
+	// Paused is true when the line was silent for 2 s or more before Bytes.
+	Paused bool
 }
 
 // Piece is what Take found.

@@ -59,7 +59,7 @@ func (d *decoder) lineEnd(v dialect.View, i int) bool {
 func (d *decoder) packet(p Packet, v dialect.View) dialect.Piece {
 	switch p.Op {
 	case opScan:
-		return d.scan(p)
+		return d.scan(p, v.Paused)
 	case opEvent:
 		return dialect.Piece{Kind: dialect.Ignore, Answer: yes}
 	case opDone, opRefused, opRevision:
@@ -79,8 +79,10 @@ func answers(op byte, asked []byte) bool {
 }
 
 // scan gathers the packets of one scan. One that comes again, because the
-// answer to it was lost, is answered and not delivered twice.
-func (d *decoder) scan(p Packet) dialect.Piece {
+// answer to it was lost, is answered and not delivered twice. A new one after a
+// pause begins a scan: the rest of the one before was given up by the engine.
+func (d *decoder) scan(p Packet, paused bool) dialect.Piece {
+	d.open = d.open && (!paused || p.Status&statusAgain != 0)
 	same := p.Status&statusAgain != 0 && bytes.Equal(d.last, p.Data)
 	d.last = append(d.last[:0], p.Data...)
 	switch {
