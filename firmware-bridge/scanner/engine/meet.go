@@ -93,6 +93,9 @@ func (s *Scanner) plain(w *wire) (dialect.Identity, error) {
 // forlorn listens to an engine that should answer and does not, and then says
 // so.
 func (s *Scanner) forlorn(w *wire, err error) error {
+	if w.proven != 0 {
+		s.known.baud = w.proven // where the next search begins, too
+	}
 	rates := s.config.rates(s.known.baud)
 	if setErr := w.SetBaud(rates[0]); setErr != nil {
 		return setErr

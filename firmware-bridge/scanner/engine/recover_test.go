@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"turnstile/firmware-bridge/scanner"
+	"turnstile/firmware-bridge/scanner/engine/dialect"
 	"turnstile/firmware-bridge/scanner/engine/enginetest"
 	"turnstile/firmware-bridge/scanner/scannertest"
 	"turnstile/firmware-bridge/serialport"
@@ -107,6 +109,30 @@ func TestAutoLeavesAWrongRate(t *testing.T) {
 	})
 	if id := b.Identity(); id.Family != "gm65" || id.Baud != 57600 || b.Stats().Noise == 0 {
 		t.Errorf("found %+v, %+v", id, b.Stats())
+	}
+}
+
+// An engine that sends and does not hear is listened to at the rate that it was
+// seen to have.
+func TestDeafEngineIsHeard(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Family: "gm65"}, enginetest.NewPlain(115200))
+	p, err := serialport.Open(b.Scanner.config.Port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	background(t, func(ctx context.Context) error {
+		people := time.NewTicker(50 * time.Millisecond)
+		defer people.Stop()
+		for ; ctx.Err() == nil; <-people.C {
+			b.scan("A LONG CODE")
+		}
+		return nil
+	})
+	w := &wire{ctx: t.Context(), port: p, frames: &b.frames, give: b.give}
+	if _, err := b.meet(w, b.Scanner.config.rates()); !errors.Is(err, dialect.ErrSilent) || w.Baud() != 115200 || b.known.baud != 115200 {
+		t.Errorf("%v; listened to at %d baud, to be searched at %d first", err, w.Baud(), b.known.baud)
 	}
 }
 
