@@ -248,7 +248,7 @@ func TestImageAnswersAsCore(t *testing.T) {
 	b := power(t, board.Product, board.Config{})
 	h := connect(t, b)
 	core := board.StartCore(t)
-	core.Do(t, "start 7 0 0 0")
+	core.Do(t, "start 7 0 0 0 4095")
 	core.Do(t, "step 1 0 0 0 %x", frame.Encode(nil, 1, frame.Hello{Session: 99}))
 	random := rand.New(rand.NewPCG(8, 3))
 	events, answers, opened := uint32(0), 0, 0

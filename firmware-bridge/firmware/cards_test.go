@@ -74,6 +74,7 @@ func TestNoisyReader(t *testing.T) {
 	t.Parallel()
 	b := power(t, board.Product, board.Config{})
 	h := connect(t, b)
+	h.say(frame.CardSeen{}) // or it would not tell
 	b.Set(board.Reader1D0, false)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

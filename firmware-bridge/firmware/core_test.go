@@ -128,7 +128,7 @@ func FuzzFirmware(f *testing.F) {
 		if got, want := core.Do(t, "decode %s", text(stream)), decoded(stream); !slices.Equal(got, want) {
 			t.Fatalf("% x: the core sees %q, the host %q", stream, got, want)
 		}
-		core.Do(t, "start 7 0 0 0")
+		core.Do(t, "start 7 0 0 0 4095")
 		now := 0
 		for part := range slices.Chunk(stream, 1+len(stream)/(1+int(turns%8))) {
 			now += 1 + int(turns)
@@ -184,7 +184,7 @@ func TestPatterns(t *testing.T) {
 		{99, steady(blue), nil},
 	} {
 		core := board.StartCore(t)
-		core.Do(t, "start 7 0 0 0")
+		core.Do(t, "start 7 0 0 0 4095")
 		core.Do(t, "step 10 0 0 0 %x", frame.Encode(nil, 1, frame.Hello{Session: 1}))
 		signal := frame.Encode(nil, 2, frame.Signal{Number: 1, Pattern: uint8(c.pattern), Duration: 10})
 		var light, sound []int
@@ -230,5 +230,91 @@ func TestDebounce(t *testing.T) {
 		if got := stable(c.raw, c.n); got != c.want {
 			t.Errorf("%d samples of %d: %s, want %s", c.n, c.raw, got, c.want)
 		}
+	}
+}
+
+// talk starts a core with a session and returns what it says to messages, one a turn.
+func talk(t *testing.T) func(ms int, m frame.Message) []frame.Message {
+	core := board.StartCore(t)
+	core.Do(t, "start 7 0 0 0 4095")
+	now := 0
+	hear := func(ms int, m frame.Message) []frame.Message {
+		now += ms
+		line := "-"
+		if m != nil {
+			line = text(frame.Encode(nil, 1, m)) // always with the same sequence number
+		}
+		return said(t, core.Do(t, "step %d 0 0 0 %s", now, line))
+	}
+	hear(0, frame.Hello{Session: 1})
+	return hear
+}
+
+// count is how many of all are an M.
+func count[M frame.Message](all []frame.Message) (n int) {
+	for _, m := range all {
+		if _, is := m.(M); is {
+			n++
+		}
+	}
+	return n
+}
+
+// No frame is dropped because of its sequence number: not one that repeats the last.
+func TestSequenceNumberIsNotLookedAt(t *testing.T) {
+	hear := talk(t)
+	for range 3 {
+		if n := count[frame.State](hear(0, frame.Beat{})); n < 1 {
+			t.Error("a BEAT with the number of the frame before is not answered")
+		}
+	}
+}
+
+// HELLO moves no relay: not one that is off, and not one that is on.
+func TestHelloMovesNothing(t *testing.T) {
+	core := board.StartCore(t)
+	core.Do(t, "start 7 0 0 0 4095")
+	step := func(now int, m frame.Message, want string) {
+		t.Helper()
+		lines := core.Do(t, "step %d 0 0 0 %x", now, frame.Encode(nil, 1, m))
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "now "+want+" ") {
+			t.Errorf("at %d ms after %T: %s, want relay %s", now, m, last, want)
+		}
+	}
+	step(0, frame.Hello{Session: 1}, "0")
+	step(1, frame.Open{Number: 1, Direction: 2, Pulse: 1000, Window: 5000}, "2")
+	step(2, frame.Hello{Session: 1}, "2")
+	step(3, frame.Hello{Session: 2}, "2")
+	step(1001, frame.Hello{Session: 2}, "0")
+	step(3500, frame.Hello{Session: 3}, "0") // after the silence
+}
+
+// A host that does not know of cards hears nothing of them, neither of reads nor
+// of faults; one that shows that it does hears of what is not too old.
+func TestCardsForWhoTakesThem(t *testing.T) {
+	core := board.StartCore(t)
+	core.Do(t, "start 7 0 0 0 4095")
+	step := func(now int, m frame.Message) int {
+		return count[frame.CardIn](said(t, core.Do(t, "step %d 0 0 0 %x", now, frame.Encode(nil, 1, m))))
+	}
+	step(0, frame.Hello{Session: 1})
+	core.Do(t, "card 0 26 80800080 0")
+	core.Do(t, "card 1 0 - 5")
+	for now := 1; now < 5000; now += 250 {
+		if now == 4001 {
+			core.Do(t, "card 0 26 80800080 0")
+		}
+		if step(now, frame.Beat{}) > 0 {
+			t.Fatalf("at %d ms a host that never spoke of cards hears of one", now)
+		}
+	}
+	if n := step(5000, frame.CardSeen{}); n != 1 {
+		t.Errorf("a host that takes cards hears of %d, want the one of a second ago", n)
+	}
+	if n := step(5001, frame.CardSeen{Read: 2}) + step(5002, frame.Beat{}); n != 1 {
+		t.Errorf("it hears %d times of the faults, want once", n)
+	}
+	if step(5100, frame.Hello{Session: 2})+step(5300, frame.Beat{}) != 0 {
+		t.Error("the next session's host hears of cards before it has shown that it takes them")
 	}
 }

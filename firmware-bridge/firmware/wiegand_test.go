@@ -22,9 +22,9 @@ func newReader(t *testing.T) *reader { return &reader{t: t, core: board.StartCor
 
 // pulse pulls a wire, 1 for D0 and 2 for D1, for so long, and lets the rest of a bit time pass.
 func (r *reader) pulse(wire, us int) {
-	r.core.Do(r.t, "edge %d %d %d", wire, wire, r.us)
+	r.core.Do(r.t, "edge %d %d %d", wire, wire, uint32(r.us))
 	r.us += us
-	r.core.Do(r.t, "edge %d 0 %d", wire, r.us)
+	r.core.Do(r.t, "edge %d 0 %d", wire, uint32(r.us))
 	r.us += 1000
 }
 
@@ -38,7 +38,7 @@ func (r *reader) send(row string, us int) {
 // end lets a silence pass, looking each millisecond, and returns what was read.
 func (r *reader) end(us int) (said string) {
 	for end := r.us + us; r.us < end; r.us += 1000 {
-		for _, line := range r.core.Do(r.t, "idle %d", r.us) {
+		for _, line := range r.core.Do(r.t, "idle %d", uint32(r.us)) {
 			said += line + ";"
 		}
 	}

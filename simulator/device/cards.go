@@ -21,6 +21,7 @@ const (
 type cards struct {
 	out      func(frame.Card) // may be nil
 	number   int              // of the last CARD OUT, -1 after HELLO
+	wanted   bool             // the host has shown since HELLO that it takes cards
 	outUntil time.Time        // when the output is free again
 	reads    []read
 	readSent time.Time // when the oldest was sent; zero if it was not
@@ -95,6 +96,7 @@ func (r *rules) dropRead() {
 }
 
 func (r *rules) cardSeen(m frame.CardSeen) {
+	r.wanted = true
 	if len(r.reads) > 0 && r.reads[0].Number == m.Read {
 		r.dropRead()
 	}
@@ -109,7 +111,7 @@ func (r *rules) forgetReads(now time.Time) {
 
 // speakOfCards sends the oldest read if it is due.
 func (r *rules) speakOfCards(now time.Time) {
-	if len(r.reads) == 0 || now.Sub(r.readSent) < readEvery {
+	if !r.wanted || len(r.reads) == 0 || now.Sub(r.readSent) < readEvery {
 		return
 	}
 	r.readSent = now

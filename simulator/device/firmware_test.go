@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,12 +29,26 @@ type twins struct {
 	mine  []frame.Message // what the rules said since the last look
 	cards []string        // and sent out
 	bits  int             // answers, events and states compared
+	deaf  bool            // the host forgets to acknowledge
+	seen  *tally
 }
 
-func newTwins(t *testing.T, potential bool) *twins {
+// tally counts what runs have compared, by what it says.
+type tally struct {
+	mu    sync.Mutex // guards the following
+	times map[string]int
+}
+
+func (c *tally) add(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.times[what]++
+}
+
+func newTwins(t *testing.T, can frame.Capabilities, potential bool) *twins {
 	w := &twins{t: t, core: board.StartCore(t)}
 	w.rules.model, w.rules.potential = "lane lm3s6965", potential
-	w.rules.can = 0x0FFF
+	w.rules.can = can
 	w.rules.send = func(m frame.Message) { w.mine = append(w.mine, m) }
 	w.rules.out = func(c frame.Card) { w.cards = append(w.cards, fmt.Sprintf("%d %x", c.Bits, c.Bytes())) }
 	w.powerUp()
@@ -47,7 +62,7 @@ func (w *twins) powerUp() {
 	if w.rules.potential {
 		strap = 1
 	}
-	w.core.Do(w.t, "start 7 %d %d %d", w.inputs(), strap, w.now)
+	w.core.Do(w.t, "start 7 %d %d %d %d", w.inputs(), strap, w.now, w.rules.can)
 }
 
 func (w *twins) at() time.Time { return t0.Add(time.Duration(w.now) * time.Millisecond) }
@@ -119,6 +134,20 @@ func (w *twins) compare(lines []string) {
 	if light := lamp & 7; !slices.Contains(lights[w.rules.pattern], light) {
 		w.t.Fatalf("at %d ms the firmware's light is %d for pattern %d", w.now, light, w.rules.pattern)
 	}
+	for _, m := range w.mine {
+		switch m := m.(type) {
+		case frame.Answer:
+			w.seen.add("answer " + m.Code.String())
+		case frame.Reply:
+			w.seen.add("reply " + m.Code.String())
+		case frame.Event:
+			w.seen.add(fmt.Sprint("event ", m.Kind))
+		case frame.CardIn:
+			w.seen.add(fmt.Sprint("card ", m.Card.Bits > 0))
+		case frame.State:
+			w.seen.add(fmt.Sprint("lost ", m.Lost > 0))
+		}
+	}
 	w.bits += len(w.mine)
 	w.mine, w.cards = nil, nil
 }
@@ -175,7 +204,7 @@ func (w *twins) act(random *rand.Rand) {
 	if !w.rules.attended && random.IntN(2) == 0 {
 		w.hear(frame.Hello{Session: random.Uint32() | 1})
 	}
-	if len(w.rules.queue) > random.IntN(16) {
+	if !w.deaf && len(w.rules.queue) > random.IntN(16) {
 		w.hear(frame.Seen{Event: w.rules.queue[0].Number})
 	}
 	switch random.IntN(15) {
@@ -218,6 +247,13 @@ func (w *twins) actOnCards(random *rand.Rand) {
 	}
 	card.Data[(card.Bits-1)/8] &= 0xFF << (7 - (card.Bits-1)%8)
 	reader := random.IntN(readers)
+	if w.deaf && random.IntN(4) == 0 {
+		for range readQueue + 1 {
+			w.core.Do(w.t, "card %d %d %x %d", reader, card.Bits, card.Bytes(), w.rules.faults[reader])
+			w.rules.card(reader, card, w.at().Add(-30*time.Millisecond))
+			w.turn(nil, 0)
+		}
+	}
 	switch random.IntN(5) {
 	case 0:
 		w.hear(frame.CardOut{Number: uint8(random.IntN(3)), Card: card})
@@ -239,17 +275,44 @@ func (w *twins) actOnCards(random *rand.Rand) {
 // The virtual controller is the measure for the firmware: whatever a host,
 // people, fire, cards and time do, both say the same, drive the same relay and show the same light.
 func TestFirmwareKeepsTheRules(t *testing.T) {
+	seen := &tally{times: map[string]int{}}
+	t.Run("runs", func(t *testing.T) { keepTheRules(t, seen) })
+	for _, what := range everything() {
+		if seen.times[what] == 0 {
+			t.Errorf("no run compared %q", what)
+		}
+	}
+}
+
+// everything is what FORMAT.md lets a controller say, as tally names it.
+func everything() (all []string) {
+	for code := frame.Opened; code <= frame.EventsFull; code++ {
+		all = append(all, "answer "+code.String())
+	}
+	for code := frame.Done; code <= frame.NoSecondBank; code++ {
+		all = append(all, "reply "+code.String())
+	}
+	for kind := frame.Passed; kind <= frame.TamperOver; kind++ {
+		all = append(all, fmt.Sprint("event ", kind))
+	}
+	return append(all, fmt.Sprint("event ", frame.Fault), "card true", "card false", "lost true", "lost false")
+}
+
+// keepTheRules runs twins with all capabilities, and with some of them missing.
+func keepTheRules(t *testing.T, seen *tally) {
+	cans := []frame.Capabilities{0x0FFF, 0x0FFF &^ frame.CanOut, 0x0FFF &^ (frame.HasContact | frame.HasTailgate), 0x0FFF &^ frame.HasCardOut}
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 3))
-			w := newTwins(t, seed%3 == 2)
+			w := newTwins(t, cans[seed/6], seed%3 == 2)
+			w.deaf, w.seen = seed%4 == 3, seen
 			w.now = int(seed%2) * (1<<32 - 100_000) // in half of the runs the firmware's clock wraps
 			w.powerUp()
 			for range 600 {
 				w.act(random)
 			}
-			if w.bits < 500 || w.rules.openings < 8 {
+			if w.bits < 500 || w.rules.openings < 8 && !w.deaf {
 				t.Errorf("only %d messages compared, %d openings", w.bits, w.rules.openings)
 			}
 		})

@@ -99,6 +99,9 @@ func (r *rules) current() frame.Flags {
 
 // contact is what the lock's own contact says: unlocked.
 func (r *rules) contact() bool {
+	if r.can&frame.HasContact == 0 {
+		return false
+	}
 	if r.jammed {
 		return r.stuckOpen
 	}
@@ -114,6 +117,7 @@ func (r *rules) setJam(on bool) {
 // checkLock reports a lock that does not follow.
 func (r *rules) checkLock(now time.Time) {
 	switch {
+	case r.can&frame.HasContact == 0:
 	case r.contact() == (r.passing || r.fire):
 		r.disagree, r.faulted = time.Time{}, false
 	case r.disagree.IsZero():
@@ -158,7 +162,7 @@ func (r *rules) hello(m frame.Hello, now time.Time) {
 	if !r.attended {
 		r.pattern, r.patternEnd = patternIdle, time.Time{}
 	}
-	r.greeted, r.attended, r.signal, r.cards.number = true, true, -1, -1
+	r.greeted, r.attended, r.signal, r.cards.number, r.wanted = true, true, -1, -1, false
 	w := r.welcome()
 	w.Session = m.Session
 	r.send(w)
@@ -326,7 +330,7 @@ func (r *rules) tick(now time.Time) {
 		r.pattern, r.patternEnd = patternIdle, time.Time{}
 	}
 	r.forgetReads(now)
-	if r.attended {
+	if r.attended && r.wanted {
 		r.reportFaults(now)
 	}
 	r.checkLock(now)

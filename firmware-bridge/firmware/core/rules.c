@@ -105,6 +105,7 @@ static void hello(struct rules *r, const uint8_t *b, uint32_t now)
 	r->attended = true;
 	r->signal = -1;
 	r->card = -1;
+	r->takes_cards = false;
 	r->events.fresh = true;
 	r->cards.fresh = true;
 	say_welcome(r, get32(b));
@@ -135,6 +136,7 @@ static void take_always(struct rules *r, const struct frame *f, uint32_t now)
 		say_reply(r, f, card_out(r, f));
 		break;
 	case TYPE_CARD_SEEN:
+		r->takes_cards = true;
 		card_queue_seen(&r->cards, get32(f->body));
 		break;
 	case TYPE_UPDATE:
@@ -244,6 +246,8 @@ static void report_faults(struct rules *r, uint32_t now)
 /* Reports a lock that does not follow. */
 static void check_lock(struct rules *r, uint32_t now)
 {
+	if (!(r->can & HAS_CONTACT))
+		return;
 	if (r->contact == (r->passing || r->fire)) {
 		r->disagrees = false;
 		r->faulted = false;
@@ -268,7 +272,7 @@ void rules_tick(struct rules *r, uint32_t now)
 	if (r->tail && now - r->passed_at >= RULES_TAILGATE)
 		r->tail = false; /* or it would come back when the clock wraps */
 	card_queue_forget(&r->cards, now);
-	if (r->attended)
+	if (r->attended && r->takes_cards)
 		report_faults(r, now);
 	lamp_tick(&r->lamp, now);
 	check_lock(r, now);

@@ -58,6 +58,7 @@ struct rules {
 
 	int16_t signal; /* number of the last SIGNAL, -1 after HELLO */
 	int16_t card; /* number of the last CARD OUT, -1 after HELLO */
+	bool takes_cards; /* the host has shown so since HELLO */
 	struct lamp lamp;
 	struct event_queue events;
 	struct card_queue cards;

@@ -126,7 +126,7 @@ void say_due(struct rules *r, uint32_t now)
 	e = event_queue_due(&r->events, now);
 	if (e != NULL)
 		say_event(r, e, now);
-	c = card_queue_due(&r->cards, now);
+	c = r->takes_cards ? card_queue_due(&r->cards, now) : NULL;
 	if (c != NULL)
 		say_card(r, c, now);
 }

@@ -1,7 +1,7 @@
 /* The core as a program of the building machine, for tests: commands on the standard input, one a line; what they cause
  * on the standard output, ended by a line with a dot. Numbers are decimal, bytes hexadecimal ("-" for none).
  *
- *   start BOOT INPUTS POTENTIAL TIME     power-up at TIME ms
+ *   start BOOT INPUTS POTENTIAL TIME CAN power-up at TIME ms, with the capabilities CAN
  *   step TIME INPUTS IN OUT BYTES        time passes, people walk in and out, the line brings bytes; one turn of the loop
  *   card READER COUNT BYTES FAULTS       a reader has something; the next step takes it
  *   decode BYTES                         frames in a stream: "frame TYPE SEQ FITS BODY" or "bad"
@@ -25,12 +25,13 @@
 #include "rules.h"
 #include "wiegand.h"
 
-enum { LINE = 20000, BYTES = 8192, CAPABILITIES = 0x0FFF };
+enum { LINE = 20000, BYTES = 8192 };
 
 /* The make-believe chip. */
 static struct {
 	uint32_t now, boot, relay_end;
 	bool potential;
+	uint16_t can;
 	uint8_t inputs, relay, lamp;
 	uint8_t walks[3];
 	uint8_t line[BYTES];
@@ -82,7 +83,7 @@ bool hal_potential(void)
 
 uint16_t hal_capabilities(void)
 {
-	return CAPABILITIES;
+	return chip.can;
 }
 
 void hal_relay_on(uint8_t direction, uint16_t ms)
@@ -155,14 +156,15 @@ static void tell(void)
 
 static void start(const char *line)
 {
-	unsigned boot, inputs, potential, now;
+	unsigned boot, inputs, potential, now, can;
 
-	if (sscanf(line, "start %u %u %u %u", &boot, &inputs, &potential, &now) != 4)
+	if (sscanf(line, "start %u %u %u %u %u", &boot, &inputs, &potential, &now, &can) != 5)
 		exit(2);
 	memset(&chip, 0, sizeof chip);
 	chip.boot = boot;
 	chip.inputs = (uint8_t)inputs;
 	chip.potential = potential;
+	chip.can = (uint16_t)can;
 	chip.now = now;
 	controller_start();
 	tell();

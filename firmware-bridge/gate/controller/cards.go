@@ -126,6 +126,14 @@ func (r *reader) take(m frame.CardIn, now time.Time) {
 	r.scans <- scan
 }
 
+// takesCards returns what shows a controller with readers that this host knows
+// CARD IN: the acknowledgement of the last read taken, 0 for none.
+func (g *Gate) takesCards() (frame.CardSeen, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return frame.CardSeen{Read: g.read}, g.can&(frame.HasReader0|frame.HasReader1) != 0
+}
+
 // takeCard passes a read on, once. It is always acknowledged: what nobody takes
 // now is of somebody who has left.
 func (g *Gate) takeCard(m frame.CardIn, now time.Time) {

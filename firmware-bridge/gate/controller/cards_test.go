@@ -37,8 +37,18 @@ func TestControllerWithoutCards(t *testing.T) {
 	if err := g.SendCard(t.Context(), wiegand.Bits{}); !errors.Is(err, frame.ErrBody) {
 		t.Errorf("SendCard of nothing: %v", err)
 	}
-	if n := p.cardsOut(); len(n) != 0 {
-		t.Errorf("it was sent %v", n)
+	p.mu.Lock()
+	before := p.beats
+	p.mu.Unlock()
+	gatetest.Until(t, "two more BEATs are sent", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.beats >= before+2
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.cards) != 0 || len(p.taken) != 0 {
+		t.Errorf("it was sent %v and %v", p.cards, p.taken)
 	}
 }
 
@@ -60,6 +70,18 @@ func (p *peer) cardsOut() []frame.CardOut {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.cards)
+}
+
+// shown waits for a CARD SEEN, and forgets what came before it.
+func (p *peer) shown(t *testing.T, want frame.CardSeen) {
+	t.Helper()
+	gatetest.Until(t, "CARD SEEN is sent", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		at := slices.Index(p.taken, want)
+		p.taken = p.taken[at+1:]
+		return at >= 0
+	})
 }
 
 // sent waits for the n-th CARD OUT, counted from 1.
@@ -155,9 +177,12 @@ func TestReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.shown(t, frame.CardSeen{Read: 0}) // that this host takes cards
 	p.send(frame.CardIn{Number: 1, Reader: 1, Faults: 3, Card: c}, frame.CardIn{Number: 1, Reader: 1, Faults: 3, Card: c},
 		frame.CardIn{Number: 2, Reader: 1, Faults: 5}, frame.CardIn{Number: 3, Reader: 7, Card: c}, frame.CardIn{Number: 4, Reader: 1, Faults: 5, Card: c})
 	gatetest.Until(t, "both cards came", func() bool { return reader.Stats().Scans == 2 })
+	p.shown(t, frame.CardSeen{Read: 4})
+	p.shown(t, frame.CardSeen{Read: 4}) // again with the next BEAT
 	if s := reader.Stats(); s.Noise != 2 {
 		t.Errorf("%+v", s)
 	}

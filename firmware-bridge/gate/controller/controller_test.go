@@ -33,6 +33,8 @@ type peer struct {
 	sigs []frame.Signal
 	// cards are the CARD OUT frames so far; none is answered.
 	cards []frame.CardOut
+	beats int
+	taken []frame.CardSeen
 }
 
 // connect runs a driver against a peer until the test ends.
@@ -84,7 +86,14 @@ func (p *peer) take(m frame.Message) {
 	switch m := m.(type) {
 	case frame.Hello:
 		p.send(frame.Welcome{Session: m.Session, Boot: boot, Model: "peer", LastGrant: 10, Capabilities: can})
+	case frame.CardSeen:
+		p.mu.Lock()
+		p.taken = append(p.taken, m)
+		p.mu.Unlock()
 	case frame.Beat:
+		p.mu.Lock()
+		p.beats++
+		p.mu.Unlock()
 		p.send(frame.State{Flags: frame.Attended})
 	case frame.Open:
 		p.opens <- m

@@ -182,6 +182,9 @@ func (s *session) work(now time.Time) error {
 	}
 	if !now.Before(s.beat) {
 		s.send(frame.Beat{})
+		if seen, ok := s.g.takesCards(); ok {
+			s.send(seen)
+		}
 		s.beat = now.Add(beatEvery)
 	}
 	if sig, ok := s.g.dueSignal(now, s.signal); ok {
