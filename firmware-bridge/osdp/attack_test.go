@@ -146,17 +146,77 @@ func TestClearTextInSession(t *testing.T) {
 }
 
 // A MAC alone does not hide what a visitor showed: data must be encrypted. Here
-// the reader itself is careless; its MAC is right.
+// the reader itself is careless; its MAC is right. A command's block in an answer
+// is no way round it.
 func TestDataMustBeEncrypted(t *testing.T) {
+	for block, alarm := range map[osdp.BlockType]osdp.Alarm{osdp.BlockReply: osdp.AlarmClearText, osdp.BlockCommand: osdp.AlarmMAC} {
+		r := good(t, 0)
+		r.Spoil(script(t, key(t, '0'), func(s *osdp.Session, q osdp.Packet, _ []byte) ([]byte, error) {
+			return osdp.SealInClear(s, block, osdp.Packet{Address: q.Address, Reply: true, Sequence: q.Sequence, Code: osdp.ReplyID, Data: make([]byte, 12)})
+		}))
+		b := bench(t, r)
+		b.Run(3 * time.Second)
+		if s := status(t, b, 0); s.Alarm != alarm || s.Online || s.Line.Sessions == 0 || s.Pin != (osdp.Pin{}) {
+			t.Errorf("block %x: %+v", uint8(block), s)
+		}
+	}
+}
+
+// sealing is script with a reader that is well but for what answer changes of its
+// sealed answers.
+func sealing(t testing.TB, k osdp.Key, answer func(q osdp.Packet, p *osdp.Packet)) osdptest.Spoil {
+	return script(t, k, func(s *osdp.Session, q osdp.Packet, _ []byte) ([]byte, error) {
+		p := osdp.Packet{Address: q.Address, Reply: true, Sequence: q.Sequence, Code: osdp.ReplyACK}
+		switch q.Code {
+		case osdp.CmdID:
+			p.Code, p.Data = osdp.ReplyID, make([]byte, 12)
+		case osdp.CmdCap:
+			p.Code, p.Data = osdp.ReplyCap, []byte{9, 1, 1}
+		}
+		answer(q, &p)
+		return s.Seal([]byte{0xFF}, p)
+	})
+}
+
+// A reader too old for CAP is taken: that it is in the secure channel is the proof.
+func TestReaderWithoutCapabilities(t *testing.T) {
 	r := good(t, 0)
-	r.Spoil(script(t, key(t, '0'), func(s *osdp.Session, q osdp.Packet, _ []byte) ([]byte, error) {
-		return osdp.SealInClear(s, osdp.Packet{Address: q.Address, Reply: true, Sequence: q.Sequence, Code: osdp.ReplyID, Data: make([]byte, 12)})
+	r.Spoil(sealing(t, key(t, '0'), func(q osdp.Packet, p *osdp.Packet) {
+		if q.Code == osdp.CmdCap {
+			p.Code, p.Data = osdp.ReplyNAK, []byte{byte(osdp.NakUnknown)}
+		}
 	}))
 	b := bench(t, r)
+	online(t, b, 0)
+	if n := count(b, osdp.EventAlarm, osdp.AlarmIdentity); n != 0 {
+		t.Errorf("%d alarms", n)
+	}
+}
+
+// A sealed answer whose data does not fit its code is of a careless reader and no
+// attack: it is counted, its data is not handed on, and the session goes on.
+func TestMisfits(t *testing.T) {
+	r := good(t, 0)
+	n := 0
+	r.Spoil(sealing(t, key(t, '0'), func(q osdp.Packet, p *osdp.Packet) {
+		if q.Code != osdp.CmdPoll {
+			return
+		}
+		if n++; n%5 == 0 { // 26 bits in 8 bytes
+			p.Code, p.Data = osdp.ReplyRaw, []byte{0, 1, 26, 0, 1, 2, 3, 4, 0, 0, 0, 0}
+		}
+	}))
+	b := bench(t, r)
+	online(t, b, 0)
 	b.Run(3 * time.Second)
 	s := status(t, b, 0)
-	if s.Alarm != osdp.AlarmClearText || s.Online || s.Line.Sessions == 0 || s.Line.BadMAC != 0 || s.Pin != (osdp.Pin{}) {
+	if !s.Online || s.Line.Sessions != 1 || s.Line.Misfits < 5 || s.Alarm != 0 || count(b, osdp.EventMessage, 0) < 5 {
 		t.Errorf("%+v", s)
+	}
+	for _, e := range b.Events {
+		if m, ok := e.Message.(osdp.Other); e.Message != nil && (!ok || m.ID != osdp.ReplyRaw || len(m.Data) > 0) {
+			t.Errorf("handed on %+v", e.Message)
+		}
 	}
 }
 

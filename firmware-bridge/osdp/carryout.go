@@ -11,7 +11,12 @@ func (p *Peripheral) carryOut(m Message) Message {
 		return p.keySet(m)
 	case ComSet:
 		return p.comSet(m)
-	case LEDs, Outputs, Buzzer, Text, KeepActive, ReceiveSize:
+	case Outputs:
+		if p.factory { // all the world has that key: it opens nothing
+			return Nak{Reason: NakSecurity}
+		}
+		return p.did(m, ACK)
+	case LEDs, Buzzer, Text, KeepActive, ReceiveSize:
 		return p.did(m, ACK)
 	case Plain:
 		return p.plain(m)

@@ -98,10 +98,14 @@ func (d *device) takeSealed(p Packet, now time.Time) {
 	}
 	m, err := ReadReply(p.Code, data)
 	_, nak := m.(Nak)
-	if err != nil || len(data) > 0 && p.Block.Type == BlockReply && !nak {
+	if len(data) > 0 && p.Block.Type == BlockReply && !nak {
 		d.alarm(AlarmClearText, now) // what a visitor showed, readable by all on the wires
 		d.rest(pause, ErrSession, now)
 		return
+	}
+	if err != nil { // careless, and no attack: the MAC is right. What is in it may be of a person
+		d.status.Line.Misfits++
+		m = Other{ID: p.Code}
 	}
 	d.heard = now
 	d.advance()
@@ -155,6 +159,8 @@ func (d *device) take(m Message, now time.Time) {
 		d.confirm(id, now)
 	case d.state == confirmCap && !refused:
 		d.confirmed(m, now)
+	case d.state == confirmCap && nak.Reason == NakUnknown:
+		d.enter(announce, now) // too old for CAP; it is in the secure channel, and nobody else says so
 	case d.state == announce && now.Sub(d.present) >= silence:
 		d.drained = 0
 		d.enter(drain, now)

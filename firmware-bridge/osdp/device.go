@@ -155,7 +155,7 @@ func (d *device) transmission(now time.Time) ([]byte, error) {
 		return d.wire, nil
 	}
 	if d.state == resting {
-		d.sequence = 0
+		d.sequence, d.heard = 0, now
 		d.enter(identify, now)
 	}
 	d.asked = now
@@ -229,7 +229,7 @@ func (d *device) answered(p Packet, now time.Time) bool {
 	if p.Block.Type == 0 && p.Code == ReplyBusy {
 		d.status.Line.Busy++
 		d.due = now.Add(later) // the same again; heard stays: nobody has proved anything
-		if d.sealed() && now.Sub(d.heard) >= silence {
+		if now.Sub(d.heard) >= silence {
 			d.lose(now)
 		}
 		return true

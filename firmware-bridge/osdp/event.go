@@ -102,6 +102,7 @@ type Line struct {
 	BadCheck uint64        // a whole packet with a wrong CRC
 	Strays   uint64        // whole packets that answered nothing that was asked
 	Stale    uint64        // codes and keys dropped: the reader had held them for more than 8 s
+	Misfits  uint64        // sealed answers whose data does not fit their code; handed on as Other without data
 	Naks     uint64        // refusals
 	BadMAC   uint64        // packets with a right CRC and a wrong MAC
 	Sessions uint64        // secure channels set up

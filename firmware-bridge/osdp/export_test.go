@@ -1,9 +1,9 @@
 package osdp
 
 // SealInClear seals p with a right MAC and without encrypting its data, as a
-// careless peripheral does.
-func SealInClear(s *Session, p Packet) ([]byte, error) {
-	p.Block.Type = BlockReply
+// careless device does.
+func SealInClear(s *Session, t BlockType, p Packet) ([]byte, error) {
+	p.Block.Type = t
 	p.MAC = make([]byte, macSize)
 	sealed, err := Append(nil, p)
 	if err != nil {

@@ -1,11 +1,33 @@
 package osdp_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"turnstile/firmware-bridge/osdp"
 )
+
+// A reader that is busy from the first word on is told of as one that does not answer.
+func TestBusyInHandshake(t *testing.T) {
+	for _, from := range []uint8{osdp.CmdID, osdp.CmdCap, osdp.CmdChallenge, osdp.CmdServerCrypt} {
+		r := good(t, 0)
+		b := bench(t, r)
+		r.Spoil(func(command, answer []byte) []byte {
+			if parsed(t, command).Code == from {
+				return clear(t, command, osdp.ReplyBusy)
+			}
+			return answer
+		})
+		b.Run(10 * time.Second)
+		if s := status(t, b, 0); s.Online || !errors.Is(s.Err, osdp.ErrSilent) || s.Line.Busy < 50 {
+			t.Errorf("%s: %+v", osdp.CommandName(from), s)
+		}
+		r.Spoil(nil)
+		online(t, b, 0)
+		sound(t, b, 0)
+	}
+}
 
 // Whatever a reader answers, and whenever, the panel takes nothing that is not
 // sealed, sends no key, and goes on.

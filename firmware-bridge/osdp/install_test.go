@@ -48,6 +48,22 @@ func TestInstall(t *testing.T) {
 	sound(t, b, 0)
 }
 
+// A window forgets which reader was met, and not which one was named: one that the
+// configuration does not name would be refused from the next start on.
+func TestInstallKeepsTheNamedReader(t *testing.T) {
+	r := unkeyed(t, 0)
+	b, err := osdptest.NewBench(osdp.PanelConfig{Baud: baud, Devices: []osdp.DeviceConfig{{Key: key(t, '0'), Pin: &osdp.Pin{CUID: osdp.CUID{1}}}}}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	install(t, b, time.Minute)
+	b.Run(2 * time.Minute)
+	if s := status(t, b, 0); s.Online || count(b, osdp.EventAlarm, osdp.AlarmIdentity) != 1 {
+		t.Errorf("%+v", s)
+	}
+	noKeySet(t, b)
+}
+
 // A master key gives each reader a key of its own.
 func TestInstallOfMasterKey(t *testing.T) {
 	r := unkeyed(t, 0)

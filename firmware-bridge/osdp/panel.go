@@ -346,7 +346,8 @@ func (p *Panel) Send(address uint8, m Message) error {
 // Install opens an install window: until it closes, the device may be met under
 // the default key, for the one purpose of giving it its own. The window closes by
 // itself when the device has proved its own key, and after that time with an
-// alarm. What was pinned of the device is forgotten.
+// alarm. What was pinned of the device is forgotten, but for a cUID that
+// DeviceConfig names alone: that is which device is meant.
 //
 // Whoever records the line meanwhile learns the key, since the default key is
 // public: connect the reader to the controller by a short cable for it.
@@ -361,7 +362,10 @@ func (p *Panel) Install(address uint8, window time.Duration, now time.Time) erro
 		return ErrFull
 	}
 	p.abandon(d)
-	d.window, d.status.Install, d.keySent, d.pin, d.trial = now.Add(window), true, false, nil, ownKey
+	d.window, d.status.Install, d.keySent, d.trial = now.Add(window), true, false, ownKey
+	if d.pin = d.c.Pin; d.pin != nil && d.pin.Identity != (Identity{}) {
+		d.pin = nil
+	}
 	clear(d.reported)
 	d.rest(0, ErrSession, now)
 	d.tell(now, Event{Kind: EventInstallOpened})

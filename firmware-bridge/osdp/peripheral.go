@@ -240,7 +240,7 @@ func (p *Peripheral) secured(q Packet) []byte {
 		return p.clear(q, Nak{Reason: NakSecurity})
 	}
 	data, err := p.session.Open(q)
-	if err != nil {
+	if err != nil || len(data) > 0 && q.Block.Type == BlockCommand { // all on the wires could read it
 		p.drop()
 		return p.clear(q, Nak{Reason: NakSecurity})
 	}

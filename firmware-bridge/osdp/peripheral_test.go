@@ -263,6 +263,25 @@ func TestPeripheralSessionEnds(t *testing.T) {
 	}
 }
 
+// A MAC without encryption hides nothing: a key that came so is not taken.
+func TestPeripheralWantsDataEncrypted(t *testing.T) {
+	for block, want := range map[BlockType]Reason{BlockCommand: NakSecurity, BlockReplyCrypt: NakBlock} {
+		a := newACU(t, nil)
+		if !a.connect(testKey(t, goodKey), 1) {
+			t.Fatal("no session")
+		}
+		m := KeySet{testKey(t, "1"+goodKey[1:])}
+		b, err := SealInClear(a.session, block, Packet{Address: 5, Sequence: a.sequence, Code: m.Code(), Data: m.appendData(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, answer := a.parse(bytes.Clone(bytes.TrimPrefix(a.pd.Receive(b, a.now), []byte{mark})))
+		if reason(answer) != want || a.pd.Config().Key != testKey(t, goodKey) {
+			t.Errorf("block %x: %s", uint8(block), show(answer))
+		}
+	}
+}
+
 // The default key works in install mode only, and a KEYSET ends that mode. Under
 // the default key nothing that a visitor showed is told.
 func TestPeripheralInstallMode(t *testing.T) {
@@ -280,6 +299,9 @@ func TestPeripheralInstallMode(t *testing.T) {
 	}
 	if m := a.sealed(Poll); m != Message(ACK) {
 		t.Errorf("under the default key: %s", show(m))
+	}
+	if m := a.sealed(Outputs{{Number: 0, Code: 5, Timer: 2}}); reason(m) != NakSecurity || len(a.pd.Commands()) != 0 {
+		t.Errorf("an output under the default key: %s", show(m))
 	}
 	if m := a.sealed(KeySet{testKey(t, goodKey)}); m != Message(ACK) {
 		t.Fatal(show(m))

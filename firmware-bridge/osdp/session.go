@@ -88,7 +88,7 @@ func (s *Session) Seal(wire []byte, p Packet) ([]byte, error) {
 // Open checks the MAC of a packet that Parse or a Decoder gave and returns its
 // data, which is decrypted in place. After an error the session is over.
 func (s *Session) Open(p Packet) ([]byte, error) {
-	if !p.Block.Type.sealed() || p.raw == nil {
+	if answers := p.Block.Type%2 == 0; !p.Block.Type.sealed() || answers != p.Reply || p.raw == nil {
 		return nil, ErrMAC
 	}
 	end := len(p.raw) - checkSize(p.Sum) - macSize
