@@ -43,6 +43,8 @@ var (
 	// ErrKeyFile is wrapped for a key file that cannot be used. No error holds a
 	// part of a key.
 	ErrKeyFile = errors.New("key file of an OSDP reader")
+	// ErrMaster is returned for a master key without the reader's cUID.
+	ErrMaster = errors.New("a master key gives a key to whoever names a cUID: set the reader's cUID, 16 hexadecimal digits, as its maker's tool or the capture of a handshake shows it")
 	// ErrRate is wrapped for a baud rate that OSDP does not have.
 	ErrRate = errors.New("OSDP has no such baud rate; use 9600, 19200, 38400, 57600, 115200 or 230400, as the reader is set")
 )
@@ -57,11 +59,11 @@ type ReaderConfig struct {
 	// with or without a line end. Only its owner may read it: mode 0600 or 0400.
 	KeyFile string
 	// Master says that KeyFile holds a master key, of which the reader's key is
-	// derived by the cUID that the reader tells. Set CUID with it.
+	// derived by the cUID that the reader tells. It wants CUID: else one who took a
+	// key out of any reader under the master key could play this one after each restart.
 	Master bool
 	// CUID is the reader's cUID, 16 hexadecimal digits as Status.Pin shows it, "" for
-	// whichever has the key. With Master and without CUID, one who opened any
-	// reader under the master key can play this one until the first restart.
+	// whichever has the key.
 	CUID string
 	// TextBytes is from how many whole bytes on, all printable ASCII, what the
 	// reader reports is a text and no card number: 1..1024, 0 for 12.
@@ -123,6 +125,9 @@ func (r ReaderConfig) device() (osdp.DeviceConfig, error) {
 	key, err := ReadKey(r.KeyFile)
 	if err != nil {
 		return osdp.DeviceConfig{}, err
+	}
+	if r.Master && r.CUID == "" {
+		return osdp.DeviceConfig{}, ErrMaster
 	}
 	d := osdp.DeviceConfig{Address: uint8(r.Address), Key: key, Master: r.Master}
 	if r.CUID != "" {
