@@ -31,13 +31,14 @@ func Conform(t *testing.T, setup func(t *testing.T) Bench) {
 	}{
 		{"Passed", passed}, {"NotPassed", notPassed}, {"Repeated", repeated}, {"Busy", busy},
 		{"Forced", forced}, {"Invalid", invalid}, {"NotRunning", notRunning}, {"Cancelled", cancelled},
-		{"StopWhileOpen", stopWhileOpen}, {"ManyOpeners", manyOpeners}, {"ShowNeverBlocks", showNeverBlocks},
+		{"Wraps", wraps}, {"EndedBefore", endedBefore}, {"StopWhileOpen", stopWhileOpen}, {"ManyOpeners", manyOpeners}, {"ShowNeverBlocks", showNeverBlocks},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) { t.Parallel(); c.run(t, setup(t)) })
 	}
 	if b := setup(t); b.Unplug != nil {
 		t.Run("LostAndFound", func(t *testing.T) { t.Parallel(); lostAndFound(t, b) })
+		t.Run("StopWhileGone", func(t *testing.T) { t.Parallel(); stopWhileGone(t, setup(t)) })
 	}
 }
 
@@ -215,15 +216,64 @@ func notRunning(t *testing.T, b Bench) {
 		t.Errorf("second Run gave %v, want ErrStarted", err)
 	}
 	stop()
+	over(t, b)
+}
+
+// over fails the test unless the gate, which never opened, has let go of everything.
+func over(t *testing.T, b Bench) {
+	t.Helper()
 	wantOpen(t, b, grant(1), gate.ErrClosed)
 	b.Gate.Show(gate.Denied, time.Second)
-	if _, ok := <-b.Gate.Events(); ok {
-		t.Error("Events still open after Run returned")
+	if e, ok := <-b.Gate.Events(); ok {
+		t.Errorf("an event after Run returned: %v %+v", e.Kind, e)
 	}
 	if b.Gate.State().Connected {
 		t.Error("connected after Run returned")
 	}
 	wantOpenings(t, b, 0)
+}
+
+// endedBefore runs the gate with a context that is over: it may have been found.
+func endedBefore(t *testing.T, b Bench) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	done := make(chan error, 1)
+	go func() { done <- b.Gate.Run(ctx) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("Run with an ended context gave %v", err)
+		}
+	case <-time.After(Patience):
+		t.Fatal("Run with an ended context did not return")
+	}
+	for e := range b.Gate.Events() {
+		if e.Kind != gate.Found {
+			t.Errorf("event %v %+v", e.Kind, e)
+		}
+	}
+	over(t, b)
+}
+
+// stopWhileGone stops the gate while there is no device.
+func stopWhileGone(t *testing.T, b Bench) {
+	stop := Start(t, b.Gate)
+	b.Unplug()
+	Await(t, b.Gate, gate.Lost)
+	stop()
+	over(t, b)
+}
+
+// wraps counts grants past the highest number.
+func wraps(t *testing.T, b Bench) {
+	Start(t, b.Gate)
+	for i, n := range []uint32{1<<32 - 1, 1} {
+		mustOpen(t, b, n)
+		b.Walk(gate.In)
+		wantOutcome(t, b, gate.Passed, n)
+		wantOpen(t, b, grant(1<<32-1), gate.ErrRepeated)
+		wantOpenings(t, b, i+1)
+	}
 }
 
 func cancelled(t *testing.T, b Bench) {
@@ -312,6 +362,9 @@ func lostAndFound(t *testing.T, b Bench) {
 	wantOutcome(t, b, gate.Lost, 2)
 	b.Plug()
 	Await(t, b.Gate, gate.Found)
+	if err := b.Gate.Open(context.Background(), grant(2)); !errors.Is(err, gate.ErrRepeated) && !errors.Is(err, gate.ErrBusy) {
+		t.Fatalf("Open with the number that was lost: %v, want ErrRepeated", err)
+	}
 	Until(t, "the gate can be opened again", func() bool {
 		err := b.Gate.Open(context.Background(), grant(3))
 		if err != nil && !errors.Is(err, gate.ErrBusy) {

@@ -1,11 +1,14 @@
 package scannertest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"turnstile/firmware-bridge/scanner"
 )
@@ -38,7 +41,11 @@ func Conform(t *testing.T, setup func(t *testing.T) Bench) {
 	t.Run("OldestDropped", func(t *testing.T) { oldestDropped(t, setup(t)) })
 	t.Run("RunTwice", func(t *testing.T) { runTwice(t, setup(t)) })
 	t.Run("ClosesScans", func(t *testing.T) { closesScans(t, setup(t)) })
-	t.Run("Replug", func(t *testing.T) { replug(t, setup(t)) })
+	t.Run("EndedBefore", func(t *testing.T) { endedBefore(t, setup(t)) })
+	if b := setup(t); b.Unplug != nil {
+		t.Run("Replug", func(t *testing.T) { replug(t, b) })
+		t.Run("StopWhileGone", func(t *testing.T) { stopWhileGone(t, setup(t)) })
+	}
 }
 
 // start runs the bench's scanner until the returned stop is called or the test ends.
@@ -88,6 +95,7 @@ func Next(t testing.TB, s scanner.Scanner) scanner.Scan {
 		if !ok {
 			t.Fatal("Scans was closed while a scan was awaited")
 		}
+		promised(t, got)
 		return got
 	case <-time.After(Patience):
 		t.Fatalf("no scan came; stats %+v", s.Stats())
@@ -95,9 +103,23 @@ func Next(t testing.TB, s scanner.Scanner) scanner.Scan {
 	return scanner.Scan{}
 }
 
+// promised fails the test when s breaks what scanner.Scan says of it.
+func promised(t testing.TB, s scanner.Scan) {
+	t.Helper()
+	switch n := len(s.Text); {
+	case n == 0 || n > scanner.MaxText || !utf8.Valid(s.Text) || bytes.ContainsFunc(s.Text, unicode.IsControl):
+		t.Errorf("scan of %d bytes that is no text: %.80q", n, s.Text)
+	case s.Bits < 0 || s.Bits > 0 && (n != (s.Bits+3)/4 || len(bytes.Trim(s.Text, "0123456789ABCDEF")) > 0):
+		t.Errorf("card number of %d bits reads %q", s.Bits, s.Text)
+	case s.At == s.At.Round(0):
+		t.Errorf("scan at %v, without a monotonic reading", s.At)
+	}
+}
+
 func delivers(t *testing.T, b Bench) {
-	before := time.Now()
+	before, channel := time.Now(), b.Scanner.Scans()
 	start(t, b)
+	var first, kept []byte
 	for i := range 5 {
 		text := fmt.Sprintf("TURNSTILE%d", i)
 		b.Scan(text)
@@ -109,6 +131,15 @@ func delivers(t *testing.T, b Bench) {
 		if got.At.Before(before) || got.At.After(time.Now()) {
 			t.Errorf("scan at %v, outside the test", got.At)
 		}
+		if i == 0 {
+			first, kept = got.Text, bytes.Clone(got.Text)
+		}
+	}
+	if !bytes.Equal(first, kept) {
+		t.Errorf("the first scan, which is ours, became %q", first)
+	}
+	if b.Scanner.Scans() != channel {
+		t.Error("Scans returned another channel")
 	}
 	if n := b.Scanner.Stats().Scans; n != 5 {
 		t.Errorf("Stats().Scans = %d, want 5", n)
@@ -148,12 +179,42 @@ func closesScans(t *testing.T, b Bench) {
 	if got := Next(t, b.Scanner); string(got.Text) != b.reads("LAST") {
 		t.Errorf("after Run got %q, want that of LAST", got.Text)
 	}
-	if _, ok := <-b.Scanner.Scans(); ok {
+	over(t, b)
+}
+
+// over fails the test unless the scanner has let go of everything.
+func over(t *testing.T, b Bench) {
+	t.Helper()
+	select {
+	case got, ok := <-b.Scanner.Scans():
+		if ok {
+			t.Errorf("a scan after Run returned: %q", got.Text)
+		}
+	default:
 		t.Error("Scans still open after Run returned")
 	}
-	if b.Scanner.Stats().Connected {
-		t.Error("connected after Run returned")
+	if s := b.Scanner.Stats(); s.Connected {
+		t.Errorf("connected after Run returned: %+v", s)
 	}
+}
+
+// endedBefore runs the scanner with a context that is over.
+func endedBefore(t *testing.T, b Bench) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := b.Scanner.Run(ctx); err != nil {
+		t.Errorf("Run with an ended context gave %v", err)
+	}
+	over(t, b)
+}
+
+// stopWhileGone stops the scanner while there is no device.
+func stopWhileGone(t *testing.T, b Bench) {
+	stop := start(t, b)
+	b.Unplug()
+	Until(t, "the loss is seen", func() bool { return !b.Scanner.Stats().Connected })
+	stop()
+	over(t, b)
 }
 
 func replug(t *testing.T, b Bench) {
