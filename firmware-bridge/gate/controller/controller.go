@@ -62,6 +62,7 @@ type passage struct {
 	answer   chan error // room for one; Open waits for it
 	answered bool
 	sent     int       // OPEN frames so far
+	refused  int       // of them, by answers
 	before   uint32    // state.LastGrant when the first left
 	next     time.Time // when to send the next
 	deadline time.Time // when the driver stops waiting for the outcome; set by the first OPEN

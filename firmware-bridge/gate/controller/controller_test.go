@@ -28,6 +28,7 @@ type peer struct {
 	seq  uint8
 	boot uint32
 	mute bool // answers nothing at all
+	echo bool // sends back what it hears, and nothing else
 	can  frame.Capabilities
 	seen []uint32
 	sigs []frame.Signal
@@ -67,6 +68,13 @@ func (p *peer) listen() {
 		n, err := p.far.Read(b)
 		if err != nil {
 			return
+		}
+		p.mu.Lock()
+		echo := p.echo
+		p.mu.Unlock()
+		if echo {
+			_, _ = p.far.Write(b[:n])
+			continue
 		}
 		dec.Feed(b[:n], func(f frame.Frame) {
 			if m, err := frame.Read(f); err == nil {

@@ -13,6 +13,7 @@ import (
 var (
 	errRestarted = errors.New("the lane controller started anew")
 	errForgot    = errors.New("the lane controller heard nothing from this host for 2 s")
+	errEcho      = errors.New("what this host sends comes back; switch off the adapter's echo, and check that transmit and receive do not touch")
 )
 
 // receive takes in bytes from the line.
@@ -22,6 +23,10 @@ func (s *session) receive(b []byte) {
 		m, err := frame.Read(f)
 		if err != nil {
 			s.g.count(1)
+			return
+		}
+		if f.Type&0x80 == 0 {
+			s.echoed = now
 			return
 		}
 		s.heard = now
@@ -151,6 +156,9 @@ func (g *Gate) takeAnswer(a frame.Answer, now time.Time) {
 	if a.Code == frame.Opened || a.Code == frame.OpenedSince {
 		p.reply(nil)
 		return
+	}
+	if p.refused++; p.refused < p.sent {
+		return // an OPEN that was sent after the refused one may have been accepted: wait for its answer
 	}
 	if p.answered { // as ErrUnsure: now it is known that nobody could walk
 		g.outcome(gate.NotPassed, p.grant.Direction, now, "refused: "+a.Code.String())

@@ -25,6 +25,7 @@ type request struct {
 	number  uint8
 	answer  chan error // room for one; whoever asked waits for it
 	sent    int
+	refused int       // of what was sent, by replies
 	next    time.Time // when to send the next
 }
 
@@ -135,7 +136,10 @@ func (g *Gate) dueRequest(now time.Time) (frame.Message, bool) {
 	if r == nil || now.Before(r.next) {
 		return nil, false
 	}
-	if r.sent == openTries {
+	if r.refused > 0 && now.Before(r.next.Add(openEvery)) {
+		return nil, false // it is not sent again; replies to the rest may be on their way
+	}
+	if r.sent == openTries || r.refused > 0 {
 		g.endRequest(gate.ErrUnsure)
 		return nil, false
 	}
@@ -155,7 +159,14 @@ func (g *Gate) takeReply(m frame.Reply) {
 	if r == nil || r.sent == 0 || m.To != r.message.Type() || m.Number != r.number {
 		return
 	}
-	g.endRequest(declined(m.Code))
+	err := declined(m.Code)
+	if err != nil {
+		r.refused++
+	}
+	if err != nil && r.refused < r.sent && m.To == frame.TypeCardOut {
+		return // a card that was sent after the refused one may have been taken: wait for its reply
+	}
+	g.endRequest(err)
 }
 
 // declined is what a REPLY of code c means to whoever asked.

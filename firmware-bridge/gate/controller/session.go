@@ -43,7 +43,8 @@ type session struct {
 	attached bool
 	leaving  bool
 	locked   bool      // the controller confirmed that relay and passage are off
-	heard    time.Time // last good frame
+	heard    time.Time // last good frame of a controller
+	echoed   time.Time // last good frame of a host: our own
 	hello    time.Time // next HELLO
 	beat     time.Time // next BEAT, or LOCK while leaving
 	signal   time.Time // next SIGNAL
@@ -161,9 +162,9 @@ func (s *session) part(err error) {
 func (s *session) work(now time.Time) error {
 	switch {
 	case now.Sub(s.heard) > reopen:
-		return ErrSilent
+		return s.silent()
 	case s.attached && now.Sub(s.heard) > silence:
-		s.part(ErrSilent)
+		s.part(s.silent())
 	case !s.attached && now.Sub(s.heard) > silence:
 		s.g.detach(s.silent())
 	}
@@ -196,6 +197,9 @@ func (s *session) work(now time.Time) error {
 
 // silent says why nothing answers.
 func (s *session) silent() error {
+	if s.echoed.After(s.heard) {
+		return fmt.Errorf("%w (%w)", ErrSilent, errEcho)
+	}
 	if n, err := s.dec.Garbled(); n > 0 {
 		return fmt.Errorf("%w (what comes is garbled: %w)", ErrSilent, err)
 	}
@@ -219,7 +223,10 @@ func (g *Gate) dueOpen(now time.Time) (frame.Open, bool) {
 	if p.answered || now.Before(p.next) {
 		return frame.Open{}, false
 	}
-	if p.sent == openTries {
+	if p.refused > 0 && now.Before(p.next.Add(openEvery)) {
+		return frame.Open{}, false // it is not sent again; answers to the rest may be on their way
+	}
+	if p.sent == openTries || p.refused > 0 {
 		p.reply(gate.ErrUnsure)
 		return frame.Open{}, false
 	}

@@ -1,0 +1,84 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"turnstile/firmware-bridge/frame"
+	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/gatetest"
+)
+
+// A refusal that comes after OPEN was sent again is of the first of them: the
+// second may have been accepted meanwhile.
+func TestLateRefusal(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		second []frame.Message // the answers to the second OPEN
+		want   error
+	}{
+		{"second accepted", []frame.Message{frame.Answer{Number: 11, Code: frame.StillBusy}, frame.Answer{Number: 11, Code: frame.Opened}}, nil},
+		{"second refused", []frame.Message{frame.Answer{Number: 11, Code: frame.StillBusy}, frame.Answer{Number: 11, Code: frame.StillBusy}}, gate.ErrBusy},
+		{"second lost", []frame.Message{frame.Answer{Number: 11, Code: frame.StillBusy}}, gate.ErrUnsure},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var opens atomic.Int32
+			g, _ := connect(t, func(frame.Open) []frame.Message {
+				if opens.Add(1) != 2 {
+					return nil
+				}
+				return c.second
+			})
+			if err := open(g, 11); !errors.Is(err, c.want) || c.want == nil && err != nil {
+				t.Errorf("Open: %v, want %v", err, c.want)
+			}
+			if n := opens.Load(); n != 2 {
+				t.Errorf("%d OPEN frames, want 2: a refused one is not repeated", n)
+			}
+			if busy := g.State().Busy; (busy == 11) != !errors.Is(c.want, gate.ErrBusy) {
+				t.Errorf("passage %d is awaited", busy)
+			}
+		})
+	}
+}
+
+// The same is true of cards: one that was refused and then taken is out.
+func TestLateRefusalOfCard(t *testing.T) {
+	g, p := able(t)
+	for i, c := range []struct {
+		second []frame.ReplyCode
+		want   error
+	}{
+		{[]frame.ReplyCode{frame.OutputBusy, frame.Done}, nil},
+		{[]frame.ReplyCode{frame.OutputBusy, frame.OutputBusy}, ErrCardBusy},
+		{[]frame.ReplyCode{frame.OutputBusy}, gate.ErrUnsure},
+	} {
+		done := make(chan error, 1)
+		go func() { done <- g.SendCard(context.Background(), card(t)) }()
+		asked := p.sent(t, 2*i+2)
+		for _, code := range c.second {
+			p.send(frame.Reply{To: frame.TypeCardOut, Number: asked.Number, Code: code})
+		}
+		if err := <-done; !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%v: %v, want %v", c.second, err, c.want)
+		}
+		if n := len(p.cardsOut()); n != 2*i+2 {
+			t.Errorf("%v: %d CARD OUT frames, want %d", c.second, n, 2*i+2)
+		}
+	}
+}
+
+// An adapter that echoes is no controller, and is called what it is.
+func TestEcho(t *testing.T) {
+	g, p := connect(t, silentPeer)
+	p.mu.Lock()
+	p.echo = true
+	p.mu.Unlock()
+	gatetest.Await(t, g, gate.Lost)
+	if err := g.State().Err; !errors.Is(err, ErrSilent) || !errors.Is(err, errEcho) {
+		t.Errorf("what comes back is taken for a controller: %v", err)
+	}
+}
