@@ -1,6 +1,7 @@
 package osdp
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -84,7 +85,8 @@ type Panel struct {
 	deadline time.Time
 	answer   bool // an answer to asked was taken
 	broken   bool // a packet with a wrong check came from asked
-	noisy    bool // bytes came since sent
+	noisy    bool // bytes came since sent, and not those that were sent
+	echoed   int  // bytes of the command that an adapter has read back
 	heard    time.Time
 	wanted   time.Time // since when a command waits for a quiet line
 	last     *device   // who had the line last
@@ -153,7 +155,7 @@ func (p *Panel) listen(now time.Time, in []byte) {
 		return // nobody was asked: whatever it is, nobody may say it now
 	}
 	take := func(q Packet, err error) { p.take(q, err, now) }
-	p.noisy = p.noisy || len(in) > 0
+	p.noisy = p.noisy || !p.echo(in)
 	p.decoder.Feed(in, take)
 	missing := p.decoder.Missing()
 	switch {
@@ -167,6 +169,14 @@ func (p *Panel) listen(now time.Time, in []byte) {
 		p.decoder.Flush(take)
 	}
 	p.settle(now)
+}
+
+// echo reports whether in goes on as the command went: some adapters for RS-485
+// read back what they send, and a silent reader behind one has said nothing.
+func (p *Panel) echo(in []byte) bool {
+	rest := p.asked.wire[p.echoed:]
+	p.echoed += min(len(in), len(rest))
+	return bytes.HasPrefix(rest, in)
 }
 
 // limit is how long an answer may take in all: the time to begin, and the bytes
@@ -232,7 +242,7 @@ func (p *Panel) ask(now time.Time) []byte {
 		return nil
 	}
 	p.asked, p.last = d, d
-	p.answer, p.broken, p.noisy = false, false, false
+	p.answer, p.broken, p.noisy, p.echoed = false, false, false, 0
 	p.sent = now.Add(p.bytes(len(wire)))
 	p.deadline = p.sent.Add(replyTime + p.c.Slack)
 	p.decoder.Only(d.c.Address, true)

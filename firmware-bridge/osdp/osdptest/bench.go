@@ -29,6 +29,8 @@ type Bench struct {
 	Babble func(now time.Time) []byte
 	// Meddle changes what a command or an answer is on its way; nil leaves it.
 	Meddle func(p Piece) []byte
+	// Held is how long a USB adapter holds bytes back, each way.
+	Held time.Duration
 
 	baud    int
 	coming  []Piece // on its way to the panel, in order
@@ -107,7 +109,7 @@ func (b *Bench) pass(p Piece) []byte {
 // deliver brings a command to all readers, and their answers on their way in
 // pieces, as a driver sees them.
 func (b *Bench) deliver(send []byte) {
-	at := b.Now.Add(b.bytes(len(send)))
+	at := b.Now.Add(b.Held + b.bytes(len(send)))
 	data := b.pass(Piece{at, true, slices.Clone(send)})
 	for _, r := range b.Readers {
 		answer := r.Hear(data, at)
@@ -117,7 +119,7 @@ func (b *Bench) deliver(send []byte) {
 		}
 		for piece := range slices.Chunk(answer, 16) {
 			at = at.Add(b.bytes(len(piece)))
-			b.coming = append(b.coming, Piece{At: at, Data: piece})
+			b.coming = append(b.coming, Piece{At: at.Add(b.Held), Data: piece})
 		}
 	}
 	slices.SortStableFunc(b.coming, func(x, y Piece) int { return x.At.Compare(y.At) })
