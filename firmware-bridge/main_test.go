@@ -159,6 +159,32 @@ func TestTrafficCounts(t *testing.T) {
 	}
 }
 
+// TestTrafficForgivesAnswersThatAreHeardFirst: reader and writer of a port are
+// two goroutines, and a busy computer lets either tell of its bytes first.
+func TestTrafficForgivesAnswersThatAreHeardFirst(t *testing.T) {
+	passed := newTraffic()
+	now := time.Now()
+	send := func() { passed.Sent(now, frame.Encode(nil, 1, frame.Beat{})) }
+	hear := func() { passed.Received(now, frame.Encode(nil, 1, frame.State{})) }
+	for range 5 {
+		hear() // before its request
+		send()
+		send()
+		hear()
+	}
+	if got, want := passed.frames(), (commission.Frames{Sent: 10, Received: 10}); got != want {
+		t.Errorf("all was answered: %+v, want %+v", got, want)
+	}
+	for range 3 {
+		send()
+	}
+	hear()
+	send()
+	if got := passed.frames().Unanswered; got != 2 {
+		t.Errorf("%d unanswered, want 2", got)
+	}
+}
+
 func TestPersonAnswers(t *testing.T) {
 	for typed, want := range map[string]struct {
 		answer commission.Answer

@@ -11,17 +11,17 @@ import (
 // traffic counts the frames on a lane controller's line and notes what the
 // controller says that it has. It is a serialport.Tap.
 type traffic struct {
-	mu        sync.Mutex // guards the following
-	in, out   frame.Decoder
-	counts    commission.Frames
-	can       frame.Capabilities
-	requested map[frame.Type]int // sent and not yet answered
+	mu      sync.Mutex // guards the following
+	in, out frame.Decoder
+	counts  commission.Frames
+	can     frame.Capabilities
+	waiting map[frame.Type]int // requests without an answer: 1 or 0, -1 for an answer that was heard first
 }
 
 // answerTo is what answers a request of the host.
 var answerTo = map[frame.Type]frame.Type{frame.TypeWelcome: frame.TypeHello, frame.TypeState: frame.TypeBeat, frame.TypeAnswer: frame.TypeOpen}
 
-func newTraffic() *traffic { return &traffic{requested: map[frame.Type]int{}} }
+func newTraffic() *traffic { return &traffic{waiting: map[frame.Type]int{}} }
 
 // Received implements serialport.Tap.
 func (t *traffic) Received(_ time.Time, b []byte) {
@@ -29,7 +29,11 @@ func (t *traffic) Received(_ time.Time, b []byte) {
 	defer t.mu.Unlock()
 	t.in.Feed(b, func(f frame.Frame) {
 		t.counts.Received++
-		t.requested[answerTo[f.Type]] = 0
+		// On a busy computer an answer can be heard before the writer of its
+		// request has told of that.
+		if request, is := answerTo[f.Type]; is {
+			t.waiting[request] = max(t.waiting[request]-1, -1)
+		}
 		if m, err := frame.Read(f); err == nil {
 			if w, ok := m.(frame.Welcome); ok {
 				t.can = w.Capabilities
@@ -48,10 +52,11 @@ func (t *traffic) Sent(_ time.Time, b []byte) {
 		if f.Type != frame.TypeHello && f.Type != frame.TypeBeat && f.Type != frame.TypeOpen {
 			return
 		}
-		if t.requested[f.Type] > 0 { // the one before was not answered
+		if t.waiting[f.Type] > 0 { // the one before was not answered
 			t.counts.Unanswered++
+			return
 		}
-		t.requested[f.Type] = 1
+		t.waiting[f.Type]++
 	})
 }
 
