@@ -64,6 +64,29 @@ func TestInstallKeepsTheNamedReader(t *testing.T) {
 	noKeySet(t, b)
 }
 
+// A window is for a reader that is asked, and for as long as it is.
+func TestWindowOfAStoppedReader(t *testing.T) {
+	b := bench(t, unkeyed(t, 0))
+	listen := func(on bool) {
+		if err := b.Panel.Listen(0, on, b.Now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listen(false)
+	if err := b.Panel.Install(0, time.Minute, b.Now); !errors.Is(err, osdp.ErrStopped) {
+		t.Errorf("a window for nobody: %v", err)
+	}
+	listen(true)
+	install(t, b, time.Minute)
+	listen(false)
+	if s := status(t, b, 0); s.Install || !errors.Is(s.Err, osdp.ErrStopped) {
+		t.Errorf("%+v", s)
+	}
+	listen(true)
+	b.Run(2 * time.Minute)
+	noKeySet(t, b)
+}
+
 // A master key gives each reader a key of its own.
 func TestInstallOfMasterKey(t *testing.T) {
 	r := unkeyed(t, 0)

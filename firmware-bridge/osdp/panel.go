@@ -302,7 +302,7 @@ func (p *Panel) Reset(now time.Time, why error) {
 }
 
 // Listen says whether somebody listens to a device. One that nobody listens to is
-// not asked and takes no time of the line.
+// not asked and takes no time of the line; an install window for it is shut.
 func (p *Panel) Listen(address uint8, on bool, now time.Time) error {
 	d, err := p.device(address)
 	if err != nil || d.on == on {
@@ -310,6 +310,9 @@ func (p *Panel) Listen(address uint8, on bool, now time.Time) error {
 	}
 	d.on = on
 	p.abandon(d)
+	if d.status.Install {
+		d.shut(now)
+	}
 	d.afterKeying()
 	d.rest(0, ErrStopped, now)
 	if on {
@@ -368,6 +371,8 @@ func (p *Panel) Install(address uint8, window time.Duration, now time.Time) erro
 		return err
 	case window <= 0 || window > MaxInstall:
 		return ErrWindow
+	case !d.on:
+		return ErrStopped
 	case d.next != nil:
 		return ErrFull
 	}

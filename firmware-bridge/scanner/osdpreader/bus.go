@@ -73,8 +73,9 @@ func (b *Bus) do(f func(*osdp.Panel) error) error {
 
 // Install opens an install window for a reader whose Run is under way: for at
 // most osdp.MaxInstall it may be met under the default key, to get its own. It
-// closes by itself. Connect the reader by a short cable that nobody can reach:
-// whoever records the line meanwhile learns the key.
+// closes by itself, and when Run ends; before Run it is osdp.ErrStopped. Connect the
+// reader by a short cable that nobody can reach: whoever records the line meanwhile
+// learns the key.
 func (b *Bus) Install(address int, window time.Duration) error {
 	return b.at(address, func(p *osdp.Panel, a uint8) error { return p.Install(a, window, time.Now()) })
 }

@@ -377,6 +377,9 @@ func TestErrorsOfCallers(t *testing.T) {
 	if err := r.bus.Install(0, time.Hour); !errors.Is(err, osdp.ErrWindow) {
 		t.Error(err)
 	}
+	if err := r.bus.Install(0, time.Minute); !errors.Is(err, osdp.ErrStopped) {
+		t.Errorf("an install window before Run: %v", err)
+	}
 	if err := r.bus.CloseInstall(0); err != nil {
 		t.Error(err)
 	}
