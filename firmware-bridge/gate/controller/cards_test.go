@@ -24,6 +24,7 @@ func card(t *testing.T) wiegand.Bits {
 
 // A controller from before there were cards is not asked.
 func TestControllerWithoutCards(t *testing.T) {
+	t.Parallel()
 	g, p := connect(t, silentPeer)
 	if err := g.SendCard(t.Context(), card(t)); !errors.Is(err, ErrNoOutput) {
 		t.Errorf("SendCard: %v", err)
@@ -99,6 +100,7 @@ func (p *peer) sent(t *testing.T, n int) (c frame.CardOut) {
 
 // Without a REPLY a card is repeated under its number, and then unsure.
 func TestCardWithoutReply(t *testing.T) {
+	t.Parallel()
 	g, p := able(t)
 	if err := g.SendCard(t.Context(), card(t)); !errors.Is(err, gate.ErrUnsure) {
 		t.Errorf("SendCard: %v", err)
@@ -116,6 +118,7 @@ func TestCardWithoutReply(t *testing.T) {
 
 // One card at a time, each with the next number; a REPLY to another is none.
 func TestCardReplies(t *testing.T) {
+	t.Parallel()
 	g, p := able(t)
 	for i, c := range []struct {
 		code frame.ReplyCode
@@ -145,6 +148,7 @@ func TestCardReplies(t *testing.T) {
 
 // A context that ends, and a controller that goes, leave a card unsure once it was sent.
 func TestCardIsGivenUp(t *testing.T) {
+	t.Parallel()
 	g, p := able(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -167,6 +171,7 @@ func TestCardIsGivenUp(t *testing.T) {
 
 // A read is delivered once and acknowledged each time; one without a card is not delivered.
 func TestReads(t *testing.T) {
+	t.Parallel()
 	g, p := able(t)
 	reader := g.Cards(1)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -166,6 +166,7 @@ func TestRefusals(t *testing.T) {
 
 // A controller that forgot the session gets HELLO again, and the grant is lost.
 func TestNoHello(t *testing.T) {
+	t.Parallel()
 	g, _ := connect(t, func(o frame.Open) []frame.Message {
 		return []frame.Message{frame.Answer{Number: o.Number, Code: frame.NoHello}}
 	})
@@ -181,6 +182,7 @@ func TestNoHello(t *testing.T) {
 // Without an answer OPEN is repeated under its number; then the grant is unsure
 // and the driver's own timer ends it.
 func TestNoAnswer(t *testing.T) {
+	t.Parallel()
 	g, p := connect(t, silentPeer)
 	if err := open(g, 11); !errors.Is(err, gate.ErrUnsure) {
 		t.Errorf("Open: %v", err)
@@ -207,6 +209,7 @@ func TestNoAnswer(t *testing.T) {
 // An event with the number is as good as the answer, and a repeated event is
 // acknowledged and not delivered again.
 func TestLostAnswerAndRepeatedEvent(t *testing.T) {
+	t.Parallel()
 	passed := frame.Event{Number: 1, Kind: frame.Passed, Direction: 1, Grant: 11, Age: 1000}
 	g, p := connect(t, func(frame.Open) []frame.Message { return []frame.Message{passed, passed, passed} })
 	if err := open(g, 11); err != nil {
@@ -237,6 +240,7 @@ func TestLostAnswerAndRepeatedEvent(t *testing.T) {
 // An Open whose context ends after the request left is unsure, is not repeated,
 // and has its outcome.
 func TestContextEndsWhileWaiting(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	g, p := connect(t, func(frame.Open) []frame.Message { cancel(); return nil })
 	err := g.Open(ctx, gate.Grant{Number: 11, Direction: gate.In})
@@ -253,6 +257,7 @@ func TestContextEndsWhileWaiting(t *testing.T) {
 }
 
 func TestSilentController(t *testing.T) {
+	t.Parallel()
 	g, p := connect(t, silentPeer)
 	p.setMute(true)
 	gatetest.Await(t, g, gate.Lost)
@@ -265,6 +270,7 @@ func TestSilentController(t *testing.T) {
 
 // Each signal goes out three times under one number, and anew to a restarted controller.
 func TestSignalsAreRepeated(t *testing.T) {
+	t.Parallel()
 	g, p := connect(t, silentPeer)
 	of := func(pattern gate.Signal) (same []frame.Signal) {
 		p.mu.Lock()

@@ -136,10 +136,7 @@ func (g *Gate) dueRequest(now time.Time) (frame.Message, bool) {
 	if r == nil || now.Before(r.next) {
 		return nil, false
 	}
-	if r.refused > 0 && now.Before(r.next.Add(openEvery)) {
-		return nil, false // it is not sent again; replies to the rest may be on their way
-	}
-	if r.sent == openTries || r.refused > 0 {
+	if r.sent == openTries {
 		g.endRequest(gate.ErrUnsure)
 		return nil, false
 	}
@@ -164,7 +161,7 @@ func (g *Gate) takeReply(m frame.Reply) {
 		r.refused++
 	}
 	if err != nil && r.refused < r.sent && m.To == frame.TypeCardOut {
-		return // a card that was sent after the refused one may have been taken: wait for its reply
+		return // a card that was sent after the refused one may have been taken: its reply comes, or it is sent again
 	}
 	g.endRequest(err)
 }
