@@ -24,6 +24,26 @@ func Clean(b []byte) string {
 	return strings.TrimSpace(s[:min(80, len(s))])
 }
 
+// About reads what engines tell of themselves in lines of "name: value", whose
+// names differ by model: the firmware's has the word software in it, in lower case.
+// Without a line about the product all of it is the model.
+func About(told []byte, software string) (model, firmware string) {
+	for line := range bytes.Lines(told) {
+		name, value, found := bytes.Cut(line, []byte(":"))
+		name = bytes.ToLower(name)
+		switch {
+		case found && bytes.Contains(name, []byte("product")) && model == "":
+			model = Clean(value)
+		case found && bytes.Contains(name, []byte(software)) && firmware == "":
+			firmware = Clean(value)
+		}
+	}
+	if model == "" {
+		model = Clean(told)
+	}
+	return model, firmware
+}
+
 // LineOf is how many bytes at the front of v are of scans for sure when no
 // reply can begin in them: all of them if nothing was asked, else up to and
 // including the first line end.

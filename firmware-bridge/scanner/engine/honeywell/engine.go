@@ -1,7 +1,6 @@
 package honeywell
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,27 +40,9 @@ func (e *Engine) Identify(l dialect.Line) (dialect.Identity, error) {
 	if err != nil && !errors.Is(err, dialect.ErrSilent) && !errors.Is(err, dialect.ErrRefused) {
 		return id, err
 	}
-	id.Model, id.Firmware = revision(about)
+	id.Model, id.Firmware = dialect.About(about, "software")
 	e.model = id.Model
 	return id, nil
-}
-
-// revision splits what REVINF tells: lines of "name: value".
-func revision(data []byte) (model, firmware string) {
-	for line := range bytes.Lines(data) {
-		name, value, found := bytes.Cut(line, []byte(":"))
-		name = bytes.ToLower(name)
-		switch {
-		case found && bytes.Contains(name, []byte("product")) && model == "":
-			model = dialect.Clean(value)
-		case found && bytes.Contains(name, []byte("software")) && firmware == "":
-			firmware = dialect.Clean(value)
-		}
-	}
-	if model == "" {
-		model = dialect.Clean(data)
-	}
-	return model, firmware
 }
 
 // Configure implements dialect.Dialect.

@@ -82,7 +82,7 @@ func TestRevision(t *testing.T) {
 		"Product Name: N3680 SR\r\nBoot Revision: 1\r\nSoftware Part Number: CA00123\r\n": {"N3680 SR", "CA00123"},
 		"just text": {"just text", ""},
 	} {
-		if model, firmware := revision([]byte(in)); model != want[0] || firmware != want[1] {
+		if model, firmware := dialect.About([]byte(in), "software"); model != want[0] || firmware != want[1] {
 			t.Errorf("%q: %q %q", in, model, firmware)
 		}
 	}
@@ -107,7 +107,7 @@ func FuzzParse(f *testing.F) {
 		if data, status, n := ParseReply(b, []byte("REVINF")); n > 0 && !bytes.Equal(AppendReply(nil, "REVINF"+string(data), status, b[n-1]), b[:n]) {
 			t.Fatalf("%q does not read and write the same", b[:n])
 		}
-		if model, firmware := revision(b); len(model) > 80 || len(firmware) > 80 {
+		if model, firmware := dialect.About(b, "software"); len(model) > 80 || len(firmware) > 80 {
 			t.Fatalf("%q %q", model, firmware)
 		}
 		for d, asked := range map[dialect.Dialect][]byte{New(): Append(nil, "REVINF", '.'), NewDE2120(): AppendDE2120(nil, "DSPYFW")} {

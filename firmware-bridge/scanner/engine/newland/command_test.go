@@ -79,7 +79,7 @@ func TestAbout(t *testing.T) {
 		"NLS-EM3096": {"NLS-EM3096", ""},
 		"":           {"", ""},
 	} {
-		if model, firmware := about([]byte(in)); model != want[0] || firmware != want[1] {
+		if model, firmware := dialect.About([]byte(in), "version"); model != want[0] || firmware != want[1] {
 			t.Errorf("%q: %q %q", in, model, firmware)
 		}
 	}
@@ -100,7 +100,7 @@ func FuzzParse(f *testing.F) {
 		if data, status, n := ParseReply(b, '#', []byte("QRYSYS")); n > 0 && !bytes.Equal(AppendReply(nil, '#', "QRYSYS"+string(data), status), b[:n]) {
 			t.Fatalf("%q does not read and write the same", b[:n])
 		}
-		model, firmware := about(b)
+		model, firmware := dialect.About(b, "version")
 		if len(model) > 80 || len(firmware) > 80 || strings.ContainsAny(model+firmware, "\r\n\x00\x1b") {
 			t.Fatalf("%q %q", model, firmware)
 		}

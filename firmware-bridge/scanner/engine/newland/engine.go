@@ -1,7 +1,6 @@
 package newland
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -56,7 +55,7 @@ func (e *Engine) Identify(l dialect.Line) (dialect.Identity, error) {
 	id := dialect.Identity{Family: "newland", Baud: l.Baud()}
 	data, err := e.once(l, Temporary, aboutTag)
 	if err == nil || errors.Is(err, dialect.ErrRefused) {
-		id.Model, id.Firmware = about(data)
+		id.Model, id.Firmware = dialect.About(data, "version")
 		return id, nil
 	}
 	if !errors.Is(err, dialect.ErrSilent) {
@@ -67,25 +66,6 @@ func (e *Engine) Identify(l dialect.Line) (dialect.Identity, error) {
 	}
 	e.old, id.Model = true, "EM3000 without unified commands"
 	return id, nil
-}
-
-// about splits what QRYSYS tells: lines of "name: value", whose names differ by
-// model. Without any it is all model.
-func about(data []byte) (model, firmware string) {
-	for line := range bytes.Lines(data) {
-		name, value, found := bytes.Cut(line, []byte(":"))
-		name = bytes.ToLower(name)
-		switch {
-		case found && bytes.Contains(name, []byte("product")) && model == "":
-			model = dialect.Clean(value)
-		case found && bytes.Contains(name, []byte("version")) && firmware == "":
-			firmware = dialect.Clean(value)
-		}
-	}
-	if model == "" {
-		model = dialect.Clean(data)
-	}
-	return model, firmware
 }
 
 // Configure implements dialect.Dialect.
