@@ -220,7 +220,7 @@ func (t tool) scannerOf(o order, name, path string) (commission.Scanner, error) 
 	}
 	if slices.Contains(engine.Families(), o.scan.driver) {
 		s.Identify = func(ctx context.Context) (commission.Engine, error) {
-			id, err := identify(ctx, serialport.Config{Path: path, Baud: s.Rates[0]})
+			id, err := identify(ctx, path)
 			return commission.Engine{Name: engineName(id), Rate: id.Baud, Raise: raiseBy(id)}, err
 		}
 	}

@@ -20,7 +20,7 @@ func (t tool) find(ctx context.Context, args []string) error {
 	var only []string
 	probing := false
 	_, err := t.parse("find", args, func(set *flag.FlagSet) {
-		set.BoolVar(&probing, "probe", false, "ask each free port who is there. This SENDS BYTES: unplug what must not get any, stop the agent first")
+		set.BoolVar(&probing, "probe", false, "ask each free port who is there, and set nothing. This SENDS BYTES: unplug what must not get any, stop the agent first")
 		set.Func("port", "look at this serial port only; may be given again", func(p string) error {
 			only = append(only, p)
 			return nil
@@ -95,6 +95,7 @@ func (t tool) findPort(ctx context.Context, p serialport.Found, probing bool) {
 	if !probing {
 		return
 	}
+	fmt.Fprintf(t.errs, "      asking who is there; until silence is certain it takes half a minute\n")
 	for _, said := range probe(ctx, p.Path) {
 		fmt.Fprintf(t.out, "      %s\n", printable(said))
 	}

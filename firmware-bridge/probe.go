@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/controller"
 	"turnstile/firmware-bridge/osdp"
-	"turnstile/firmware-bridge/scanner/engine"
 	"turnstile/firmware-bridge/scanner/engine/dialect"
 	"turnstile/firmware-bridge/serialport"
 )
@@ -22,7 +22,7 @@ const (
 	controllerTime = 1500 * time.Millisecond // it says HELLO again every 250 ms
 	modbusTime     = 250 * time.Millisecond
 	osdpTime       = 220 * time.Millisecond // a reader answers within 200 ms
-	engineTime     = 25 * time.Second       // all families at all rates
+	engineTime     = 40 * time.Second       // all families at all rates take 20 s
 )
 
 // osdpRates are those of the standard, the usual one first.
@@ -194,52 +194,13 @@ func askModbus(p *serialport.Port, unit byte) bool {
 
 // probeEngine asks the families of scan engines.
 func probeEngine(ctx context.Context, path string) (string, error) {
-	id, err := identify(ctx, serialport.Config{Path: path, Baud: 9600})
+	id, err := identify(ctx, path)
 	if err != nil {
 		return "", portTrouble(err)
 	}
-	return strings.Join(append([]string{"scan engine: " + engineName(id) + fmt.Sprintf(", %d baud", id.Baud)}, id.Warnings...), "\n"), nil
-}
-
-// identify asks a scan engine who it is. It leaves its mode and rate as they are,
-// and switches its set-up codes off until it loses power. The error wraps
-// dialect.ErrSilent if none answers.
-func identify(ctx context.Context, port serialport.Config) (dialect.Identity, error) {
-	s, err := engine.New(engine.Config{Port: port, Family: engine.Auto, Mode: "keep"})
-	if err != nil {
-		return dialect.Identity{}, err
-	}
-	ctx, stop := context.WithTimeout(ctx, engineTime)
-	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	id, err := metBy(ctx, s)
-	stop()
-	for range s.Scans() { // closed by Run; what somebody shows meanwhile is thrown away
-	}
-	return id, errors.Join(err, <-done)
-}
-
-// metBy waits until s knows who is there.
-func metBy(ctx context.Context, s *engine.Scanner) (dialect.Identity, error) {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		st, id := s.Stats(), s.Identity()
-		switch {
-		case st.Connected && id.Family == engine.Line:
-			return id, dialect.ErrSilent
-		case st.Connected:
-			return id, nil
-		case portTrouble(st.Err) != nil:
-			return id, st.Err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return id, dialect.ErrSilent
-		}
-	}
+	who := fmt.Sprintf("scan engine: %s, %d baud", engineName(id), id.Baud)
+	next := fmt.Sprintf("nothing was set; next: firmware-bridge listen --driver %s --port %s, which sets it up until it loses power", id.Family, path)
+	return strings.Join(slices.Concat([]string{who}, id.Warnings, []string{next}), "\n"), nil
 }
 
 // engineName is what is known of an engine in one line.
