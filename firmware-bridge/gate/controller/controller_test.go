@@ -23,6 +23,7 @@ type peer struct {
 	far    *os.File
 	opens  chan frame.Open
 	answer func(frame.Open) []frame.Message // what to send for an OPEN
+	stop   func()                           // ends the driver
 
 	mu   sync.Mutex // guards the following
 	seq  uint8
@@ -57,7 +58,7 @@ func connect(t *testing.T, answer func(frame.Open) []frame.Message) (*Gate, *pee
 	if err != nil {
 		t.Fatal(err)
 	}
-	gatetest.Start(t, g)
+	p.stop = gatetest.Start(t, g)
 	return g, p
 }
 

@@ -88,3 +88,35 @@ func TestEcho(t *testing.T) {
 		t.Errorf("what comes back is taken for a controller: %v", err)
 	}
 }
+
+// A card that is asked for does not keep an Open waiting, and when the driver
+// stops both are answered, the passage has its outcome, and nothing is taken any more.
+func TestStopWhileAsking(t *testing.T) {
+	t.Parallel()
+	g, p := able(t)
+	carded, opened := make(chan error, 1), make(chan error, 1)
+	go func() { carded <- g.SendCard(context.Background(), card(t)) }()
+	p.sent(t, 1)
+	go func() { opened <- open(g, 11) }()
+	if o := <-p.opens; o.Number != 11 {
+		t.Errorf("%+v", o)
+	}
+	p.stop()
+	for what, answer := range map[string]chan error{"SendCard": carded, "Open": opened} {
+		if err := <-answer; !errors.Is(err, gate.ErrUnsure) {
+			t.Errorf("%s while the driver stops: %v", what, err)
+		}
+	}
+	if e := gatetest.Await(t, g, gate.Lost); e.Grant != 11 {
+		t.Errorf("outcome %+v", e)
+	}
+	if e, more := <-g.Events(); more {
+		t.Errorf("after the outcome: %+v", e)
+	}
+	if err := g.SendCard(t.Context(), card(t)); !errors.Is(err, gate.ErrClosed) {
+		t.Errorf("SendCard after the end: %v", err)
+	}
+	if err := g.AskUpdate(t.Context(), [3]uint8{1}, 1); !errors.Is(err, gate.ErrClosed) {
+		t.Errorf("AskUpdate after the end: %v", err)
+	}
+}
