@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/gpioline"
 )
 
@@ -14,7 +15,7 @@ import (
 var ErrConfig = errors.New("GPIO gate configuration")
 
 // DefaultHeld is how long a door may stand open after a passage.
-const DefaultHeld = 10 * time.Second
+const DefaultHeld = passage.DefaultHeld
 
 // Config names the lines of one gate: by their kernel name or as "gpiochip0:17",
 // with a "!" in front for the other polarity. "" is a line that is not wired. All
@@ -131,12 +132,4 @@ func (c Config) checkLines() error {
 		seen[t.name] = t.field
 	}
 	return nil
-}
-
-// heldAfter is HeldAfter with its default.
-func (c Config) heldAfter() time.Duration {
-	if c.HeldAfter == 0 {
-		return DefaultHeld
-	}
-	return c.HeldAfter
 }

@@ -10,6 +10,7 @@ import (
 
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/gatetest"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/gpioline/gpiolinetest"
 )
 
@@ -306,14 +307,15 @@ func BenchmarkPassage(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer g.release()
-	reply, now := make(chan error, 1), time.Now()
+	now := time.Now()
 	b.ReportAllocs()
 	for n := uint32(1); b.Loop(); n++ {
 		grant := gate.Grant{Number: n, Direction: gate.In, Pulse: gate.DefaultPulse, Window: gate.DefaultWindow}
-		if err := errors.Join(g.open(ask{grant, reply}, now), <-reply, g.take(change{walkedIn, true, now})); err != nil {
+		a := passage.NewAsk(grant)
+		if err := errors.Join(g.open(a, now), a.Wait(context.Background()), g.take(change{walkedIn, true, now})); err != nil {
 			b.Fatal(err)
 		}
-		if e := <-g.events; e.Kind != gate.Passed || e.Grant != n {
+		if e := <-g.Events(); e.Kind != gate.Passed || e.Grant != n {
 			b.Fatal(e)
 		}
 	}

@@ -7,29 +7,19 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/gpio"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/gpioline"
 )
 
 const (
-	room    = 256 // events that wait in the channel
-	reserve = 8   // of which the last are for outcomes
-	// backlog is how many passages without a grant are kept when nobody reads
-	// Events: a contact has no memory of its own.
-	backlog = 4096
-	// flush is how often kept passages are offered again.
-	flush = 100 * time.Millisecond
 	// retry is the pause before busy or failing lines are tried again.
 	retry = time.Second
-	// tailgateTime is how soon after a passage another in its direction is the
-	// second person on one grant.
-	tailgateTime = 1500 * time.Millisecond
 	// firstLight is the index of the first line that is no relay in Config.outputs.
 	firstLight = 2
 	// consumer is what gpioinfo shows for a line.
@@ -37,48 +27,28 @@ const (
 )
 
 // Gate is a gate.Gate on GPIO lines. Use New.
-//
-//	locked --Open--> open --walked--> locked: Passed
-//	                  +----window---> locked: NotPassed
 type Gate struct {
 	config  Config
 	profile profile
 	lines   Lines
-	events  chan gate.Event // sent to under mu, closed by Run
-	asks    chan ask
+	front   *passage.Front
 	show    chan struct{} // room for one: shown has changed
-	started atomic.Bool
 
-	mu       sync.Mutex // guards the following
-	running  bool
-	attached chan struct{} // closed when the lines are lost; nil without lines
-	state    gate.State
-	founds   uint64
-	shown    shown
+	mu    sync.Mutex // guards the following
+	shown shown
 
 	// owned by Run
 	relays     map[gate.Direction]Output
 	lights     []*lamp
 	contacts   []*contact
 	active     [roles]bool // what the contacts last said
-	grant      gate.Grant  // under way; Number 0 if none
-	pulsed     bool        // its relay went on
-	relayUntil time.Time   // zero when the coil is off
-	windowEnd  time.Time
-	quietUntil time.Time // before it no relay goes on
-	endedAt    time.Time // when the last grant ended
-	passedAt   time.Time // of the last Passed that nobody tailgated yet
-	passedAs   gate.Grant
+	passages   passage.Passages
+	opened     gate.Grant // the last that was opened for
+	pulsed     bool       // its relay went on
+	relayUntil time.Time  // zero when the coil is off
+	quietUntil time.Time  // before it no relay goes on
 	tailgated  told
-	door       doorway
 	kept       map[gate.Direction]stored
-	waiting    []gate.Event // passages that found no room, oldest first
-}
-
-// ask is an Open on its way to Run.
-type ask struct {
-	grant gate.Grant
-	reply chan error // room for one
 }
 
 // New makes a gate on lines. Nothing is touched before Run.
@@ -88,34 +58,22 @@ func New(c Config, lines Lines) (*Gate, error) {
 	}
 	p, _ := profileOf(c.Profile) // Check has seen it
 	return &Gate{
-		config: c, profile: p, lines: lines, events: make(chan gate.Event, room), asks: make(chan ask),
-		show: make(chan struct{}, 1), kept: map[gate.Direction]stored{},
+		config: c, profile: p, lines: lines, front: passage.NewFront(), show: make(chan struct{}, 1),
+		passages: passage.Passages{HeldAfter: c.HeldAfter}, kept: map[gate.Direction]stored{},
 	}, nil
 }
 
 // Run implements gate.Gate. It returns ErrNoLine when a configured line is not
 // there at the start; later that is a chip that was pulled, and is waited for.
 func (g *Gate) Run(ctx context.Context) error {
-	if g.started.Swap(true) {
-		return gate.ErrStarted
+	if err := g.front.Start(); err != nil {
+		return err
 	}
-	g.mu.Lock()
-	g.running = true
-	g.mu.Unlock()
-	err := g.serve(ctx)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.running = false
-	close(g.events)
-	return err
-}
-
-// serve holds the lines until ctx ends, and takes them again when they fail.
-func (g *Gate) serve(ctx context.Context) error {
-	for ctx.Err() == nil {
+	defer g.front.End()
+	for ctx.Err() == nil { // the lines are taken again when they fail
 		err := explain(g.hold(ctx))
 		g.detach(err)
-		if errors.Is(err, ErrNoLine) && !g.met() {
+		if met := g.front.State().Device != ""; errors.Is(err, ErrNoLine) && !met {
 			return err
 		}
 		if err != nil {
@@ -123,13 +81,6 @@ func (g *Gate) serve(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// met reports whether all lines have been claimed once.
-func (g *Gate) met() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.founds > 0
 }
 
 // explain adds to an error of periph's what it means and what to do.
@@ -252,17 +203,8 @@ func (g *Gate) off() {
 
 // attach notes that the lines work.
 func (g *Gate) attach() {
-	g.mu.Lock()
-	g.attached = make(chan struct{})
-	g.state.Connected, g.state.Err = true, nil
-	g.state.Device = strings.Join(strings.Fields("GPIO relay "+g.config.RelayIn+" "+g.config.RelayOut+" "+g.config.Profile), " ")
-	if g.founds++; g.founds > 1 {
-		g.state.Reopened++
-	}
-	device := g.state.Device
-	g.mu.Unlock()
 	now := time.Now()
-	g.emit(gate.Event{Kind: gate.Found, Detail: device, At: now})
+	g.front.Attach(strings.Join(strings.Fields("GPIO relay "+g.config.RelayIn+" "+g.config.RelayOut+" "+g.config.Profile), " "), now)
 	for _, c := range g.contacts {
 		if c.role.standing() {
 			g.stand(c.role, c.steady.steady == c.active, now)
@@ -272,23 +214,8 @@ func (g *Gate) attach() {
 
 // detach notes that the lines are not ours; err is why, nil when the driver stops.
 func (g *Gate) detach(err error) {
-	g.mu.Lock()
-	was := g.state.Connected
-	g.state.Connected, g.state.Err, g.state.Relay = false, err, false
-	if g.attached != nil {
-		close(g.attached)
-		g.attached = nil
-	}
-	g.mu.Unlock()
-	detail := "stopped"
-	if err != nil {
-		detail = err.Error()
-	}
-	if g.grant.Number != 0 {
-		g.finish(gate.Lost, 0, time.Now(), detail)
-	} else if was && err != nil {
-		g.emit(gate.Event{Kind: gate.Lost, Detail: detail})
-	}
+	was := g.front.Detach(err)
+	g.tell(g.passages.Lost(was.Connected, err, time.Now()))
 }
 
 // Open implements gate.Gate.
@@ -297,42 +224,11 @@ func (g *Gate) Open(ctx context.Context, grant gate.Grant) error {
 	if err != nil {
 		return err
 	}
-	if err := g.ask(ctx, grant); err != nil {
-		return fmt.Errorf("open gate for grant %d: %w", grant.Number, err)
-	}
-	return nil
-}
-
-// ask has Run open for grant.
-func (g *Gate) ask(ctx context.Context, grant gate.Grant) error {
-	g.mu.Lock()
-	running, attached := g.running, g.attached
-	g.mu.Unlock()
-	switch {
-	case !running:
-		return gate.ErrClosed
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case attached == nil:
-		return gate.ErrLost
-	}
-	a := ask{grant, make(chan error, 1)}
-	select {
-	case g.asks <- a:
-		return <-a.reply // Run answers each ask it takes, at once
-	case <-attached:
-		return gate.ErrLost
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return g.front.Open(ctx, grant)
 }
 
 // Events implements gate.Gate.
-func (g *Gate) Events() <-chan gate.Event { return g.events }
+func (g *Gate) Events() <-chan gate.Event { return g.front.Events() }
 
 // State implements gate.Gate.
-func (g *Gate) State() gate.State {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.state
-}
+func (g *Gate) State() gate.State { return g.front.State() }

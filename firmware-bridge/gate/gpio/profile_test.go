@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/passage"
 )
 
 // onTime returns how long the line stays on, which it is now.
@@ -190,7 +191,7 @@ func TestStored(t *testing.T) {
 			t.Errorf("Forced: %+v", e)
 		}
 		pulses(2)
-		<-time.After(2 * tailgateTime)
+		<-time.After(2 * passage.TailgateTime)
 		r.pulse("PASS_IN")
 		if e := r.want(gate.Forced, 0); e.Detail != "" {
 			t.Errorf("the gate had nothing left: %+v", e)
@@ -250,7 +251,7 @@ func TestMagneticPassage(t *testing.T) {
 			<-time.After(400 * time.Millisecond)
 			r.set("PASS_IN", false)
 		}
-		<-time.After(tailgateTime)
+		<-time.After(passage.TailgateTime)
 		r.pulse("PASS_IN")
 		if e := r.want(gate.Forced, 0); e.Direction != 0 {
 			t.Errorf("%+v", e)
@@ -303,7 +304,7 @@ func TestTailgateToldOnce(t *testing.T) {
 			r.pulse(first)
 			r.pulse(map[string]string{"TAILGATE": "PASS_IN", "PASS_IN": "TAILGATE"}[first])
 			r.want(gate.Tailgated, 1)
-			<-time.After(2 * tailgateTime)
+			<-time.After(2 * passage.TailgateTime)
 			r.pulse("TAILGATE") // another, and nobody is counted
 			r.want(gate.Tailgated, 1)
 			r.end()

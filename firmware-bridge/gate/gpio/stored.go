@@ -33,18 +33,18 @@ func (g *Gate) pulses(d gate.Direction) bool {
 	return !kept || s.tried
 }
 
-// keep notes what the gate has after the grant under way ended as k.
+// keep notes what the gate has after the last grant ended as k.
 func (g *Gate) keep(k gate.EventKind) {
 	if !g.profile.keeps {
 		return
 	}
-	d := g.grant.Direction
+	d := g.opened.Direction
 	s, before := g.kept[d]
 	switch {
 	case k == gate.Passed:
 		delete(g.kept, d)
 	case g.pulsed || !before:
-		g.kept[d] = stored{grant: g.grant.Number}
+		g.kept[d] = stored{grant: g.opened.Number}
 	default:
 		s.tried = true
 		g.kept[d] = s

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/passage"
 )
 
 // work is the gate's main loop.
@@ -13,14 +14,14 @@ func (g *Gate) work(ctx context.Context, changes <-chan change, failed <-chan er
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		g.offer()
+		g.front.Offer()
 		now := time.Now()
 		stays, err := g.light(now)
 		if err != nil {
 			return err
 		}
 		timer.Reset(min(stays, g.next(now)))
-		asks := g.asks
+		asks := g.front.Asks()
 		if now.Before(g.quietUntil) {
 			asks = nil // an Open waits until the gate has had its rest
 		}
@@ -44,77 +45,50 @@ func (g *Gate) work(ctx context.Context, changes <-chan change, failed <-chan er
 
 // next is how long until something ends by itself.
 func (g *Gate) next(now time.Time) time.Duration {
-	wait := time.Hour
-	for _, at := range []time.Time{g.relayUntil, g.windowEnds(), g.heldAt()} {
-		if !at.IsZero() {
-			wait = min(wait, at.Sub(now))
-		}
+	var rested time.Time // zero if the gate has had its rest
+	if now.Before(g.quietUntil) {
+		rested = g.quietUntil
 	}
-	if rest := g.quietUntil.Sub(now); rest > 0 {
-		wait = min(wait, rest)
-	}
-	if len(g.waiting) > 0 {
-		wait = min(wait, flush)
-	}
-	return max(wait, 0)
-}
-
-// windowEnds is when the grant under way ends, zero without one.
-func (g *Gate) windowEnds() time.Time {
-	if g.grant.Number == 0 {
-		return time.Time{}
-	}
-	return g.windowEnd
+	return g.front.Wait(now, g.relayUntil, g.passages.Next(), rested)
 }
 
 // open answers an Open; its error is that of the line.
-func (g *Gate) open(a ask, now time.Time) error {
-	refuse := g.why(a.grant)
-	if refuse != nil {
-		a.reply <- refuse
+func (g *Gate) open(a *passage.Ask, now time.Time) error {
+	if refuse := g.front.Refusal(a.Grant, g.refusal(a.Grant.Direction)); refuse != nil {
+		a.Answer(refuse)
 		return nil
 	}
-	g.use(a.grant)
-	g.windowEnd = now.Add(a.grant.Window + g.profile.turn)
+	g.use(a.Grant, now)
 	if g.pulsed {
-		if err := g.relays[a.grant.Direction].Set(true); err != nil {
+		if err := g.relays[a.Grant.Direction].Set(true); err != nil {
 			err = fmt.Errorf("switch relay on: %w", err)
 			// It may have switched all the same, so the grant has an outcome: Lost.
-			a.reply <- fmt.Errorf("%w: %w", gate.ErrUnsure, err)
+			a.Answer(fmt.Errorf("%w: %w", gate.ErrUnsure, err))
 			return err
 		}
-		g.relayUntil = now.Add(a.grant.Pulse)
+		g.relayUntil = now.Add(a.Grant.Pulse)
 		g.setRelay(true)
 	}
-	a.reply <- nil
+	a.Answer(nil)
 	return nil
 }
 
 // use makes grant the one under way.
-func (g *Gate) use(grant gate.Grant) {
-	g.grant, g.pulsed = grant, g.pulses(grant.Direction)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state.Busy, g.state.LastGrant = grant.Number, grant.Number
+func (g *Gate) use(grant gate.Grant, now time.Time) {
+	g.opened, g.pulsed = grant, g.pulses(grant.Direction)
+	g.passages.Begin(grant, now, now.Add(grant.Window+g.profile.turn))
+	g.front.Note(func(s *gate.State) { s.Busy, s.LastGrant = grant.Number, grant.Number })
 }
 
-// why returns the reason not to open for grant.
-func (g *Gate) why(grant gate.Grant) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// refusal returns what this gate has against a grant for d.
+func (g *Gate) refusal(d gate.Direction) error {
 	switch {
-	case g.state.LastGrant != 0 && int32(grant.Number-g.state.LastGrant) <= 0:
-		return gate.ErrRepeated
-	case g.active[fire]:
-		return fmt.Errorf("%w: fire", gate.ErrRefused)
 	case g.active[fault]:
 		return fmt.Errorf("%w: it reports an error; look at the gate and its power", gate.ErrRefused)
-	case g.relays[grant.Direction] == nil:
-		return fmt.Errorf("%w: no relay for direction %v", gate.ErrRefused, grant.Direction)
-	case g.grant.Number != 0 || len(g.events) > room-2*reserve:
-		return gate.ErrBusy
+	case g.relays[d] == nil:
+		return fmt.Errorf("%w: no relay for direction %v", gate.ErrRefused, d)
 	}
-	return g.unready(grant.Direction)
+	return g.unready(d)
 }
 
 // drop switches the relay off.
@@ -133,63 +107,51 @@ func (g *Gate) drop() error {
 }
 
 func (g *Gate) setRelay(on bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state.Relay = on
+	g.front.Note(func(s *gate.State) { s.Relay = on })
 }
 
 // expire ends what is over at now.
 func (g *Gate) expire(now time.Time) error {
-	if at := g.windowEnds(); !at.IsZero() && !now.Before(at) {
-		g.finish(gate.NotPassed, g.grant.Direction, now, "")
-		return g.drop()
-	}
-	if at := g.heldAt(); !at.IsZero() && !now.Before(at) {
-		g.standsOpen(now)
-	}
+	events := g.passages.Expire(now)
+	g.refresh()
+	g.tell(events)
 	if !g.relayUntil.IsZero() && !now.Before(g.relayUntil) {
 		return g.drop()
 	}
-	return nil
+	return g.settled()
 }
 
-// finish reports the outcome of the grant under way, if there is one.
-func (g *Gate) finish(k gate.EventKind, d gate.Direction, at time.Time, detail string) {
-	n := g.grant.Number
-	if n == 0 {
+// settled switches the relay off unless a grant is under way.
+func (g *Gate) settled() error {
+	if g.passages.Grant().Number != 0 {
+		return nil
+	}
+	return g.drop()
+}
+
+// tell reports events, with what only this gate knows of them.
+func (g *Gate) tell(events []gate.Event) {
+	for _, e := range events {
+		switch e.Kind {
+		case gate.Passed, gate.NotPassed, gate.Lost:
+			g.ended(&e)
+		case gate.Forced:
+			if detail := g.spend(e.Direction); detail != "" {
+				e.Detail = detail
+			}
+		}
+		g.front.Emit(e)
+	}
+}
+
+// ended notes the outcome of a grant. A Lost without one is none.
+func (g *Gate) ended(e *gate.Event) {
+	if e.Grant == 0 {
 		return
 	}
-	g.keep(k)
-	g.grant, g.endedAt, g.quietUntil = gate.Grant{}, time.Now(), time.Now().Add(g.profile.gap)
-	g.mu.Lock()
-	g.state.Busy = 0
-	g.mu.Unlock()
-	g.emit(gate.Event{Kind: k, Direction: d, Grant: n, At: at, Detail: detail})
-}
-
-// emit puts e on the channel. Outcomes always find room, because Open refuses
-// before there is none. Other passages wait, the rest is dropped.
-func (g *Gate) emit(e gate.Event) {
-	if e.At.IsZero() {
-		e.At = time.Now()
+	if e.Kind == gate.Passed && !g.pulsed {
+		e.Detail = g.spend(e.Direction)
 	}
-	outcome := e.Grant != 0 && e.Kind != gate.Tailgated
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case outcome || len(g.waiting) == 0 && len(g.events) < room-reserve:
-		g.events <- e
-	case e.Kind.Passage() && len(g.waiting) < backlog:
-		g.waiting = append(g.waiting, e)
-	default:
-		g.state.Dropped++
-	}
-}
-
-// offer puts waiting passages on the channel as room allows.
-func (g *Gate) offer() {
-	for len(g.waiting) > 0 && len(g.events) < room-reserve {
-		g.events <- g.waiting[0]
-		g.waiting = g.waiting[1:]
-	}
+	g.keep(e.Kind)
+	g.quietUntil = time.Now().Add(g.profile.gap)
 }
