@@ -46,7 +46,7 @@ func refused(t *testing.T, b *osdptest.Bench, a osdp.Alarm) {
 	noKeySet(t, b)
 }
 
-func noKeySet(t *testing.T, b *osdptest.Bench) {
+func noKeySet(t testing.TB, b *osdptest.Bench) {
 	t.Helper()
 	for _, p := range b.Wire {
 		if q, err := osdp.Parse(bytes.TrimPrefix(p.Data, []byte{0xFF})); err == nil && p.Sent && q.Code == osdp.CmdKeySet {

@@ -1,12 +1,47 @@
 package osdp_test
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
 
 	"turnstile/firmware-bridge/osdp"
 )
+
+// A reader that has its key and answers inside the session whatever it likes harms
+// itself alone.
+func FuzzSealedAnswers(f *testing.F) {
+	f.Add(osdp.ReplyCap, []byte{9, 1}, uint8(1))
+	f.Add(osdp.ReplyRaw, bytes.Repeat([]byte{0xFF}, 1300), uint8(7))
+	f.Add(osdp.ReplyNAK, []byte{4}, uint8(3))
+	f.Add(osdp.ReplyBusy, []byte{}, uint8(1))
+	f.Add(osdp.ReplyClientCrypt, make([]byte, 32), uint8(6))
+	f.Fuzz(func(t *testing.T, code uint8, data []byte, every uint8) {
+		r, well := good(t, 0), good(t, 1)
+		n := 0
+		evil := sealing(t, key(t, '0'), func(_ osdp.Packet, p *osdp.Packet) {
+			if n++; n%(int(every)+1) == 0 {
+				p.Code, p.Data = code, data[:min(len(data), 1300)]
+			}
+		})
+		r.Spoil(func(command, answer []byte) []byte {
+			if command[2] != 0 {
+				return answer
+			}
+			return evil(command, answer)
+		})
+		b := bench(t, r, well)
+		b.Run(3 * time.Second)
+		well.Scan("WELL")
+		b.Run(time.Second)
+		if s := status(t, b, 1); len(texts(b, 1)) != 1 || s.Line.Sessions != 1 || s.Alarm != 0 {
+			t.Fatalf("the neighbour: %+v", s)
+		}
+		noKeySet(t, b)
+		sound(t, b, 0)
+	})
+}
 
 // A reader that is busy from the first word on is told of as one that does not answer.
 func TestBusyInHandshake(t *testing.T) {

@@ -53,10 +53,11 @@ type Peripheral struct {
 	done    []Message
 	tamper  LocalStatus
 
-	heard  time.Time
-	last   uint8  // sequence number of the last command
-	cached []byte // its answer, for a repetition; nil: only sequence number 0 is taken
-	out    []byte // what Receive returns
+	fed    time.Time // when bytes came last
+	heard  time.Time // when a command came last
+	last   uint8     // sequence number of the last command
+	cached []byte    // its answer, for a repetition; nil: only sequence number 0 is taken
+	out    []byte    // what Receive returns
 
 	session *Session // after CCRYPT
 	up      bool     // after RMAC_I
@@ -114,6 +115,12 @@ func (p *Peripheral) Commands() []Message {
 // next call.
 func (p *Peripheral) Receive(b []byte, now time.Time) []byte {
 	p.out = p.out[:0]
+	if now.Sub(p.fed) >= gap { // what began before goes on no more, and its answer would be late
+		p.decoder.Reset()
+	}
+	if len(b) > 0 {
+		p.fed = now
+	}
 	p.decoder.Feed(b, func(q Packet, err error) {
 		if err == nil && !q.Reply && (q.Address == p.c.Address || q.Address == Broadcast) {
 			p.out = append(p.out, p.command(q, now)...)

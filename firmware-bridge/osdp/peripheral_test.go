@@ -282,6 +282,25 @@ func TestPeripheralWantsDataEncrypted(t *testing.T) {
 	}
 }
 
+// Five bytes of noise that look like the beginning of a long packet do not make a
+// peripheral deaf to the commands behind them.
+func TestPeripheralHearsBehindAFalseBeginning(t *testing.T) {
+	a := newACU(t, nil)
+	if out := a.pd.Receive([]byte{som, 5, 0xA0, 5, 4}, a.now); len(out) > 0 {
+		t.Fatalf("% X", out)
+	}
+	a.now = a.now.Add(gap)
+	if _, m := a.ask(Block{}, IDRequest{}); m != Message(a.pd.c.Identity) {
+		t.Error(show(m))
+	}
+	half := wire(t, Packet{Address: 5, Sequence: a.sequence, Code: CmdCap, Data: []byte{0}})
+	a.pd.Receive(half[:4], a.now)
+	a.now = a.now.Add(gap - time.Millisecond) // a packet in pieces is one
+	if _, m := a.parse(bytes.Clone(bytes.TrimPrefix(a.pd.Receive(half[4:], a.now), []byte{mark}))); m.Code() != ReplyCap {
+		t.Error(show(m))
+	}
+}
+
 // The default key works in install mode only, and a KEYSET ends that mode. Under
 // the default key nothing that a visitor showed is told.
 func TestPeripheralInstallMode(t *testing.T) {
