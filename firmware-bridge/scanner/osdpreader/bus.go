@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -195,15 +196,25 @@ func wait(d time.Duration) time.Duration { return min(max(d, time.Millisecond), 
 func (b *Bus) hand(events []osdp.Event) {
 	for _, e := range events {
 		b.readers[e.Address].take(e)
-		switch e.Message.(type) {
-		case osdp.Raw, osdp.Keypad: // of people: not for a log
-		default:
+		if !personal(e.Message) {
 			b.notice(e)
 		}
 		if e.Kind == osdp.EventOnline {
 			b.inquire(e.Address)
 		}
 	}
+}
+
+// personal reports whether m may hold what a person showed or typed, which is not
+// for a log: all that this package does not know is (MFGREP, FMT).
+func personal(m osdp.Message) bool {
+	switch m := m.(type) {
+	case osdp.Raw, osdp.Keypad:
+		return true
+	case osdp.Other:
+		return !slices.Contains([]uint8{osdp.ReplyInputStatus, osdp.ReplyOutputStatus, osdp.ReplyReaderStatus}, m.ID)
+	}
+	return false
 }
 
 // inquire asks a reader that has just come online for its tamper switch and its

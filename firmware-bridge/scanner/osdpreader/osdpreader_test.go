@@ -279,6 +279,8 @@ func TestNotices(t *testing.T) {
 	}
 	scannertest.Until(t, "the reader is well", status(osdp.LocalStatus{}))
 	r.readers[0].Offer(osdp.Keypad{Digits: []byte("1234")})
+	r.readers[0].Offer(osdp.Other{ID: osdp.ReplyManufacturer, Data: []byte("SECRET")})
+	r.readers[0].Offer(osdp.Other{ID: 0x51, Data: []byte("SECRET")}) // FMT
 	r.readers[0].Scan("SECRET")
 	r.readers[0].Do(func(p *osdp.Peripheral) { p.SetStatus(osdp.LocalStatus{Tamper: 1}) })
 	scannertest.Until(t, "the reader is opened", status(osdp.LocalStatus{Tamper: 1}))
@@ -286,9 +288,12 @@ func TestNotices(t *testing.T) {
 	defer r.mu.Unlock()
 	for _, e := range r.events {
 		switch e.Message.(type) {
-		case osdp.Raw, osdp.Keypad:
+		case osdp.Raw, osdp.Keypad, osdp.Other:
 			t.Errorf("told of %+v", e)
 		}
+	}
+	if s := r.reader(0).Stats(); s.Noise != 2 || s.Scans != 1 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -121,6 +121,10 @@ func (r *Reader) take(e osdp.Event) {
 	switch m := e.Message.(type) {
 	case osdp.Raw:
 		r.deliver(r.read(m, e.At))
+	case osdp.Other:
+		if personal(m) { // a code, perhaps, in a way of the reader's maker
+			r.stats.Noise++
+		}
 	case nil:
 		if e.Kind == osdp.EventOnline {
 			if r.met {
