@@ -88,17 +88,23 @@ func TestAutoMeetsALateEngine(t *testing.T) {
 	}
 }
 
+// open opens the port of a driver that does not run, until the test ends.
+func (b *bench) open() *wire {
+	b.t.Helper()
+	p, err := serialport.Open(b.Scanner.config.Port)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = p.Close() })
+	return &wire{ctx: b.t.Context(), port: p, frames: &b.frames, give: b.give}
+}
+
 // Plain lines are read at a rate that nothing has proven, and noise comes: the
 // right one is searched.
 func TestAutoLeavesAWrongRate(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Config{Family: Auto}, enginetest.NewGM65(57600))
-	p, err := serialport.Open(b.Scanner.config.Port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	w := &wire{ctx: t.Context(), port: p, frames: &b.frames, give: b.give}
+	b := newBench(t, Config{Family: Auto, Raise: 57600}, enginetest.NewGM65(57600))
+	w := b.open()
 	d := newDoubt(time.Hour, time.Now(), b.frames.Stats())
 	b.scan("AT ANOTHER RATE")
 	scannertest.Until(t, "it is met", func() bool {
@@ -117,11 +123,7 @@ func TestAutoLeavesAWrongRate(t *testing.T) {
 func TestDeafEngineIsHeard(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{Family: "gm65"}, enginetest.NewPlain(115200))
-	p, err := serialport.Open(b.Scanner.config.Port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	w := b.open()
 	background(t, func(ctx context.Context) error {
 		people := time.NewTicker(50 * time.Millisecond)
 		defer people.Stop()
@@ -130,7 +132,6 @@ func TestDeafEngineIsHeard(t *testing.T) {
 		}
 		return nil
 	})
-	w := &wire{ctx: t.Context(), port: p, frames: &b.frames, give: b.give}
 	if _, err := b.meet(w, b.Scanner.config.rates()); !errors.Is(err, dialect.ErrSilent) || w.Baud() != 115200 || b.known.baud != 115200 {
 		t.Errorf("%v; listened to at %d baud, to be searched at %d first", err, w.Baud(), b.known.baud)
 	}
@@ -155,27 +156,22 @@ func (o *once) Hear(b []byte, at time.Time) []enginetest.Reply {
 // Who only said a family's name is read as plain lines, and not waited for.
 func TestAutoBelievesNoName(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Config{Family: Auto}, &once{GM65: enginetest.NewGM65(9600)}).start()
-	if id := b.Identity(); id.Family != Line {
-		t.Errorf("found %+v", id)
+	b := newBench(t, Config{Family: Auto}, &once{GM65: enginetest.NewGM65(9600)})
+	w := b.open()
+	if id, err := b.meet(w, []int{9600}); err != nil || id.Family != Line || b.known.family != "" || b.Heard() == 0 {
+		t.Errorf("found %+v, %v; waits for %q", id, err, b.known.family)
 	}
-	b.scan("A CODE")
-	b.read("A CODE")
 }
 
 // What an engine kept while nobody listened is of somebody who has left.
 func TestKeptByTheEngine(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{Family: "gm65"}, enginetest.NewGM65(9600))
-	p, err := serialport.Open(b.Scanner.config.Port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	w := b.open()
 	b.scan("OF SOMEBODY WHO LEFT")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- b.session(ctx, p) }()
+	go func() { done <- b.session(ctx, w.port) }()
 	scannertest.Until(t, "it is set up", func() bool { return b.Stats().Connected })
 	b.scan("OF WHO STANDS HERE")
 	b.read("OF WHO STANDS HERE")
