@@ -52,16 +52,16 @@ func gateFlags(set *flag.FlagSet, c *gateChoice, prefix string) {
 		{"fire", &c.lines.Fire, "contact: the fire alarm released the gate"}, {"tamper", &c.lines.Tamper, "contact: the case is open"},
 		{"ready", &c.lines.Ready, "contact: the gate takes a grant"}, {"door", &c.lines.Door, "contact: the door is open"},
 	} {
-		set.StringVar(f.line, f.name, "", "with gpio: line of the "+f.what+`, such as RELAY1 or gpiochip0:17; with modbus: its number on the board; "!" in front of a contact turns it`)
+		set.StringVar(f.line, f.name, "", "with gpio and modbus: `LINE` of the "+f.what)
 	}
 	for name, line := range map[string]*string{"granted": &c.lines.Granted, "denied": &c.lines.Denied, "buzzer": &c.lines.Buzzer} {
-		set.StringVar(line, name, "", "with gpio: line of the light, or buzzer")
+		set.StringVar(line, name, "", "with gpio: `LINE` of the light, or buzzer")
 	}
 	set.BoolVar(&c.lines.ActiveLow, "active-low", false, "with gpio: contacts close to ground")
 	set.BoolVar(&c.lines.OpenDrain, "open-drain", false, "with gpio: relay lines are wired to the gate's own inputs")
 	set.IntVar(&c.board.Unit, "unit", 1, "with modbus: the board's address")
 	set.StringVar(&c.board.Timer, "timer", modbus.TimerNone, `with modbus: "flash" for a board that drops its relay by itself`)
-	set.StringVar(&c.board.Inputs, "inputs", modbus.Discrete, "with modbus: table that the contacts are in")
+	set.StringVar(&c.board.Inputs, "inputs", modbus.Discrete, fmt.Sprintf("with modbus: table that the contacts are in, one of %q", []string{modbus.Discrete, modbus.Coils, modbus.HoldingRegisters, modbus.InputRegisters}))
 	set.BoolVar(&c.board.Packed, "packed", false, "with modbus: registers hold 16 contacts each")
 }
 

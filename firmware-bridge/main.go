@@ -121,14 +121,15 @@ func (t tool) run(ctx context.Context, args []string) int {
 // as names, which is what the arguments are called.
 func (t tool) parse(command string, args []string, define func(*flag.FlagSet), names ...string) ([]string, error) {
 	set := flag.NewFlagSet(command, flag.ContinueOnError)
-	set.SetOutput(t.errs)
+	set.SetOutput(io.Discard) // what is wrong is said below, the flags when they are asked for
 	define(set)
 	var plain []string
 	for {
 		if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
+			help(t.out, command, set)
 			return nil, err
 		} else if err != nil {
-			return nil, errUsage
+			return nil, t.wrong("%s: %v; see firmware-bridge %s --help", command, err, command)
 		}
 		if set.NArg() == 0 {
 			break
@@ -139,7 +140,7 @@ func (t tool) parse(command string, args []string, define func(*flag.FlagSet), n
 	case len(plain) > len(names):
 		return nil, t.wrong("%s: %q is not a flag; see firmware-bridge %s --help", command, plain[len(names)], command)
 	case len(plain) < len(names):
-		return nil, t.wrong("%s: no %s given; see firmware-bridge help", command, names[len(plain)])
+		return nil, t.wrong("%s: no %s given; see firmware-bridge %s --help", command, names[len(plain)], command)
 	}
 	return plain, nil
 }

@@ -38,8 +38,8 @@ func TestExitCodes(t *testing.T) {
 		{"version", exitGood, false},
 		{"find", exitGood, false},
 		{"udev", exitGood, false},
-		{"listen --help", exitGood, true},
-		{"commission --help", exitGood, true},
+		{"listen --help", exitGood, false},
+		{"commission --help", exitGood, false},
 		{"key show --key " + key, exitGood, false},
 		{"", exitUsage, true},
 		{"open", exitUsage, true},
@@ -118,6 +118,25 @@ func TestUsageNamesEveryCommand(t *testing.T) {
 	}
 	if named != len((tool{}).commands()) {
 		t.Errorf("%d lines of usage, %d commands", named, len((tool{}).commands()))
+	}
+}
+
+// TestHelp has each command tell its own line of the usage and each of its flags,
+// where a pager finds it.
+func TestHelp(t *testing.T) {
+	for word := range (tool{}).commands() {
+		if code, out, errs := try(t, word, "--help"); code != exitGood || !strings.HasPrefix(out, "firmware-bridge "+word) || errs != "" {
+			t.Errorf("%s: %d: %q, %q", word, code, out, errs)
+		}
+	}
+	_, out, _ := try(t, "pulse", "--help")
+	for _, want := range []string{"  --relay-in LINE\n", "  --window duration\n", "(5s if not given)", "LINE is, with gpio"} {
+		if strings.Count(out, want) != 1 {
+			t.Errorf("no %q, or more than one, in\n%s", want, out)
+		}
+	}
+	if _, _, errs := try(t, "listen", "--prot", "/dev/null"); strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "-prot") || !strings.Contains(errs, "listen --help") {
+		t.Errorf("a wrong flag drowns: %q", errs)
 	}
 }
 
