@@ -141,7 +141,7 @@ func TestNobodyReads(t *testing.T) {
 			if e.Detail != fmt.Sprint(read) {
 				t.Fatalf("read %s after %d", e.Detail, read)
 			}
-			if read++; read == 2*reserve {
+			if read++; read == 2 {
 				f.Emit(forced(room)) // there is room, and others wait
 			}
 		default:
