@@ -124,6 +124,9 @@ func (t tool) checkOrder(o *order) error {
 	case o.scan.driver == driverWiegand:
 		return t.wrong("commission: a card reader on Wiegand reads no test codes; try it with listen")
 	}
+	if err := t.checkTimes("commission", o.limits.Pulse, o.limits.Window); err != nil {
+		return err
+	}
 	if o.report == "" {
 		o.report = "commission-" + fileName(o.lane)
 	}

@@ -28,6 +28,9 @@ var gateDrivers = []string{driverController, driverGPIO, driverModbus}
 // errDriver says that --driver is none.
 var errDriver = errors.New("no such gate driver; use " + strings.Join(gateDrivers, ", "))
 
+// asFlags leads from a field's name in an error to the flag.
+const asFlags = "here RelayIn is --relay-in, PassedIn is --passed-in, and so on"
+
 // gateChoice is a gate as flags name it.
 type gateChoice struct {
 	driver string
@@ -72,7 +75,7 @@ func (c gateChoice) new(host *gpio.Host, hostErr error, tap serialport.Tap) (gat
 		return controller.New(c.at(115200, tap))
 	case driverGPIO:
 		if err := c.lines.Check(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w (%s)", err, asFlags)
 		}
 		if host == nil {
 			return nil, hostErr
@@ -84,7 +87,11 @@ func (c gateChoice) new(host *gpio.Host, hostErr error, tap serialport.Tap) (gat
 			return nil, err
 		}
 		board.Port = c.at(9600, tap)
-		return modbus.New(board)
+		g, err := modbus.New(board)
+		if errors.Is(err, modbus.ErrConfig) {
+			err = fmt.Errorf("%w (%s)", err, asFlags)
+		}
+		return g, err
 	}
 	return nil, fmt.Errorf("driver %.20q: %w", c.driver, errDriver)
 }

@@ -53,6 +53,8 @@ func TestExitCodes(t *testing.T) {
 		{"listen --driver osdp --port /dev/null --baud 9600 --key-file " + folder + "/none", exitBad, true},
 		{"listen --driver wiegand", exitUsage, true},
 		{"pulse --port /dev/null --direction up", exitUsage, true},
+		{"pulse --port /dev/null --window 20s", exitUsage, true},
+		{"pulse --port /dev/null --pulse 2s", exitUsage, true},
 		{"pulse --driver modbus --port /dev/null", exitUsage, true},
 		{"pulse --driver modbus --port /dev/null --relay-in one --passed-in 1", exitUsage, true},
 		{"pulse", exitUsage, true},
@@ -85,6 +87,7 @@ func TestExitCodes(t *testing.T) {
 		{"commission --lane a --key " + key + " --scanner /dev/a --scanner /dev/b", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner a=/dev/a --scanner b=/dev/b --scanner c=/dev/c", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner /dev/a --baud 1", exitUsage, true},
+		{"commission --lane a --key " + key + " --gate-port /dev/a --window 1ms", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner /dev/a --driver telepathy", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner /dev/a --driver wiegand", exitUsage, true},
 		{"commission --lane a --key " + key + " --scanner /dev/input/event0", exitBad, true}, // a keyboard

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"time"
@@ -33,6 +34,9 @@ func (t tool) pulse(ctx context.Context, args []string) error {
 	default:
 		return t.wrong("pulse: --direction %q; use in or out", way)
 	}
+	if err := t.checkTimes("pulse", grant.Pulse, grant.Window); err != nil {
+		return err
+	}
 	g, err := choice.new(t.host, t.hostErr, nil)
 	if err != nil {
 		return err
@@ -40,12 +44,35 @@ func (t tool) pulse(ctx context.Context, args []string) error {
 	return withGate(ctx, g, func(ctx context.Context, g gate.Gate) error { return t.openOnce(ctx, g, grant) })
 }
 
+// checkTimes refuses what a gate would silently hold within its bounds.
+func (t tool) checkTimes(command string, pulse, window time.Duration) error {
+	switch {
+	case pulse < gate.MinPulse || pulse > gate.MaxPulse:
+		return t.wrong("%s: --pulse %v; use %v to %v", command, pulse, gate.MinPulse, gate.MaxPulse)
+	case window < gate.MinWindow || window > gate.MaxWindow:
+		return t.wrong("%s: --window %v; use %v to %v", command, window, gate.MinWindow, gate.MaxWindow)
+	}
+	return nil
+}
+
+// Errors of pulse.
+var (
+	errNoGate      = errors.New("no gate answers: firmware-bridge find --probe shows what does")
+	errInterrupted = errors.New("interrupted")
+)
+
 // openOnce waits for the gate, opens and waits for the outcome.
 func (t tool) openOnce(ctx context.Context, g gate.Gate, grant gate.Grant) error {
 	limit, cancel := context.WithTimeout(ctx, contact)
 	defer cancel()
 	if _, err := t.await(limit, g, func(e gate.Event) bool { return e.Kind == gate.Found }); err != nil {
-		return err // why was printed
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w before the gate was opened", errInterrupted)
+		case limit.Err() != nil:
+			return fmt.Errorf("wait %v: %w", contact, errNoGate) // why was printed
+		}
+		return err
 	}
 	grant.Number = max(g.State().LastGrant+1, 1)
 	if err := g.Open(ctx, grant); err != nil {
@@ -53,7 +80,10 @@ func (t tool) openOnce(ctx context.Context, g gate.Gate, grant gate.Grant) error
 	}
 	fmt.Fprintf(t.out, "open %v, grant %d: walk now\n", grant.Direction, grant.Number)
 	e, err := t.await(ctx, g, func(e gate.Event) bool { return e.Grant == grant.Number })
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%w: see that the gate is shut before you leave it", errInterrupted)
+	case err != nil:
 		return err
 	}
 	if e.Kind != gate.Passed && e.Kind != gate.NotPassed {
@@ -79,7 +109,7 @@ func (t tool) await(ctx context.Context, g gate.Gate, wanted func(gate.Event) bo
 				return e, nil
 			}
 		case <-ctx.Done():
-			return gate.Event{}, fmt.Errorf("wait for the gate: %w", ctx.Err())
+			return gate.Event{}, ctx.Err()
 		case <-tick.C:
 			why := ""
 			if err := g.State().Err; err != nil {

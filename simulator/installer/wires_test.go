@@ -277,11 +277,22 @@ func TestPulseUnpluggedInTheMiddle(t *testing.T) {
 	}
 }
 
+// TestPulseInterrupted presses Ctrl-C while the gate is open.
+func TestPulseInterrupted(t *testing.T) {
+	t.Parallel()
+	_, link := lane(t, 0)
+	r := start(t, "pulse", "--port", link, "--window", "15s")
+	r.expect(`walk now`)
+	if code := r.interrupt(); code != 1 || !strings.Contains(strings.Join(r.said, "\n"), "see that the gate is shut") {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestPulseAtTheWrongPort(t *testing.T) {
 	t.Parallel()
 	v := hang(t, enginetest.NewPlain(115200))
 	said, code := once(t, "pulse", "--port", v.Link())
-	if code != 1 || !strings.Contains(said, "no lane controller answers") {
+	if code != 1 || !strings.Contains(said, "no lane controller answers") || !strings.Contains(said, "find --probe") {
 		t.Errorf("%d: %s", code, said)
 	}
 }
