@@ -54,7 +54,7 @@ type Peripheral struct {
 	tamper  LocalStatus
 
 	fed    time.Time // when bytes came last
-	heard  time.Time // when a command came last
+	heard  time.Time // when a new command came last
 	last   uint8     // sequence number of the last command
 	cached []byte    // its answer, for a repetition; nil: only sequence number 0 is taken
 	out    []byte    // what Receive returns
@@ -134,19 +134,18 @@ func (p *Peripheral) command(q Packet, now time.Time) []byte {
 	if now.Sub(p.heard) >= silence {
 		p.forget()
 	}
-	p.heard = now
 	switch {
 	case q.Sequence == 0:
 		p.forget()
 	case p.cached == nil:
 		return p.clear(q, Nak{Reason: NakSequence})
 	case q.Sequence == p.last:
-		return p.cached
+		return p.cached // whoever recorded the command can send it: it keeps no session
 	case q.Sequence != p.last%3+1:
 		p.forget()
 		return p.clear(q, Nak{Reason: NakSequence})
 	}
-	p.last = q.Sequence
+	p.last, p.heard = q.Sequence, now
 	p.cached = p.answer(q)
 	return p.cached
 }

@@ -236,6 +236,28 @@ func TestPeripheralSessionEnds(t *testing.T) {
 			}
 		},
 		"clear text": func(a *acu) { a.ask(Block{}, Poll) },
+		// Attack: a pulse held back; the last command, played again and again, must not
+		// keep the session for it.
+		"a repetition for 8 s": func(a *acu) {
+			poll, err := a.session.Seal(nil, Packet{Address: 5, Sequence: a.sequence, Code: CmdPoll})
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			a.sequence = a.sequence%3 + 1
+			a.parse(bytes.Clone(bytes.TrimPrefix(a.pd.Receive(poll, a.now), []byte{mark})))
+			m := Outputs{{Number: 0, Code: 5, Timer: 2}}
+			held, err := a.session.Seal(nil, Packet{Address: 5, Sequence: a.sequence, Code: m.Code(), Data: m.appendData(nil)})
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			for range 5 {
+				a.now = a.now.Add(silence / 4)
+				a.pd.Receive(poll, a.now)
+			}
+			if _, m := a.parse(bytes.TrimPrefix(a.pd.Receive(held, a.now), []byte{mark})); reason(m) != NakSequence || len(a.pd.Commands()) != 0 {
+				a.t.Error(show(m))
+			}
+		},
 		"silence": func(a *acu) {
 			a.now = a.now.Add(silence)
 			b, err := a.session.Seal(nil, Packet{Address: 5, Sequence: a.sequence, Code: CmdPoll})
