@@ -75,10 +75,13 @@ func (t tool) commission(ctx context.Context, args []string) error {
 	if len(r.Results) > 0 {
 		fmt.Fprintf(t.out, "\n%s: %s\nreport %s.json, to print %s.html, signed by key %s\n", o.lane, r.Verdict, o.report, o.report, key.Fingerprint())
 	}
-	if err == nil && r.Verdict != commission.Good && r.Verdict != commission.GoodButFor {
-		err = fmt.Errorf("commission lane %s: %w: the report says what to do", o.lane, errNotProved)
+	switch {
+	case err != nil || r.Verdict == commission.Good || r.Verdict == commission.GoodButFor:
+		return err
+	case !r.Complete:
+		return fmt.Errorf("commission lane %s: %w: the run was broken off; start it again", o.lane, errNotProved)
 	}
-	return err
+	return fmt.Errorf("commission lane %s: %w: do what stands behind \"next\", then start it again", o.lane, errNotProved)
 }
 
 // errNotProved says that a lane is not fit to be used yet.
@@ -87,9 +90,9 @@ var errNotProved = errors.New("not proved")
 // flags defines the flags of commission.
 func (o *order) flags(set *flag.FlagSet) {
 	set.StringVar(&o.lane, "lane", "", "name of the lane; needed")
-	set.StringVar(&o.installer, "installer", "", "your name, as it is to stand in the report")
+	set.StringVar(&o.installer, "installer", "", "your name, as it is to stand in the report (\"not named\" if not given)")
 	set.StringVar(&o.keyFile, "key", "", "your key file, made with key new; needed")
-	set.StringVar(&o.report, "report", "", "file to write, to which .json and .html are added; the lane's name if not given")
+	set.StringVar(&o.report, "report", "", "new file to write, to which .json and .html are added; commission- and the lane's name if not given, with a number if there is one")
 	set.Func("scanner", "serial port of a scanner, with a name in front if there are two: entry=/dev/serial/by-id/...; may be given again", func(s string) error {
 		o.scanners = append(o.scanners, s)
 		return nil
@@ -128,12 +131,31 @@ func (t tool) checkOrder(o *order) error {
 		return err
 	}
 	if o.report == "" {
-		o.report = "commission-" + fileName(o.lane)
+		o.report = unused("commission-" + fileName(o.lane))
 	}
 	if info, err := os.Stat(filepath.Dir(o.report)); err != nil || !info.IsDir() {
-		return t.wrong("commission: --report %s: no such folder", o.report)
+		return t.wrong("commission: --report %s: no such folder; make it, or name another", o.report)
+	}
+	if there(o.report) {
+		return t.wrong("commission: there is a report %s.json already; name another with --report, or leave that out", o.report)
 	}
 	return nil
+}
+
+// unused is name, or the first of name-2, name-3, ... of which there is no report: a
+// run that is broken off must not take the place of one that proved the lane.
+func unused(name string) string {
+	next := name
+	for n := 2; there(next); n++ {
+		next = fmt.Sprintf("%s-%d", name, n)
+	}
+	return next
+}
+
+// there reports whether there is a report of that name.
+func there(name string) bool {
+	_, err := os.Lstat(name + ".json")
+	return err == nil
 }
 
 // fileName is a lane's name as part of a file's.
@@ -161,6 +183,9 @@ func save(name string, key commission.Key, r commission.Report) error {
 
 // laneOf makes what commission.Run works on.
 func (t tool) laneOf(o order) (commission.Lane, error) {
+	if o.installer == "" {
+		o.installer = "not named"
+	}
 	lane := commission.Lane{Name: o.lane, Installer: o.installer, Computer: computerName(), Tool: "firmware-bridge " + build()}
 	for _, s := range o.scanners {
 		name, path, named := strings.Cut(s, "=")

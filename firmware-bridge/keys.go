@@ -50,6 +50,9 @@ func (t tool) verify(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if wanted != "" && !commission.Fingerprint(wanted).Valid() {
+		return t.wrong("verify: --key %q is no fingerprint; firmware-bridge key show --key FILE prints one, eight groups of four digits 0 to f", wanted)
+	}
 	file, err := readReport(files[0])
 	if err != nil {
 		return err

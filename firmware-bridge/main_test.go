@@ -76,6 +76,7 @@ func TestExitCodes(t *testing.T) {
 		{"key show --key " + folder + "/none", exitBad, true},
 		{"verify", exitUsage, true},
 		{"verify " + key, exitBad, true},
+		{"verify " + key + " --key FINGERPRINT", exitUsage, true},
 		{"verify " + folder + "/none", exitBad, true},
 		{"page x", exitUsage, true},
 		{"page " + key + " --out " + folder + "/page.html", exitBad, true},
@@ -121,6 +122,26 @@ func TestUsageNamesEveryCommand(t *testing.T) {
 	}
 	if named != len((tool{}).commands()) {
 		t.Errorf("%d lines of usage, %d commands", named, len((tool{}).commands()))
+	}
+}
+
+// TestReportsAreKept finds a new name beside a report, and refuses to write over one.
+func TestReportsAreKept(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if got := unused("commission-north-1"); got != "commission-north-1" {
+		t.Errorf("%q", got)
+	}
+	for _, name := range []string{"commission-north-1.json", "commission-north-1-2.json"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := unused("commission-north-1"); got != "commission-north-1-3" {
+		t.Errorf("%q", got)
+	}
+	code, _, errs := try(t, "commission", "--lane", "a", "--key", "none", "--gate-port", "/dev/null", "--report", "commission-north-1")
+	if code != exitUsage || !strings.Contains(errs, "already") {
+		t.Errorf("%d: %s", code, errs)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -117,19 +118,27 @@ func (k Key) public() ed25519.PublicKey { return k.private.Public().(ed25519.Pub
 
 func fingerprint(public ed25519.PublicKey) Fingerprint {
 	sum := sha256.Sum256(public)
-	hex := fmt.Sprintf("%x", sum[:16])
 	var groups []string
-	for ; hex != ""; hex = hex[4:] {
-		groups = append(groups, hex[:4])
+	for i := 0; i < 16; i += 2 {
+		groups = append(groups, hex.EncodeToString(sum[i:i+2]))
 	}
 	return Fingerprint(strings.Join(groups, "-"))
 }
 
+// plain is f without what people put between its groups.
+func (f Fingerprint) plain() string {
+	return strings.NewReplacer("-", "", " ", "", ":", "").Replace(string(f))
+}
+
+// Valid reports whether f can be one, however it was typed.
+func (f Fingerprint) Valid() bool {
+	b, err := hex.DecodeString(f.plain())
+	return err == nil && len(b) == 16
+}
+
 // is reports whether two fingerprints are one, however they were typed.
 func (f Fingerprint) is(other Fingerprint) bool {
-	plain := strings.NewReplacer("-", "", " ", "", ":", "")
-	a, b := plain.Replace(string(f)), plain.Replace(string(other))
-	return a != "" && strings.EqualFold(a, b)
+	return f.plain() != "" && strings.EqualFold(f.plain(), other.plain())
 }
 
 // Sign makes the report file of r. Its texts are cleaned first.
