@@ -73,8 +73,9 @@ func (p *pulse) beat(now time.Time, st scanner.Stats, alive bool) {
 const (
 	// askFirst is how many signs of life would fit between the fall-back to plain
 	// lines and the next time that the sender is asked who it is: it may power up
-	// later than this computer. Each time it is twice as long, up to askLast.
-	askFirst = 6
+	// later than this computer, or its reply was late. Each time it is twice as long,
+	// up to askLast.
+	askFirst = 1
 	askLast  = 360
 	// garbled is how many frames of noise in a row it takes to doubt a rate at which
 	// a scan has come: some are what a visitor has printed.

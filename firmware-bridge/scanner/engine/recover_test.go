@@ -163,6 +163,30 @@ func TestAutoBelievesNoName(t *testing.T) {
 	}
 }
 
+// deafFirst is an engine whose first reply is lost.
+type deafFirst struct {
+	*enginetest.GM65
+	lost bool
+}
+
+func (d *deafFirst) Hear(b []byte, at time.Time) []enginetest.Reply {
+	out := d.GM65.Hear(b, at)
+	if len(out) > 0 && !d.lost {
+		d.lost = true
+		return nil
+	}
+	return out
+}
+
+// One lost reply does not cost a search of all rates.
+func TestAutoAsksTwice(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{Family: Auto}, &deafFirst{GM65: enginetest.NewGM65(9600)}).start()
+	if id := b.Identity(); id.Family != "gm65" {
+		t.Errorf("found %+v", id)
+	}
+}
+
 // What an engine kept while nobody listened is of somebody who has left.
 func TestKeptByTheEngine(t *testing.T) {
 	t.Parallel()
@@ -202,7 +226,7 @@ func TestDoubt(t *testing.T) {
 	}
 	var asked []string
 	now := t0
-	for range 9 {
+	for range 11 {
 		now = now.Add(d.wait)
 		if d.due(now.Add(-1)) || !d.due(now) {
 			t.Errorf("due early, or not after %v", d.wait)
@@ -210,7 +234,7 @@ func TestDoubt(t *testing.T) {
 		asked = append(asked, d.wait.String())
 		d.again(now, scanner.Stats{})
 	}
-	if got := fmt.Sprint(asked); got != "[1m0s 2m0s 4m0s 8m0s 16m0s 32m0s 1h0m0s 1h0m0s 1h0m0s]" {
+	if got := fmt.Sprint(asked); got != "[10s 20s 40s 1m20s 2m40s 5m20s 10m40s 21m20s 42m40s 1h0m0s 1h0m0s]" {
 		t.Errorf("asked after %s", got)
 	}
 }

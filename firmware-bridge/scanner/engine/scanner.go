@@ -133,7 +133,8 @@ func (s *Scanner) session(ctx context.Context, p *serialport.Port) error {
 		return err
 	}
 	w := &wire{ctx: ctx, port: p, frames: &s.frames, give: s.give}
-	id, err := s.meet(w, s.config.rates(s.known.baud))
+	rates := s.config.rates(s.known.baud)
+	id, err := s.meet(w, append(rates[:1:1], rates...)) // twice at the likeliest: a reply may be garbled, or come late
 	if err != nil {
 		return err
 	}
