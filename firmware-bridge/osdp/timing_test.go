@@ -67,6 +67,26 @@ func TestDeadNeighbourAt9600(t *testing.T) {
 	}
 }
 
+// A reader that speaks as long as it can at each turn, for which a slow line has no
+// cure, makes the other one wait and harms it no more.
+func TestLongWindedNeighbourAt9600(t *testing.T) {
+	b := slowBench(t, good(t, 0), good(t, 1))
+	b.Readers[0].Spoil(func(command, answer []byte) []byte {
+		if command[2] != 0 {
+			return answer
+		}
+		return append([]byte{0x53, 0x80, 0xA0, 5, 4}, make([]byte, osdp.MaxPacket-5)...)
+	})
+	online(t, b, 1)
+	w := waits(t, b)
+	if longest := w[len(w)-1]; longest > 2*time.Second {
+		t.Errorf("the longest takes %v", longest)
+	}
+	if s := status(t, b, 1); s.Line.Sessions != 1 || s.Alarm != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // An adapter that reads back what it sends, as some for RS-485 do, changes nothing.
 func TestEcho(t *testing.T) {
 	one, two := good(t, 0), good(t, 1)
