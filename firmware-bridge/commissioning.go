@@ -243,6 +243,8 @@ func (t tool) scannerOf(o order, name, path string) (commission.Scanner, error) 
 	switch {
 	case o.rate != 0:
 		s.Rates = []int{o.rate}
+	case o.scan.driver == driverOSDP:
+		s.Rates = osdpRates
 	case plug.Rateless():
 		s.Rates = s.Rates[:1]
 	}

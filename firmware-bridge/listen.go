@@ -19,7 +19,7 @@ func (t tool) listen(ctx context.Context, args []string) error {
 	c := scannerChoice{notice: t.notice}
 	count, file := 0, ""
 	_, err := t.parse("listen", args, func(set *flag.FlagSet) {
-		portFlags(set, &c.port, 115200)
+		portFlags(set, &c.port, 0)
 		scannerFlags(set, &c)
 		wireFlags(set, &c)
 		set.IntVar(&count, "count", 0, "end after this many scans; 0 for never")
@@ -27,6 +27,9 @@ func (t tool) listen(ctx context.Context, args []string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if c.port.Baud == 0 {
+		c.port.Baud = usualRate(c.driver)
 	}
 	if _, err := c.new(); err != nil { // before a file is made
 		return err
@@ -42,7 +45,7 @@ func (t tool) listen(ctx context.Context, args []string) error {
 		go func() { done <- s.Run(ctx) }()
 		err = t.install(ctx, s, c)
 		if err == nil {
-			t.hear(s, count)
+			t.hear(ctx, s, count)
 		}
 		stop()
 		for range s.Scans() { // closed by Run
@@ -102,8 +105,16 @@ func (t tool) withCapture(ctx context.Context, file string, use func(context.Con
 	return err
 }
 
+// usualRate is that of a scanner whose rate nobody named.
+func usualRate(driver string) int {
+	if driver == driverOSDP {
+		return 9600 // the standard's
+	}
+	return 115200
+}
+
 // hear prints scans until there were count, or Run has ended.
-func (t tool) hear(s scanner.Scanner, count int) {
+func (t tool) hear(ctx context.Context, s scanner.Scanner, count int) {
 	tick := time.NewTicker(time.Second / 2)
 	defer tick.Stop()
 	said := ""
@@ -120,7 +131,7 @@ func (t tool) hear(s scanner.Scanner, count int) {
 			}
 		case <-tick.C:
 		}
-		if line := counts(s); line != said {
+		if line := counts(s); line != said && ctx.Err() == nil {
 			fmt.Fprintf(t.errs, "          %s\n", line)
 			said = line
 		}
@@ -143,6 +154,9 @@ func counts(s scanner.Scanner) string {
 		return st.Err.Error()
 	}
 	line := fmt.Sprintf("scans %d, oversized %d, noise %d, empty %d, no read %d, reopened %d", st.Scans, st.Oversized, st.Noise, st.Empty, st.NoRead, st.Reopened)
+	if st.Noise > 0 && st.Scans == 0 {
+		line += "\n          noise and no scan: try another --baud, such as 9600, or --driver auto, which searches it"
+	}
 	if e, ok := s.(*engine.Scanner); ok && e.Identity().Family != "" {
 		id := e.Identity()
 		line = engineName(id) + fmt.Sprintf(", %d baud; ", id.Baud) + line

@@ -44,10 +44,14 @@ type scannerChoice struct {
 	notice  func(osdp.Event) // of OSDP; may be nil
 }
 
-// portFlags defines --port and --baud.
+// portFlags defines --port and --baud, which is 0 for a scanner's usual rate.
 func portFlags(set *flag.FlagSet, c *serialport.Config, baud int) {
 	set.StringVar(&c.Path, "port", "", "serial port, best by /dev/serial/by-id/")
-	set.IntVar(&c.Baud, "baud", baud, fmt.Sprintf("bits per second, one of %v", serialport.Rates()))
+	what := fmt.Sprintf("bits per second, one of %v", serialport.Rates())
+	if baud == 0 {
+		what += "; 115200, with osdp 9600, if not given"
+	}
+	set.IntVar(&c.Baud, "baud", baud, what)
 }
 
 // scannerFlags defines the flags of a scanner but for its port.

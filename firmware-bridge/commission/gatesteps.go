@@ -180,7 +180,7 @@ func (r *run) refusedOnFire(ctx context.Context) (*Result, []Value, error) {
 func (r *run) gateLine(ctx context.Context) (Result, error) {
 	g := r.gate
 	before, frames := g.State(), g.frames()
-	if err := rest(ctx, r.limits.Quality); err != nil {
+	if err := r.watch(ctx); err != nil {
 		return Result{}, err
 	}
 	g.drain()

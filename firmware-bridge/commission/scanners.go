@@ -135,6 +135,7 @@ func (r *run) tryRate(ctx context.Context, i, rate int) (found bool, v Value, er
 		return false, text(name, err.Error()), nil
 	}
 	defer l.end()
+	r.person.Tell(fmt.Sprintf("      listening at %d baud", rate))
 	r.show(Lengths[0])
 	how, foreign := "", 0
 	for end := time.Now().Add(r.limits.Rate); time.Now().Before(end) && ctx.Err() == nil; {
@@ -279,7 +280,7 @@ func (r *run) scannerLine(ctx context.Context, i int) (Result, error) {
 		return Result{}, err
 	}
 	before, counted := r.frames(i, l)
-	if err := rest(ctx, r.limits.Quality); err != nil {
+	if err := r.watch(ctx); err != nil {
 		return Result{}, err
 	}
 	st := l.Stats()
@@ -356,6 +357,12 @@ func codeTimes(rateless bool) []Value {
 // first puts rate at the head of rates.
 func first(rates []int, rate int) []int {
 	return append([]int{rate}, slices.DeleteFunc(slices.Clone(rates), func(n int) bool { return n == rate })...)
+}
+
+// watch lets the time pass in which a line is watched, and says so.
+func (r *run) watch(ctx context.Context) error {
+	r.person.Tell(fmt.Sprintf("      watching the line for %v", r.limits.Quality))
+	return rest(ctx, r.limits.Quality)
 }
 
 // rest returns after d, or with the error of ctx.

@@ -102,7 +102,7 @@ func TestOSDPReader(t *testing.T) {
 	if said, code := once(t, "find", "--probe", "--port", port); code != 0 || !strings.Contains(said, "OSDP reader, address 0: vendor FCFF00, model 1") {
 		t.Errorf("%d: %s", code, said)
 	}
-	l := start(t, "listen", "--driver", "osdp", "--port", port, "--baud", "9600", "--key-file", keyFile, "--count", "1")
+	l := start(t, "listen", "--driver", "osdp", "--port", port, "--key-file", keyFile, "--count", "1")
 	l.expect(`! +OSDP reader 0: secure channel is up; vendor FCFF00`)
 	if !r.Scan(strings.Repeat("CODE", 36)) {
 		t.Error("the reader takes no code")
@@ -224,6 +224,19 @@ func TestListenToAnEngine(t *testing.T) {
 	v.before <- []string{"TURNSTILE"}
 	r.expect(`9 bytes +"TURNSTILE"`)
 	if code := r.end(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestListenAtAnotherRate says what to try.
+func TestListenAtAnotherRate(t *testing.T) {
+	t.Parallel()
+	v := hang(t, enginetest.NewPlain(9600))
+	r := start(t, "listen", "--port", v.Link())
+	r.expect(`! +scans 0, oversized 0, noise 0`)
+	v.before <- []string{"GARBLED AT ANOTHER RATE"}
+	r.expect(`! +noise and no scan: try another --baud`)
+	if code := r.interrupt(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
