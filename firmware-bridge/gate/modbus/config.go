@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/serialport"
 )
 
@@ -32,7 +33,7 @@ const (
 	minAnswer     = 10 * time.Millisecond
 	maxAnswer     = 500 * time.Millisecond
 	// DefaultHeld is how long a door may stand open after a passage.
-	DefaultHeld = 10 * time.Second
+	DefaultHeld = passage.DefaultHeld
 	// shortest is the pulse of a gate's contact that must not be missed.
 	shortest = 100 * time.Millisecond
 	// promptly is the time that a board with a USB adapter takes to answer, for
@@ -197,12 +198,4 @@ func (c Config) answer() time.Duration {
 		return DefaultAnswer
 	}
 	return min(max(c.Answer, minAnswer), maxAnswer)
-}
-
-// heldAfter is HeldAfter with its default.
-func (c Config) heldAfter() time.Duration {
-	if c.HeldAfter == 0 {
-		return DefaultHeld
-	}
-	return c.HeldAfter
 }

@@ -1,7 +1,6 @@
 package modbus
 
 import (
-	"fmt"
 	"time"
 
 	"turnstile/firmware-bridge/gate"
@@ -60,110 +59,43 @@ func (c *contact) first(on bool, knew bool) {
 
 // take acts on a contact that changed at now.
 func (g *Gate) take(c *contact, now time.Time) error {
-	defer g.refresh()
 	g.active[c.role] = c.steady
-	switch c.role {
-	case walkedIn, walkedOut:
-		if !c.steady {
-			return nil // its release says nothing
-		}
-		return g.walked(g.direction(c.role), now)
-	case fire:
-		return g.takeFire(c.steady, now)
-	case tamper:
-		kind := gate.TamperOver
-		if c.steady {
-			kind = gate.Tamper
-		}
-		g.emit(gate.Event{Kind: kind, At: now})
-	case door:
-		g.takeDoor(c.steady, now)
-	}
-	return nil
+	events := g.took(c, now)
+	g.refresh()
+	g.tell(events)
+	return g.settled()
 }
 
-// direction is the way that a passage contact reports, 0 if it cannot tell.
-func (g *Gate) direction(r role) gate.Direction {
+// took returns what a contact's change means.
+func (g *Gate) took(c *contact, now time.Time) []gate.Event {
 	switch {
-	case g.config.PassedOut == "":
-		return g.grant.Direction
-	case r == walkedOut:
-		return gate.Out
+	case c.role == fire:
+		return g.passages.Fire(c.steady, now)
+	case c.role == tamper:
+		return g.passages.Tamper(c.steady, now)
+	case c.role == door:
+		return g.passages.Door(c.steady, now)
+	case c.role == ready || !c.steady: // a passage contact's release says nothing
+		return nil
+	case g.config.PassedOut == "": // one contact for both directions cannot tell
+		return g.passages.Walked(0, now)
+	case c.role == walkedOut:
+		return g.passages.Walked(gate.Out, now)
 	}
-	return gate.In
+	return g.passages.Walked(gate.In, now)
 }
 
 // refresh puts what the contacts say into the state.
 func (g *Gate) refresh() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state.Fire, g.state.Tamper, g.state.Held = g.active[fire], g.active[tamper], g.held
-	g.state.Unready = g.config.Ready != "" && !g.active[ready]
+	g.front.Note(func(s *gate.State) {
+		g.passages.Fill(s)
+		s.Unready = g.config.Ready != "" && !g.active[ready]
+	})
 }
 
-// walked is one person going through in direction d, 0 if the gate cannot tell.
-func (g *Gate) walked(d gate.Direction, now time.Time) error {
-	second := !g.passedAt.IsZero() && now.Sub(g.passedAt) < tailgateTime && (d == 0 || d == g.passedAs.Direction)
-	switch {
-	case g.grant.Number != 0 && d == g.grant.Direction:
-		g.passedAt, g.passedAs = now, g.grant
-		g.finish(gate.Passed, d, now, "")
-		return g.drop()
-	case g.active[fire]:
-	case second:
-		g.passedAt = time.Time{}
-		g.emit(gate.Event{Kind: gate.Tailgated, Direction: d, Grant: g.passedAs.Number, At: now})
-	case g.forced:
-		g.forced = false // told when the door opened
-	default:
-		g.emit(gate.Event{Kind: gate.Forced, Direction: d, At: now})
+// tell reports events.
+func (g *Gate) tell(events []gate.Event) {
+	for _, e := range events {
+		g.front.Emit(e)
 	}
-	return nil
-}
-
-// takeFire observes the fire alarm. The gate is released by its wiring.
-func (g *Gate) takeFire(on bool, now time.Time) error {
-	if !on {
-		g.doorSince = now // it stands open from the fire
-		g.emit(gate.Event{Kind: gate.FireOver, At: now})
-		return nil
-	}
-	g.finish(gate.NotPassed, g.grant.Direction, now, "fire")
-	g.emit(gate.Event{Kind: gate.Fire, At: now})
-	return g.drop()
-}
-
-// takeDoor acts on the door's contact.
-func (g *Gate) takeDoor(open bool, now time.Time) {
-	g.forced = false
-	if !open {
-		if g.held {
-			g.held = false
-			g.emit(gate.Event{Kind: gate.HeldOver, At: now})
-		}
-		return
-	}
-	g.doorSince = now
-	justEnded := !g.endedAt.IsZero() && now.Sub(g.endedAt) < tailgateTime
-	if g.grant.Number == 0 && !g.active[fire] && !justEnded {
-		g.forced = true
-		g.emit(gate.Event{Kind: gate.Forced, At: now, Detail: "the door was opened"})
-	}
-}
-
-// watchDoor tells once that the door was not shut after a passage.
-func (g *Gate) watchDoor(now time.Time) {
-	if !g.active[door] || g.held || g.active[fire] || g.grant.Number != 0 {
-		return
-	}
-	from := g.doorSince
-	if g.endedAt.After(from) {
-		from = g.endedAt
-	}
-	if now.Sub(from) < g.config.heldAfter() {
-		return
-	}
-	g.held = true
-	g.refresh()
-	g.emit(gate.Event{Kind: gate.Held, At: now, Detail: fmt.Sprintf("open for %v", now.Sub(g.doorSince).Round(time.Second))})
 }

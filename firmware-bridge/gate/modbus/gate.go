@@ -5,22 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/serialport"
 )
 
 const (
-	room    = 256 // events that wait in the channel
-	reserve = 8   // of which the last are for outcomes
-	// backlog is how many passages without a grant are kept when nobody reads
-	// Events: a contact has no memory of its own.
-	backlog = 4096
-	// tailgateTime is how soon after a passage another in its direction is the
-	// second person on one grant.
-	tailgateTime = 1500 * time.Millisecond
 	// lostAfter is how many requests in a row go unanswered by a board that is
 	// still there.
 	lostAfter = 5
@@ -31,37 +23,20 @@ const (
 
 // Gate is a gate.Gate on a Modbus board. It has no lights: Show does nothing.
 // Use New.
-//
-//	locked --Open--> open --walked--> locked: Passed
-//	                  +----window---> locked: NotPassed
 type Gate struct {
-	config  Config
-	events  chan gate.Event // sent to under mu, closed by Run
-	asks    chan ask
-	started atomic.Bool
+	config Config
+	front  *passage.Front
 
-	mu       sync.Mutex // guards the following
-	running  bool
-	attached chan struct{} // closed when the board is lost; nil without one
-	state    gate.State
-	founds   uint64
-	counts   Counts
+	mu     sync.Mutex // guards the following
+	counts Counts
 
 	// owned by Run
 	board      *board
 	failed     int // requests in a row without an answer
 	contacts   []*contact
 	active     [roles]bool // what the contacts last said
-	grant      gate.Grant  // under way; Number 0 if none
-	relayUntil time.Time   // zero when the coil is off
-	windowEnd  time.Time
-	endedAt    time.Time // when the last grant ended
-	passedAt   time.Time // of the last Passed that nobody tailgated yet
-	passedAs   gate.Grant
-	doorSince  time.Time // when it was opened
-	forced     bool      // the door was opened without a grant, and nobody was counted since
-	held       bool      // Held was told
-	waiting    []gate.Event
+	passages   passage.Passages
+	relayUntil time.Time // zero when the coil is off
 }
 
 // Counts are what the line has seen since Run began.
@@ -74,18 +49,12 @@ type Counts struct {
 	SlowestLook time.Duration // from one look at the inputs to the next, since the board was found
 }
 
-// ask is an Open on its way to Run.
-type ask struct {
-	grant gate.Grant
-	reply chan error // room for one
-}
-
 // New makes a gate. Nothing is touched before Run.
 func New(c Config) (*Gate, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	g := &Gate{config: c, events: make(chan gate.Event, room), asks: make(chan ask)}
+	g := &Gate{config: c, front: passage.NewFront(), passages: passage.Passages{HeldAfter: c.HeldAfter}}
 	for r, t := range c.contacts() {
 		if t.number != 0 {
 			g.contacts = append(g.contacts, &contact{role: role(r), number: t.number, opens: t.opens})
@@ -96,18 +65,11 @@ func New(c Config) (*Gate, error) {
 
 // Run implements gate.Gate.
 func (g *Gate) Run(ctx context.Context) error {
-	if g.started.Swap(true) {
-		return gate.ErrStarted
+	if err := g.front.Start(); err != nil {
+		return err
 	}
-	g.mu.Lock()
-	g.running = true
-	g.mu.Unlock()
-	err := serialport.Keep(ctx, g.config.Port, g.session, g.lost)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.running = false
-	close(g.events)
-	return err
+	defer g.front.End()
+	return serialport.Keep(ctx, g.config.Port, g.session, g.detach)
 }
 
 // session works the board on an open port until it is lost or ctx ends.
@@ -134,9 +96,6 @@ func (g *Gate) leave() {
 	}
 }
 
-// lost notes that there is no board; err is why.
-func (g *Gate) lost(err error) { g.detach(err) }
-
 // attach switches the relays off, whoever switched them on, and takes the first
 // look. Only then the board counts as found.
 func (g *Gate) attach() error {
@@ -159,50 +118,22 @@ func (g *Gate) attach() error {
 		device += ", without a timer: a relay may stay on if this computer dies"
 	}
 	g.mu.Lock()
-	g.attached = make(chan struct{})
-	g.state.Connected, g.state.Err, g.state.Device, g.state.Relay = true, nil, device, false
-	if g.founds++; g.founds > 1 {
-		g.state.Reopened++
-	}
 	g.counts.SlowestLook = 0
 	g.mu.Unlock()
-	g.emit(gate.Event{Kind: gate.Found, Detail: device, At: now})
-	g.settleDoor(now)
+	g.front.Attach(device, now)
+	events := g.passages.FoundDoor(g.active[door], now)
 	g.refresh()
+	g.tell(events)
 	return nil
-}
-
-// settleDoor notes how the door stands when the board is found.
-func (g *Gate) settleDoor(now time.Time) {
-	g.doorSince, g.forced = now, false
-	if !g.active[door] && g.held {
-		g.held = false
-		g.emit(gate.Event{Kind: gate.HeldOver, At: now})
-	}
 }
 
 // detach notes that the board is not ours; err is why, nil when the driver stops.
 func (g *Gate) detach(err error) {
-	g.mu.Lock()
-	was, relay := g.state.Connected, g.state.Relay
-	g.state.Connected, g.state.Err, g.state.Relay = false, err, false
-	if g.attached != nil {
-		close(g.attached)
-		g.attached = nil
+	was := g.front.Detach(err)
+	if err != nil && was.Relay && g.config.Timer == TimerNone {
+		err = fmt.Errorf("%w; its relay may still be on: look at the gate", err)
 	}
-	g.mu.Unlock()
-	detail := "stopped"
-	if err != nil {
-		detail = err.Error()
-		if relay && g.config.Timer == TimerNone {
-			detail += "; its relay may still be on: look at the gate"
-		}
-	}
-	if g.grant.Number != 0 {
-		g.finish(gate.Lost, 0, time.Now(), detail)
-	} else if was && err != nil {
-		g.emit(gate.Event{Kind: gate.Lost, Detail: detail})
-	}
+	g.tell(g.passages.Lost(was.Connected, err, time.Now()))
 }
 
 // count hears how each request went.
@@ -218,7 +149,7 @@ func (g *Gate) count(err error) {
 		c.Silent++
 	case errors.Is(err, ErrGarbled), errors.Is(err, ErrEcho):
 		c.Garbled++
-		g.state.Garbled++
+		g.front.Note(func(s *gate.State) { s.Garbled++ })
 	case errors.Is(err, ErrRefused):
 		c.Refused++
 	}
@@ -237,45 +168,14 @@ func (g *Gate) Open(ctx context.Context, grant gate.Grant) error {
 	if err != nil {
 		return err
 	}
-	if err := g.ask(ctx, grant); err != nil {
-		return fmt.Errorf("open gate for grant %d: %w", grant.Number, err)
-	}
-	return nil
-}
-
-// ask has Run open for grant.
-func (g *Gate) ask(ctx context.Context, grant gate.Grant) error {
-	g.mu.Lock()
-	running, attached := g.running, g.attached
-	g.mu.Unlock()
-	switch {
-	case !running:
-		return gate.ErrClosed
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case attached == nil:
-		return gate.ErrLost
-	}
-	a := ask{grant, make(chan error, 1)}
-	select {
-	case g.asks <- a:
-		return <-a.reply // Run answers each ask it takes, after a few requests
-	case <-attached:
-		return gate.ErrLost
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return g.front.Open(ctx, grant)
 }
 
 // Show implements gate.Gate: this gate has no lights.
 func (g *Gate) Show(gate.Signal, time.Duration) {}
 
 // Events implements gate.Gate.
-func (g *Gate) Events() <-chan gate.Event { return g.events }
+func (g *Gate) Events() <-chan gate.Event { return g.front.Events() }
 
 // State implements gate.Gate.
-func (g *Gate) State() gate.State {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.state
-}
+func (g *Gate) State() gate.State { return g.front.State() }

@@ -362,29 +362,40 @@ func TestNobodyReads(t *testing.T) {
 	b := newBench(t, wiring())
 	g := b.Gate
 	g.board = newBoard(g.config, &tape{}, g.count)
+	room := cap(g.Events())
+	walk := func() error { return g.take(&contact{role: walkedIn, steady: true}, t0) }
 	for range room {
-		g.emit(gate.Event{Kind: gate.Forced})
+		if err := walk(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	g.emit(gate.Event{Kind: gate.Tamper})
-	if err := g.why(in(1)); !errors.Is(err, gate.ErrBusy) {
+	if err := g.take(&contact{role: tamper, steady: true}, t0); err != nil {
+		t.Fatal(err)
+	}
+	why := func(n uint32) error { return g.front.Refusal(in(n), g.refusal(gate.In)) }
+	g.active[ready] = true
+	g.refresh()
+	if err := why(1); !errors.Is(err, gate.ErrBusy) {
 		t.Errorf("why: %v", err)
 	}
-	if len(g.events) != room-reserve || len(g.waiting) != reserve || g.State().Dropped != 1 {
-		t.Errorf("%d on the channel, %d waiting, %d dropped", len(g.events), len(g.waiting), g.State().Dropped)
+	waiting := g.front.Offer()
+	if waiting == 0 || len(g.Events())+waiting != room || g.State().Dropped != 1 {
+		t.Errorf("%d on the channel, %d waiting, %d dropped", len(g.Events()), waiting, g.State().Dropped)
 	}
-	g.grant = in(1)
-	g.finish(gate.Passed, gate.In, time.Now(), "")
-	for range 2 * reserve {
-		<-g.events
+	g.passages.Begin(in(1), t0, t0.Add(time.Second))
+	if err := walk(); err != nil || len(g.Events())+waiting != room+1 {
+		t.Errorf("the outcome is not on the channel: %v", err)
 	}
-	g.offer()
-	if len(g.waiting) != 0 {
-		t.Errorf("%d still wait", len(g.waiting))
+	for range 2 * waiting {
+		<-g.Events()
 	}
-	for len(g.events) > 0 {
-		<-g.events
+	if left := g.front.Offer(); left != 0 {
+		t.Errorf("%d still wait", left)
 	}
-	if err := g.why(in(2)); err != nil {
+	for len(g.Events()) > 0 {
+		<-g.Events()
+	}
+	if err := why(2); err != nil {
 		t.Errorf("why: %v", err)
 	}
 }

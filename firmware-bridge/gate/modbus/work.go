@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/serialport"
 )
 
@@ -17,13 +18,13 @@ func (g *Gate) work(ctx context.Context) error {
 	defer timer.Stop()
 	looked := time.Now()
 	for {
-		g.offer()
+		g.front.Offer()
 		timer.Reset(max(pace-time.Since(looked), 0))
 		var err error
 		select {
 		case <-ctx.Done():
 			return nil
-		case a := <-g.asks:
+		case a := <-g.front.Asks():
 			g.open(a)
 		case <-timer.C:
 			before := looked
@@ -78,15 +79,22 @@ func (g *Gate) look(before time.Time) error {
 
 // expire ends what is over at now.
 func (g *Gate) expire(now time.Time) error {
-	g.watchDoor(now)
-	if g.grant.Number != 0 && !now.Before(g.windowEnd) {
-		g.finish(gate.NotPassed, g.grant.Direction, now, "")
-		return g.drop()
+	if events := g.passages.Expire(now); len(events) > 0 {
+		g.refresh()
+		g.tell(events)
 	}
 	if !g.relayUntil.IsZero() && !now.Before(g.relayUntil) {
 		return g.drop()
 	}
-	return nil
+	return g.settled()
+}
+
+// settled switches the relays off unless a grant is under way.
+func (g *Gate) settled() error {
+	if g.passages.Grant().Number != 0 {
+		return nil
+	}
+	return g.drop()
 }
 
 // drop switches the relays off. If that fails it is due at once again.
@@ -96,33 +104,25 @@ func (g *Gate) drop() error {
 	}
 	if err := g.board.off(); err != nil {
 		g.relayUntil = time.Now()
-		g.mu.Lock()
-		g.state.Resent++
-		g.mu.Unlock()
+		g.front.Note(func(s *gate.State) { s.Resent++ })
 		return err
 	}
 	g.relayUntil = time.Time{}
-	g.setRelay(false)
+	g.front.Note(func(s *gate.State) { s.Relay = false })
 	return nil
 }
 
-func (g *Gate) setRelay(on bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state.Relay = on
-}
-
 // open answers an Open. What the line is like shows at the next look.
-func (g *Gate) open(a ask) {
-	if refuse := g.why(a.grant); refuse != nil {
-		a.reply <- refuse
+func (g *Gate) open(a *passage.Ask) {
+	if refuse := g.front.Refusal(a.Grant, g.refusal(a.Grant.Direction)); refuse != nil {
+		a.Answer(refuse)
 		return
 	}
 	sent := time.Now()
-	err := g.switchOn(a.grant)
+	err := g.switchOn(a.Grant)
 	switch {
 	case err == nil || errors.Is(err, gate.ErrUnsure):
-		g.use(a.grant, sent)
+		g.use(a.Grant, sent)
 	case isBusy(err):
 		err = fmt.Errorf("%w: %w: scan again", gate.ErrRefused, err)
 	case errors.Is(err, ErrRefused):
@@ -130,7 +130,7 @@ func (g *Gate) open(a ask) {
 	default:
 		err = fmt.Errorf("%w: %w", gate.ErrLost, err)
 	}
-	a.reply <- err
+	a.Answer(err)
 }
 
 // switchOn has the relay go on once, or says that it did not, or that nobody
@@ -154,9 +154,7 @@ func (g *Gate) switchOn(grant gate.Grant) error {
 			return fmt.Errorf("%w: %w", gate.ErrUnsure, err) // it may have been on and be off again
 		}
 		// It was not done: nobody but this program switches it off.
-		g.mu.Lock()
-		g.state.Resent++
-		g.mu.Unlock()
+		g.front.Note(func(s *gate.State) { s.Resent++ })
 	}
 	return fmt.Errorf("%w: the relay stays off", ErrGarbled)
 }
@@ -173,75 +171,25 @@ func (g *Gate) isOn(d gate.Direction) (on bool, err error) {
 
 // use makes grant the one under way, whose relay was asked for at sent.
 func (g *Gate) use(grant gate.Grant, sent time.Time) {
-	g.grant = grant
-	g.relayUntil, g.windowEnd = sent.Add(grant.Pulse), sent.Add(grant.Window)
+	g.passages.Begin(grant, sent, sent.Add(grant.Window))
+	g.relayUntil = sent.Add(grant.Pulse)
 	if g.config.Timer == TimerFlash {
 		// The board drops it; this only makes sure, when it must be off.
 		g.relayUntil = sent.Add(grant.Pulse + 2*flashUnit)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state.Busy, g.state.LastGrant, g.state.Relay = grant.Number, grant.Number, true
+	g.front.Note(func(s *gate.State) { s.Busy, s.LastGrant, s.Relay = grant.Number, grant.Number, true })
 }
 
-// why returns the reason not to open for grant.
-func (g *Gate) why(grant gate.Grant) error {
-	_, has := g.board.relay(grant.Direction)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case g.state.LastGrant != 0 && int32(grant.Number-g.state.LastGrant) <= 0:
-		return gate.ErrRepeated
-	case g.active[fire]:
-		return fmt.Errorf("%w: fire", gate.ErrRefused)
+// refusal returns what this gate has against a grant for d.
+func (g *Gate) refusal(d gate.Direction) error {
+	state := g.front.State()
+	switch _, has := g.board.relay(d); {
 	case !has:
-		return fmt.Errorf("%w: no relay for direction %v", gate.ErrRefused, grant.Direction)
-	case g.grant.Number != 0 || len(g.events) > room-2*reserve:
-		return gate.ErrBusy
-	case g.state.Relay:
+		return fmt.Errorf("%w: no relay for direction %v", gate.ErrRefused, d)
+	case state.Relay:
 		return fmt.Errorf("%w: its relay is not off yet", gate.ErrBusy)
-	case g.state.Unready:
+	case state.Unready:
 		return fmt.Errorf("%w: the gate says that it is not ready", gate.ErrBusy)
 	}
 	return nil
-}
-
-// finish reports the outcome of the grant under way, if there is one.
-func (g *Gate) finish(k gate.EventKind, d gate.Direction, at time.Time, detail string) {
-	n := g.grant.Number
-	if n == 0 {
-		return
-	}
-	g.grant, g.endedAt = gate.Grant{}, at
-	g.mu.Lock()
-	g.state.Busy = 0
-	g.mu.Unlock()
-	g.emit(gate.Event{Kind: k, Direction: d, Grant: n, At: at, Detail: detail})
-}
-
-// emit puts e on the channel. Outcomes always find room, because Open refuses
-// before there is none. Other passages wait, the rest is dropped.
-func (g *Gate) emit(e gate.Event) {
-	if e.At.IsZero() {
-		e.At = time.Now()
-	}
-	outcome := e.Grant != 0 && e.Kind != gate.Tailgated
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case outcome || len(g.waiting) == 0 && len(g.events) < room-reserve:
-		g.events <- e
-	case e.Kind.Passage() && len(g.waiting) < backlog:
-		g.waiting = append(g.waiting, e)
-	default:
-		g.state.Dropped++
-	}
-}
-
-// offer puts waiting passages on the channel as room allows.
-func (g *Gate) offer() {
-	for len(g.waiting) > 0 && len(g.events) < room-reserve {
-		g.events <- g.waiting[0]
-		g.waiting = g.waiting[1:]
-	}
 }
