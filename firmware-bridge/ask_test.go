@@ -1,15 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"turnstile/firmware-bridge/inspect"
 	"turnstile/firmware-bridge/scanner/engine"
 	"turnstile/firmware-bridge/scanner/engine/enginetest"
+	"turnstile/firmware-bridge/serialport"
 )
 
 // settingsOf is what can be set in an engine, in order.
@@ -89,5 +95,35 @@ func TestIdentifyIsInterrupted(t *testing.T) {
 		if _, err := identify(ctx, d.Link()); !errors.Is(err, context.Canceled) {
 			t.Errorf("interrupted: %v", err)
 		}
+	}
+}
+
+// TestFindSparesTheConsole puts a console on a line: it is named, and asked only
+// by name.
+func TestFindSparesTheConsole(t *testing.T) {
+	t.Parallel()
+	d := plug(t, enginetest.NewGM65(9600))
+	device, err := filepath.EvalSymlinks(d.Link())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	folder := filepath.Join(root, "sys/class/tty/console")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "active"), []byte(filepath.Base(device)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	find := tool{out: &out, errs: io.Discard, computer: inspect.Host{Root: root}}
+	port := serialport.Found{Path: d.Link(), Device: device, Usable: true}
+	find.findPort(t.Context(), port, true, false)
+	if d.Heard() != 0 || !strings.Contains(out.String(), "console of this computer") {
+		t.Errorf("%d bytes were sent to a console: %s", d.Heard(), out.String())
+	}
+	find.findPort(t.Context(), port, true, true)
+	if !strings.Contains(out.String(), "scan engine: gm65") {
+		t.Errorf("not asked by its name: %s", out.String())
 	}
 }

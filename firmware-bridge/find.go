@@ -38,7 +38,7 @@ func (t tool) find(ctx context.Context, args []string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		t.findPort(ctx, p, probing)
+		t.findPort(ctx, p, probing, len(only) > 0)
 	}
 	if len(ports) == 0 {
 		fmt.Fprintln(t.out, "  none: plug a scanner or an adapter in; a UART of the board may have to be switched on in its device tree")
@@ -68,8 +68,9 @@ func named(only []string) []serialport.Found {
 	return all
 }
 
-// findPort says what is known of a port.
-func (t tool) findPort(ctx context.Context, p serialport.Found, probing bool) {
+// findPort says what is known of a port. A console is probed only if the port
+// was asked for by its name.
+func (t tool) findPort(ctx context.Context, p serialport.Found, probing, asked bool) {
 	fmt.Fprintf(t.out, "  %s -> %s\n", printable(p.Path), printable(p.Device))
 	if plug := t.computer.Plug("tty", p.Device).String(); plug != "" {
 		fmt.Fprintf(t.out, "      %s\n", plug)
@@ -92,7 +93,11 @@ func (t tool) findPort(ctx context.Context, p serialport.Found, probing bool) {
 		fmt.Fprintf(t.out, "      in use by %s: stop it to use or probe this port\n", people(holders))
 		return
 	}
-	if !probing {
+	console := t.computer.Console(p.Device)
+	if console {
+		fmt.Fprintf(t.out, "      console of this computer: take console=%s off its kernel's command line to use this port\n", filepath.Base(p.Device))
+	}
+	if !probing || console && !asked {
 		return
 	}
 	fmt.Fprintf(t.errs, "      asking who is there; until silence is certain it takes half a minute\n")

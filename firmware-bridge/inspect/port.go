@@ -95,6 +95,12 @@ func (h Host) Serial(device string) bool {
 	return err == nil
 }
 
+// Console reports whether the kernel, and often a log-in, speaks on device.
+func (h Host) Console(device string) bool {
+	active := h.read(filepath.Join(h.root(), "sys/class/tty/console"), "active")
+	return slices.Contains(strings.Fields(active), filepath.Base(device))
+}
+
 func (h Host) root() string {
 	if h.Root == "" {
 		return "/"

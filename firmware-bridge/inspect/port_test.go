@@ -31,6 +31,7 @@ func computer(t *testing.T) Host {
 		"proc/812/comm":                                    "agent\n",
 		"proc/813/comm":                                    "other\n",
 		"dev/ttyUSB0":                                      "",
+		"sys/class/tty/console/active":                     "tty0 ttyAMA0\n",
 	} {
 		path = filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -91,6 +92,18 @@ func TestSerial(t *testing.T) {
 		if h.Serial(device) != want {
 			t.Errorf("%s: %v", device, !want)
 		}
+	}
+}
+
+func TestConsole(t *testing.T) {
+	h := computer(t)
+	for device, want := range map[string]bool{"/dev/ttyAMA0": true, "/dev/ttyAMA": false, "/dev/ttyUSB0": false, "/dev/pts/0": false} {
+		if h.Console(device) != want {
+			t.Errorf("%s: %v", device, !want)
+		}
+	}
+	if (Host{Root: t.TempDir()}).Console("/dev/ttyAMA0") {
+		t.Error("a computer without a console has one")
 	}
 }
 
