@@ -125,8 +125,15 @@ func (k *checker) osdp(at []any, l *Lane, i int, who string) {
 	if s.Address < 0 || s.Address > osdp.MaxAddress {
 		k.wrong(under(at, "address"), "address: %d; use 0 to %d, as the reader is set", s.Address, osdp.MaxAddress)
 	}
-	if s.KeyFile == "" {
+	sameKey := func(other Scanner) bool { return other.Driver == driverOSDP && other.KeyFile == s.KeyFile && !s.Master }
+	switch {
+	case s.KeyFile == "":
 		k.wrong(under(at, "key_file"), "key_file: name the file with the reader's key; there is no OSDP without one here")
+	case slices.ContainsFunc(l.Scanners[:i], sameKey):
+		k.wrong(under(at, "key_file"), "key_file: %s is the other reader's; whoever opens one must not have both: make a key for each", s.KeyFile)
+	}
+	if s.Master && s.CUID == "" {
+		k.wrong(under(at, "cuid"), "cuid: name the reader's; under a master key any reader could play this one else")
 	}
 }
 

@@ -18,7 +18,7 @@ var wirings = map[string]string{
 	"two OSDP readers on one line, a Modbus board": `
     scanners:
       - {driver: osdp, port: /dev/rs485, baud: 38400, address: 0, key_file: %[1]s}
-      - {driver: osdp, port: /dev/rs485, baud: 38400, address: 1, key_file: %[1]s, cuid: "0011223344556677", direction: out}
+      - {driver: osdp, port: /dev/rs485, baud: 38400, address: 1, key_file: %[1]s.out, cuid: "0011223344556677", direction: out}
     gate: {driver: modbus, port: /dev/board, baud: 38400, relay_in: 1, relay_out: 2, sensor_in: 1, sensor_out: 2, fire: "!3", door: 4, held_after: 8s}`,
 	"card readers and an access panel": `
     scanners:
@@ -39,8 +39,10 @@ var wirings = map[string]string{
 func keyFile(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "reader.key")
-	if err := os.WriteFile(path, []byte("00112233445566778899aabbccddee01\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, key := range map[string]string{path: "8d3f0c5a91e24b7706c8f1ad2b9e4463", path + ".out": "c2719be05f8846d3a1f07e64d9385b1c"} {
+		if err := os.WriteFile(name, []byte(key+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return path
 }
@@ -80,7 +82,9 @@ var wrongWirings = map[string][2]string{
 	"a foreign key":        {"scanners: [{port: /dev/a, key_file: x}]\n    gate: {driver: controller, port: /dev/b}", "key_file: is not for driver line"},
 	"a profile elsewhere":  {"scanners: [{port: /dev/a}]\n    gate: {driver: controller, port: /dev/b, profile: plain}", "profile: is not for driver controller"},
 	"OSDP without key":     {"scanners: [{port: /dev/a, driver: osdp}]\n    gate: {driver: controller, port: /dev/b}", "key_file: name the file"},
-	"OSDP twice":           {"scanners: [{port: /dev/a, driver: osdp, key_file: x}, {port: /dev/a, driver: osdp, key_file: x, direction: out}]\n    gate: {driver: controller, port: /dev/b}", "two addresses"},
+	"one OSDP key for two": {"scanners: [{port: /dev/a, driver: osdp, key_file: x}, {port: /dev/a, driver: osdp, address: 1, key_file: x, direction: out}]\n    gate: {driver: controller, port: /dev/b}", "a key for each"},
+	"master key for any":   {"scanners: [{port: /dev/a, driver: osdp, key_file: x, master: true}]\n    gate: {driver: controller, port: /dev/b}", "any reader could play"},
+	"OSDP twice":           {"scanners: [{port: /dev/a, driver: osdp, key_file: x}, {port: /dev/a, driver: osdp, key_file: y, direction: out}]\n    gate: {driver: controller, port: /dev/b}", "two addresses"},
 	"OSDP far away":        {"scanners: [{port: /dev/a, driver: osdp, key_file: x, address: 127}]\n    gate: {driver: controller, port: /dev/b}", "use 0 to 126"},
 	"no such driver":       {"scanners: [{port: /dev/a, driver: magic}]\n    gate: {driver: controller, port: /dev/b}", "use line, auto, gm65"},
 	"cards without":        {"scanners: [{driver: controller}]\n    gate: {driver: modbus, port: /dev/b, relay_in: 1, sensor_in: 1}", "gate with driver controller"},
