@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"periph.io/x/conn/v3/gpio"
 
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/passage"
@@ -166,10 +165,10 @@ func (g *Gate) claimContact(r role, t terminal) error {
 		return err
 	}
 	opens := slices.Contains(g.profile.opens, r) != t.other
-	c := &contact{role: r, source: source, active: gpio.Level(g.config.ActiveLow == opens)}
-	c.steady.steady = gpio.Level(high)
+	c := &contact{role: r, source: source, active: g.config.ActiveLow == opens}
+	c.level.Steady = high
 	if !r.momentary() && !r.standing() {
-		c.steady.steady = gpio.Level(bool(c.active) == g.active[r])
+		c.level.Steady = c.active == g.active[r]
 	}
 	g.contacts = append(g.contacts, c)
 	return nil
@@ -207,7 +206,7 @@ func (g *Gate) attach() {
 	g.front.Attach(strings.Join(strings.Fields("GPIO relay "+g.config.RelayIn+" "+g.config.RelayOut+" "+g.config.Profile), " "), now)
 	for _, c := range g.contacts {
 		if c.role.standing() {
-			g.stand(c.role, c.steady.steady == c.active, now)
+			g.stand(c.role, c.level.Steady == c.active, now)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/gatetest"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/gpioline"
 )
 
@@ -453,27 +454,27 @@ func TestConfig(t *testing.T) {
 // in the new one, and each change is to the other level.
 func TestDebounce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var d debounce
+		var d passage.Debounce
 		now := time.Now()
-		level, since := gpio.Low, now
-		steady := gpio.Low
+		level, since := false, now
+		steady := false
 		for range rapid.IntRange(1, 200).Draw(t, "samples") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "ms")) * time.Millisecond)
-			next := gpio.Level(rapid.Bool().Draw(t, "level"))
+			next := rapid.Bool().Draw(t, "level")
 			edge := next != level || rapid.Bool().Draw(t, "edge")
 			if next != level || edge {
 				level, since = next, now
 			}
-			if d.sample(level, edge, now) {
-				if steady == d.steady || d.steady != level {
-					t.Fatalf("changed to %v from %v at level %v", d.steady, steady, level)
+			if d.Sample(level, edge, now) {
+				if steady == d.Steady || d.Steady != level {
+					t.Fatalf("changed to %v from %v at level %v", d.Steady, steady, level)
 				}
-				if now.Sub(since) < settle {
+				if now.Sub(since) < passage.Settle {
 					t.Fatalf("changed after %v", now.Sub(since))
 				}
-				steady = d.steady
+				steady = d.Steady
 			}
-			if p := d.patience(now); p <= 0 || p > look {
+			if p := patience(&d, now); p <= 0 || p > look {
 				t.Fatalf("patience %v", p)
 			}
 		}

@@ -5,45 +5,20 @@ import (
 	"fmt"
 	"time"
 
-	"periph.io/x/conn/v3/gpio"
+	"turnstile/firmware-bridge/gate/passage"
 )
 
-const (
-	// settle is how long a contact must be steady to count. Gates hold theirs
-	// for 100 ms and more; relay contacts bounce for some milliseconds.
-	settle = 20 * time.Millisecond
-	// look is how often a level is read even if no edge is reported, because
-	// edges can be lost. It is half of the shortest pulse.
-	look = 50 * time.Millisecond
-)
+// look is how often a level is read even if no edge is reported, because edges
+// can be lost. It is half of the shortest pulse.
+const look = 50 * time.Millisecond
 
-// debounce turns raw levels into steady ones: pure, its times are the caller's.
-type debounce struct {
-	steady gpio.Level
-	rival  time.Time // since when the level has been different; zero if it is not
-}
-
-// sample takes a level read at now, and whether an edge came since the last one. It
-// reports whether the steady level changed.
-func (d *debounce) sample(l gpio.Level, edge bool, now time.Time) bool {
-	switch {
-	case l == d.steady:
-		d.rival = time.Time{}
-	case d.rival.IsZero() || edge:
-		d.rival = now
-	case now.Sub(d.rival) >= settle:
-		d.steady, d.rival = l, time.Time{}
-		return true
-	}
-	return false
-}
-
-// patience is how long to wait for the next edge.
-func (d *debounce) patience(now time.Time) time.Duration {
-	if d.rival.IsZero() {
+// patience is how long to wait at now for the next edge of a contact.
+func patience(d *passage.Debounce, now time.Time) time.Duration {
+	due := d.Due()
+	if due.IsZero() {
 		return look
 	}
-	return max(settle-now.Sub(d.rival), time.Millisecond)
+	return max(due.Sub(now), time.Millisecond)
 }
 
 // role is what a contact means.
@@ -85,29 +60,29 @@ type change struct {
 type contact struct {
 	role   role
 	source source
-	active gpio.Level // the level that means active
-	steady debounce   // owned by claim, then by watch
+	active bool             // the level that means active
+	level  passage.Debounce // owned by claim, then by watch
 }
 
 // watch sends each steady change until ctx ends. It returns an error, such as
 // ErrChip, when the line has stopped working. A change has to be confirmed:
 // nobody walked because a cable came out.
 func (c *contact) watch(ctx context.Context, out chan<- change) error {
-	d := &c.steady
+	d := &c.level
 	for ctx.Err() == nil {
-		readings, err := c.source.wait(d.patience(time.Now()))
+		readings, err := c.source.wait(patience(d, time.Now()))
 		if err != nil {
 			return err
 		}
 		for _, r := range readings {
-			if !d.sample(gpio.Level(r.high), r.edge, r.at) {
+			if !d.Sample(r.high, r.edge, r.at) {
 				continue
 			}
 			if err := c.source.confirm(); err != nil {
 				return fmt.Errorf("confirm contact: %w", err)
 			}
 			select {
-			case out <- change{c.role, d.steady == c.active, r.at}:
+			case out <- change{c.role, d.Steady == c.active, r.at}:
 			case <-ctx.Done():
 			}
 		}

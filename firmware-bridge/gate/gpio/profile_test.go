@@ -130,9 +130,9 @@ func TestPercoPotential(t *testing.T) {
 		want time.Duration
 		end  gate.EventKind
 	}{
-		"passage": {func(r *rig) { r.Drive("PASS_IN", true) }, 2*time.Second + settle, gate.Passed},
+		"passage": {func(r *rig) { r.Drive("PASS_IN", true) }, 2*time.Second + passage.Settle, gate.Passed},
 		"window":  {func(*rig) {}, 3 * time.Second, gate.NotPassed},
-		"fire":    {func(r *rig) { r.Drive("FIRE", false) }, 2*time.Second + settle, gate.NotPassed},
+		"fire":    {func(r *rig) { r.Drive("FIRE", false) }, 2*time.Second + passage.Settle, gate.NotPassed},
 		"stop":    {func(r *rig) { go r.stop() }, 2 * time.Second, gate.Lost},
 		"unplug":  {func(r *rig) { r.Unplug() }, 2 * time.Second, gate.Lost},
 	} {

@@ -3,6 +3,8 @@ package modbus
 import (
 	"testing"
 	"time"
+
+	"turnstile/firmware-bridge/gate/passage"
 )
 
 var t0 = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
@@ -12,7 +14,7 @@ var t0 = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 func times(look, phase time.Duration, on func(time.Duration) bool) (n int) {
 	c := contact{}
 	for at := phase; at < time.Second; at += look {
-		if c.sample(on(at), t0.Add(at)) && c.steady {
+		if c.sample(on(at), t0.Add(at)) && c.Steady {
 			n++
 		}
 	}
@@ -48,10 +50,10 @@ func TestPulseIsSeenOnce(t *testing.T) {
 	}
 }
 
-// What is shorter than settle is nobody walking.
+// What is shorter than Settle is nobody walking.
 func TestGlitchIsNotSeen(t *testing.T) {
 	for look := time.Millisecond; look < 50*time.Millisecond; look += time.Millisecond {
-		glitch := func(at time.Duration) bool { return at%(100*time.Millisecond) < settle-time.Millisecond }
+		glitch := func(at time.Duration) bool { return at%(100*time.Millisecond) < passage.Settle-time.Millisecond }
 		if n := times(look, 0, glitch); n != 0 {
 			t.Errorf("looks of %v: %d passages", look, n)
 		}

@@ -111,7 +111,7 @@ func (g *Gate) attach() error {
 	now := time.Now()
 	for _, c := range g.contacts {
 		c.first(on[c.number], g.active[c.role])
-		g.active[c.role] = c.steady
+		g.active[c.role] = c.Steady
 	}
 	device := fmt.Sprintf("Modbus board, unit %d", g.config.Unit)
 	if g.config.Timer == TimerNone {

@@ -11,6 +11,7 @@ import (
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/gatetest"
 	"turnstile/firmware-bridge/gate/modbus/modbustest"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/serialport"
 	"turnstile/firmware-bridge/serialport/serialtest"
 )
@@ -362,14 +363,14 @@ func TestNobodyReads(t *testing.T) {
 	b := newBench(t, wiring())
 	g := b.Gate
 	g.board = newBoard(g.config, &tape{}, g.count)
-	room := cap(g.Events())
-	walk := func() error { return g.take(&contact{role: walkedIn, steady: true}, t0) }
+	room, on := cap(g.Events()), passage.Debounce{Steady: true}
+	walk := func() error { return g.take(&contact{role: walkedIn, Debounce: on}, t0) }
 	for range room {
 		if err := walk(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := g.take(&contact{role: tamper, steady: true}, t0); err != nil {
+	if err := g.take(&contact{role: tamper, Debounce: on}, t0); err != nil {
 		t.Fatal(err)
 	}
 	why := func(n uint32) error { return g.front.Refusal(in(n), g.refusal(gate.In)) }
