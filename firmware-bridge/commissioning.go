@@ -230,11 +230,12 @@ func (t tool) laneOf(o order) (commission.Lane, error) {
 // scannerOf makes one scanner of the lane.
 func (t tool) scannerOf(o order, name, path string) (commission.Scanner, error) {
 	plug := inspectPort(t, path)
+	choice := o.scan
 	s := commission.Scanner{
 		Device: commission.Device{Subject: name, Kind: "scanner", Driver: o.scan.driver, Path: path, Named: plug.String()},
 		Rates:  []int{115200, 9600, 57600, 38400, 19200, 230400},
 		Open: func(rate int) (scanner.Scanner, error) {
-			c := o.scan
+			c := choice
 			c.port = serialport.Config{Path: path, Baud: rate}
 			return c.new()
 		},
@@ -251,11 +252,26 @@ func (t tool) scannerOf(o order, name, path string) (commission.Scanner, error) 
 	if slices.Contains(engine.Families(), o.scan.driver) {
 		s.Identify = func(ctx context.Context) (commission.Engine, error) {
 			id, err := identify(ctx, path)
+			choice.driver = met(choice.driver, id, err)
 			return commission.Engine{Name: engineName(id), Rate: id.Baud, Raise: raiseBy(id)}, err
 		}
 	}
 	_, err := s.Open(s.Rates[0]) // before anybody climbs a ladder
 	return s, err
+}
+
+// met is the driver to go on with: what auto would come to each time that it opens
+// the port, after a search that may take longer than a step.
+func met(driver string, id dialect.Identity, err error) string {
+	switch {
+	case driver != engine.Auto:
+		return driver
+	case err == nil:
+		return id.Family
+	case errors.Is(err, dialect.ErrSilent):
+		return engine.Line
+	}
+	return driver
 }
 
 // raiseBy says how to raise an engine's rate for good.

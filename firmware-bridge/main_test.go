@@ -13,6 +13,7 @@ import (
 	"turnstile/firmware-bridge/frame"
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/gpio"
+	"turnstile/firmware-bridge/scanner/engine/dialect"
 )
 
 // try runs the tool in this process.
@@ -122,6 +123,26 @@ func TestUsageNamesEveryCommand(t *testing.T) {
 	}
 	if named != len((tool{}).commands()) {
 		t.Errorf("%d lines of usage, %d commands", named, len((tool{}).commands()))
+	}
+}
+
+// TestDriverAfterMeeting: auto is asked once; what it found goes on.
+func TestDriverAfterMeeting(t *testing.T) {
+	gm65 := dialect.Identity{Family: "gm65"}
+	for _, c := range []struct {
+		driver string
+		id     dialect.Identity
+		err    error
+		want   string
+	}{
+		{"auto", gm65, nil, "gm65"},
+		{"auto", dialect.Identity{}, dialect.ErrSilent, "line"},
+		{"auto", dialect.Identity{}, context.Canceled, "auto"},
+		{"ssi", dialect.Identity{}, dialect.ErrSilent, "ssi"},
+	} {
+		if got := met(c.driver, c.id, c.err); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
 	}
 }
 

@@ -279,6 +279,13 @@ func (r *run) scannerLine(ctx context.Context, i int) (Result, error) {
 	if err := l.opened(ctx); err != nil {
 		return Result{}, err
 	}
+	if st := l.Stats(); !st.Connected {
+		reason := "the scanner is not ready"
+		if st.Err != nil {
+			reason += ": " + st.Err.Error()
+		}
+		return fail(reason, "check its power, its cable and its driver: firmware-bridge listen shows what it says"), nil
+	}
 	before, counted := r.frames(i, l)
 	if err := r.watch(ctx); err != nil {
 		return Result{}, err

@@ -213,6 +213,17 @@ func TestFaultsAreFound(t *testing.T) {
 				return Frames{Sent: n, Received: n, Unanswered: n / 50}, true
 			}
 		}, "more than one frame in 100"},
+		"still searching": {ScannerLine, func(c *crew, l *Lane) {
+			asked, open := false, l.Scanners[0].Open
+			c.answers["Take all"] = func() (Answer, error) { asked = true; return Ready, nil }
+			l.Scanners[0].Open = func(rate int) (scanner.Scanner, error) {
+				s, err := open(rate)
+				if asked {
+					s = searching{s}
+				}
+				return s, err
+			}
+		}, "not ready"},
 		"bad line": {GateLine, func(_ *crew, l *Lane) {
 			n := uint64(0)
 			l.Gate.Frames = func() Frames { n += 100; return Frames{Received: n, Garbled: n / 50} }
@@ -231,6 +242,11 @@ func TestFaultsAreFound(t *testing.T) {
 		})
 	}
 }
+
+// searching is a scanner whose driver has not met it.
+type searching struct{ scanner.Scanner }
+
+func (s searching) Stats() scanner.Stats { return scanner.Stats{} }
 
 func ready() (Answer, error) { return Ready, nil }
 
