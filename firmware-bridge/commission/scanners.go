@@ -90,6 +90,7 @@ func (r *run) scannerRate(ctx context.Context, i int) (Result, error) {
 	rates := s.Rates
 	raise := "set the scanner to 115200 baud with the setup code in its manual"
 	if s.Identify != nil {
+		r.person.Tell("      asking the scanner who it is; until silence is certain it takes half a minute")
 		e, err := s.Identify(ctx)
 		if err == nil {
 			r.named(i, e.Name)
