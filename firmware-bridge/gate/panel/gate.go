@@ -2,31 +2,17 @@ package panel
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/gpioline"
 	"turnstile/firmware-bridge/wiegand"
 )
 
-const (
-	room    = 256 // events that wait in the channel
-	reserve = 8   // of which the last are for outcomes
-	// backlog is how many passages without a grant are kept when nobody reads
-	// Events: a contact has no memory of its own.
-	backlog = 4096
-	// flush is how often kept passages are offered again.
-	flush = 100 * time.Millisecond
-	// retry is the pause before lost or busy lines are tried again.
-	retry = time.Second
-	// tailgateTime is how soon after a passage another in its direction is the
-	// second person on one grant.
-	tailgateTime = 1500 * time.Millisecond
-)
+// retry is the pause before lost or busy lines are tried again.
+const retry = time.Second
 
 // Gate is a gate.Gate behind an access panel. It has no lights: Show does
 // nothing. Use New or NewWithSender.
@@ -35,31 +21,18 @@ const (
 //	 ^                |               +---window, or the panel's answer--> rest: NotPassed
 //	 +----broken------+
 type Gate struct {
-	config  Config
-	lines   lines
-	sender  Sender          // nil when the outputs send
-	events  chan gate.Event // sent to under mu, closed by Run
-	asks    chan *ask
-	started atomic.Bool
-
-	mu       sync.Mutex // guards the following
-	running  bool
-	attached chan struct{} // closed when the lines are lost; nil without lines
-	state    gate.State
-	founds   uint64
+	config Config
+	lines  lines
+	sender Sender // nil when the outputs send
+	front  *passage.Front
 
 	// owned by Run
 	wiring    *wiring
-	active    []bool     // each contact's level, as in wiring.roles
-	sending   *ask       // nil but in state sending
-	sent      chan error // what came of it; room for one
-	grant     gate.Grant // under way; Number 0 if none
-	began     time.Time  // when its card began to leave
-	windowEnd time.Time  // of the grant; zero while sending
-	answerEnd time.Time  // when the panel must have opened; zero if it has, or cannot be asked
-	passedAt  time.Time  // of the last Passed that nobody tailgated yet
-	passedAs  gate.Grant
-	kept      []gate.Event // passages that found no room, oldest first
+	active    []bool       // each contact's level, as in wiring.roles
+	sending   *passage.Ask // nil but in state sending
+	sent      chan error   // what came of it; room for one
+	passages  passage.Passages
+	answerEnd time.Time // when the panel must have opened; zero if it has, or cannot be asked
 }
 
 // role is what a contact means.
@@ -104,19 +77,6 @@ func host() lines {
 	}
 }
 
-// ask is an Open on its way through Run.
-type ask struct {
-	grant  gate.Grant
-	row    wiegand.Bits
-	taken  chan error // whether it is being sent; room for one
-	sent   chan error // then what came of it; room for one
-	closed atomic.Bool
-}
-
-// close reports whether nobody else has ended a: Run by its answer, or Open by
-// going away.
-func (a *ask) close() bool { return !a.closed.Swap(true) }
-
 // New makes a gate that sends over c's two outputs. Nothing is touched before Run.
 func New(c Config) (*Gate, error) {
 	if err := c.Check(); err != nil {
@@ -138,17 +98,15 @@ func NewWithSender(c Config, s Sender) (*Gate, error) {
 }
 
 func newGate(c Config, s Sender, from lines) *Gate {
-	return &Gate{config: c, sender: s, lines: from, events: make(chan gate.Event, room), asks: make(chan *ask), sent: make(chan error, 1)}
+	return &Gate{config: c, sender: s, lines: from, front: passage.NewFront(), sent: make(chan error, 1)}
 }
 
 // Run implements gate.Gate.
 func (g *Gate) Run(ctx context.Context) error {
-	if g.started.Swap(true) {
-		return gate.ErrStarted
+	if err := g.front.Start(); err != nil {
+		return err
 	}
-	g.mu.Lock()
-	g.running = true
-	g.mu.Unlock()
+	defer g.front.End()
 	for ctx.Err() == nil {
 		err := g.hold(ctx)
 		g.detach(err)
@@ -156,10 +114,6 @@ func (g *Gate) Run(ctx context.Context) error {
 			pause(ctx, retry)
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.running = false
-	close(g.events)
 	return nil
 }
 
@@ -185,7 +139,7 @@ func (g *Gate) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.attach()
+	g.front.Attach(fmt.Sprintf("access panel by %s, %s card", g.config.Format, g.config.Number), time.Now())
 	for i, r := range w.roles { // who stands in the gate now has not walked
 		if g.active[i] = levels[i]; r > walkedOut {
 			g.take(change{r, levels[i], time.Now()})
@@ -206,40 +160,16 @@ func (g *Gate) hold(ctx context.Context) error {
 	return err
 }
 
-// attach notes that the lines work.
-func (g *Gate) attach() {
-	g.mu.Lock()
-	g.attached = make(chan struct{})
-	device := fmt.Sprintf("access panel by %s, %s card", g.config.Format, g.config.Number)
-	g.state.Connected, g.state.Err, g.state.Device = true, nil, device
-	if g.founds++; g.founds > 1 {
-		g.state.Reopened++
-	}
-	g.mu.Unlock()
-	g.emit(gate.Event{Kind: gate.Found, Detail: device})
-}
-
 // detach notes that the lines are not ours; err is why, nil when the driver stops.
 func (g *Gate) detach(err error) {
-	g.mu.Lock()
-	was := g.state.Connected
-	g.state.Connected, g.state.Err = false, err
-	g.state.Relay, g.state.Unready = false, false
-	if g.attached != nil {
-		close(g.attached)
-		g.attached = nil
-	}
-	g.mu.Unlock()
-	detail, answer := "stopped", gate.ErrClosed
+	was := g.front.Detach(err)
+	g.front.Note(func(s *gate.State) { s.Unready = false })
+	answer := gate.ErrClosed
 	if err != nil {
-		detail, answer = err.Error(), gate.ErrLost
+		answer = gate.ErrLost
 	}
 	g.abandon(answer)
-	if g.grant.Number != 0 {
-		g.finish(gate.Lost, 0, time.Now(), detail)
-	} else if was && err != nil {
-		g.emit(gate.Event{Kind: gate.Lost, Detail: detail})
-	}
+	g.tell(g.passages.Lost(was.Connected, err, time.Now()))
 }
 
 // Open implements gate.Gate.
@@ -248,60 +178,14 @@ func (g *Gate) Open(ctx context.Context, grant gate.Grant) error {
 	if err != nil {
 		return err
 	}
-	if err := g.ask(ctx, grant); err != nil {
-		return fmt.Errorf("open gate for grant %d: %w", grant.Number, err)
-	}
-	return nil
-}
-
-// ask has Run send the card for grant.
-func (g *Gate) ask(ctx context.Context, grant gate.Grant) error {
-	g.mu.Lock()
-	running, attached := g.running, g.attached
-	g.mu.Unlock()
-	switch {
-	case !running:
-		return gate.ErrClosed
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case attached == nil:
-		return gate.ErrLost
-	}
-	row, err := g.config.row(grant)
-	if err != nil {
-		return errors.Join(gate.ErrRefused, err)
-	}
-	a := &ask{grant: grant, row: row, taken: make(chan error, 1), sent: make(chan error, 1)}
-	select {
-	case g.asks <- a:
-	case <-attached:
-		return gate.ErrLost
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := <-a.taken; err != nil { // Run answers each ask it takes, at once
-		return err
-	}
-	select {
-	case err := <-a.sent:
-		return err
-	case <-ctx.Done():
-		if a.close() {
-			return fmt.Errorf("%w: %w", gate.ErrUnsure, ctx.Err())
-		}
-		return <-a.sent
-	}
+	return g.front.Open(ctx, grant)
 }
 
 // Show implements gate.Gate: this gate has no lights.
 func (g *Gate) Show(gate.Signal, time.Duration) {}
 
 // Events implements gate.Gate.
-func (g *Gate) Events() <-chan gate.Event { return g.events }
+func (g *Gate) Events() <-chan gate.Event { return g.front.Events() }
 
 // State implements gate.Gate.
-func (g *Gate) State() gate.State {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.state
-}
+func (g *Gate) State() gate.State { return g.front.State() }

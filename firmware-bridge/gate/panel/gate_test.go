@@ -13,6 +13,7 @@ import (
 	"turnstile/firmware-bridge/gate"
 	"turnstile/firmware-bridge/gate/controller"
 	"turnstile/firmware-bridge/gate/gatetest"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/gpioline"
 	"turnstile/firmware-bridge/gpioline/gpiolinetest"
 	"turnstile/firmware-bridge/wiegand"
@@ -295,7 +296,7 @@ func TestOneContact(t *testing.T) {
 		if e := gatetest.Await(t, g, gate.Passed); e.Direction != gate.Out {
 			t.Errorf("%+v", e)
 		}
-		<-time.After(tailgateTime)
+		<-time.After(passage.TailgateTime)
 		s.pulse("PASS_IN")
 		if e := gatetest.Await(t, g, gate.Forced); e.Direction != 0 {
 			t.Errorf("%+v", e)
@@ -456,7 +457,7 @@ func TestEdgesComeLate(t *testing.T) {
 		go func() { done <- g.Open(context.Background(), in(1)) }()
 		<-m.asked
 		s.edges <- gpioline.Edge{Line: 0, Active: true, At: before}
-		s.edges <- gpioline.Edge{Line: 0, At: before.Add(settle)}
+		s.edges <- gpioline.Edge{Line: 0, At: before.Add(passage.Settle)}
 		s.edges <- gpioline.Edge{Line: 0, Active: true, At: time.Now()}
 		m.say <- nil
 		if err := <-done; err != nil {
@@ -549,7 +550,7 @@ func TestEndWhileSending(t *testing.T) {
 func TestNobodyReads(t *testing.T) {
 	s := newSite()
 	bubble(t, wired(), s, func(t *testing.T, g *Gate) {
-		const people = room + 20
+		people := cap(g.Events()) + 20
 		for range people {
 			s.pulse("PASS_OUT")
 		}

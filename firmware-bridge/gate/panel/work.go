@@ -8,13 +8,10 @@ import (
 	"time"
 
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/passage"
 	"turnstile/firmware-bridge/gpioline"
 	"turnstile/firmware-bridge/wiegand"
 )
-
-// settle is how long a contact must be steady to count. Gates hold theirs for
-// 100 ms and more; relay contacts bounce for some milliseconds.
-const settle = 20 * time.Millisecond
 
 // change is a contact that became active or inactive.
 type change struct {
@@ -33,7 +30,7 @@ type session struct {
 
 // claim opens c's lines; s is nil when its outputs send.
 func (from lines) claim(c Config, s Sender) (*wiring, error) {
-	config := gpioline.InputConfig{ActiveLow: c.ActiveLow, Bias: gpioline.PullDown, Debounce: settle, Consumer: "turnstile panel"}
+	config := gpioline.InputConfig{ActiveLow: c.ActiveLow, Bias: gpioline.PullDown, Debounce: passage.Settle, Consumer: "turnstile panel"}
 	if c.ActiveLow {
 		config.Bias = gpioline.PullUp
 	}
@@ -126,8 +123,8 @@ func (g *Gate) work(ctx context.Context, s *session) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		g.offer()
-		timer.Reset(g.next(time.Now()))
+		g.front.Offer()
+		timer.Reset(g.front.Wait(time.Now(), g.passages.Next(), g.answerEnd))
 		contacts := s.changes
 		if g.sending != nil {
 			contacts = nil
@@ -137,7 +134,7 @@ func (g *Gate) work(ctx context.Context, s *session) error {
 			return nil
 		case err := <-s.failed:
 			return err
-		case a := <-g.asks:
+		case a := <-g.front.Asks():
 			g.start(a, s.send)
 		case err := <-g.sent:
 			if err := g.ended(err); err != nil {
@@ -153,48 +150,32 @@ func (g *Gate) work(ctx context.Context, s *session) error {
 	}
 }
 
-// next is how long until something ends by itself.
-func (g *Gate) next(now time.Time) time.Duration {
-	wait := time.Hour
-	for _, end := range []time.Time{g.windowEnd, g.answerEnd} {
-		if !end.IsZero() {
-			wait = min(wait, end.Sub(now))
-		}
-	}
-	if len(g.kept) > 0 {
-		wait = min(wait, flush)
-	}
-	return max(wait, 0)
-}
-
 // start answers whether a's card is being sent, and sends it.
-func (g *Gate) start(a *ask, send func(wiegand.Bits)) {
-	err := g.why(a.grant)
-	if a.taken <- err; err != nil {
+func (g *Gate) start(a *passage.Ask, send func(wiegand.Bits)) {
+	row, err := g.config.row(a.Grant)
+	if err != nil {
+		err = errors.Join(gate.ErrRefused, err)
+	} else {
+		err = g.front.Refusal(a.Grant, g.refusal(a.Grant.Direction))
+	}
+	if err != nil {
+		a.Answer(err)
 		return
 	}
-	g.sending, g.grant, g.began = a, a.grant, time.Now()
-	g.mu.Lock()
-	g.state.Busy = a.grant.Number
-	g.mu.Unlock()
-	send(a.row)
+	g.sending = a
+	g.passages.Begin(a.Grant, time.Now(), time.Time{}) // its window begins when the card is out
+	g.front.Note(func(s *gate.State) { s.Busy = a.Grant.Number })
+	a.Begin()
+	send(row)
 }
 
-// why returns the reason not to open for grant.
-func (g *Gate) why(grant gate.Grant) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// refusal returns what this gate has against a grant for d.
+func (g *Gate) refusal(d gate.Direction) error {
 	switch {
-	case g.state.LastGrant != 0 && int32(grant.Number-g.state.LastGrant) <= 0:
-		return gate.ErrRepeated
-	case g.state.Fire:
-		return fmt.Errorf("%w: fire", gate.ErrRefused)
-	case g.config.Direction != 0 && grant.Direction != g.config.Direction:
+	case g.config.Direction != 0 && d != g.config.Direction:
 		return fmt.Errorf("%w: the panel's port opens %v", gate.ErrRefused, g.config.Direction)
-	case g.state.Unready:
+	case g.State().Unready:
 		return fmt.Errorf("%w: its ready contact is off", gate.ErrBusy)
-	case g.grant.Number != 0 || len(g.events) > room-2*reserve:
-		return gate.ErrBusy
 	}
 	return nil
 }
@@ -203,10 +184,7 @@ func (g *Gate) why(grant gate.Grant) error {
 func (g *Gate) ended(err error) error {
 	a, now := g.sending, time.Now()
 	g.sending = nil
-	told := a.close()
-	if told {
-		a.sent <- answer(err)
-	}
+	told := a.Answer(answer(err))
 	if err == nil || errors.Is(err, gate.ErrUnsure) || !told {
 		g.use(now)
 	} else {
@@ -216,7 +194,7 @@ func (g *Gate) ended(err error) error {
 		return err
 	}
 	if err != nil && !errors.Is(err, gate.ErrUnsure) { // nobody was told, so there is an outcome to come
-		g.finish(gate.NotPassed, g.grant.Direction, now, err.Error())
+		g.tell(g.passages.NotPassed(now, err.Error()))
 	}
 	return nil
 }
@@ -246,12 +224,10 @@ func (g *Gate) abandon(err error) {
 	g.sending = nil
 	result := <-g.sent // the sender has ended: hold waited for it
 	unsure := result == nil || errors.Is(result, gate.ErrUnsure)
-	told := a.close()
-	switch {
-	case told && unsure:
-		a.sent <- fmt.Errorf("%w: %w", gate.ErrUnsure, err)
-	case told:
-		a.sent <- err
+	if unsure {
+		err = fmt.Errorf("%w: %w", gate.ErrUnsure, err)
+	}
+	if told := a.Answer(err); told && !unsure {
 		g.drop()
 		return
 	}
@@ -260,34 +236,28 @@ func (g *Gate) abandon(err error) {
 
 // use makes the number of the grant under way used, and its window begin.
 func (g *Gate) use(now time.Time) {
-	g.windowEnd = now.Add(g.grant.Window)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state.LastGrant = g.grant.Number
-	if g.config.Opened != "" && !g.state.Relay {
+	grant := g.passages.Grant()
+	g.passages.Until(now.Add(grant.Window))
+	g.front.Note(func(s *gate.State) { s.LastGrant = grant.Number })
+	if g.config.Opened != "" && !g.State().Relay {
 		wait := g.config.Answer
 		if wait == 0 {
 			wait = DefaultAnswer
 		}
-		g.answerEnd = now.Add(min(wait, g.grant.Window))
+		g.answerEnd = now.Add(min(wait, grant.Window))
 	}
 }
 
 // drop forgets a grant that came to nothing; its number is unused.
 func (g *Gate) drop() {
-	g.grant = gate.Grant{}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state.Busy = 0
+	g.passages.Forget()
+	g.front.Note(func(s *gate.State) { s.Busy = 0 })
 }
 
 // expire ends what is over at now.
 func (g *Gate) expire(now time.Time) {
-	switch {
-	case g.grant.Number == 0 || g.sending != nil:
-	case !now.Before(g.windowEnd):
-		g.finish(gate.NotPassed, g.grant.Direction, now, "")
-	case !g.answerEnd.IsZero() && !now.Before(g.answerEnd):
-		g.finish(gate.NotPassed, g.grant.Direction, now, "the access panel did not open: does it know the card, and admit it now?")
+	g.tell(g.passages.Expire(now))
+	if !g.answerEnd.IsZero() && !now.Before(g.answerEnd) {
+		g.tell(g.passages.NotPassed(now, "the access panel did not open: does it know the card, and admit it now?"))
 	}
 }
