@@ -149,7 +149,7 @@ func TestConformWithoutPeriph(t *testing.T) {
 }
 
 // simulated is how many chips the suite and TestKernelOutputs need.
-const simulated = 14
+const simulated = 16
 
 // TestKernel runs the suite on the kernel's simulated chips, with the real
 // periph and the real package gpioline, where TURNSTILE_GPIO names the chips to

@@ -23,6 +23,7 @@ type Sim struct {
 	folder string // in configfs
 	sys    string // sysfs folder with sim_gpioN
 	dev    string
+	first  int // number of the first line in the kernel's trace, since it was plugged in last
 	lines  []string
 }
 
@@ -73,7 +74,8 @@ func (s *Sim) plug() error {
 	defer tick.Stop()
 	for {
 		if _, err := os.Stat(s.dev); err == nil {
-			return nil
+			s.first, err = s.base()
+			return err
 		}
 		select {
 		case <-tick.C:
@@ -150,13 +152,12 @@ func (s *Sim) Trace() error {
 // order, by the kernel's own trace. There a level that an open drain does not
 // drive is one that is set and followed by a turn to input.
 func (s *Sim) Levels(line string) []bool {
-	base, err := s.base()
-	trace, err2 := get(tracing, "trace")
-	if err := errors.Join(err, err2); err != nil {
+	trace, err := get(tracing, "trace")
+	if err != nil {
 		panic(err)
 	}
 	var levels []bool
-	number := base + s.offset(line)
+	number := s.first + s.offset(line)
 	set, input := fmt.Sprintf("gpio_value: %d set ", number), fmt.Sprintf("gpio_direction: %d  in ", number)
 	for row := range strings.Lines(trace) {
 		if _, level, found := strings.Cut(row, set); found {
