@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 # Programs that the tests drive, as Debian packages: a browser, a stock broker, foreign processors;
 # emulated computers, and what a kernel module is built with; firmware's compiler.
-PACKAGES := chromium mosquitto qemu-user qemu-system-x86 qemu-system-arm seabios ipxe-qemu gcc make bc xz-utils libelf1 \
+PACKAGES := chromium mosquitto qemu-user qemu-system-x86 qemu-system-arm seabios ipxe-qemu gcc make xz-utils libelf1 \
             gcc-arm-none-eabi
 # Where the kernels of the emulated computers are kept, and for which processors.
 KERNELS  := .bench-cache
@@ -58,7 +58,7 @@ kernels:
 	@$(GO) run ./simulator/machine/fetch $(KERNELS) $(MACHINES)
 
 bench-vm: deps ## the lane on real kernels in emulated computers, with times; RUN=REGEXP for some of it
-	$(GO) test -vet=off -count=1 -v -parallel 4 -timeout 10m -run '$(or $(RUN),.)' ./simulator/kernel
+	$(GO) test -vet=off -count=1 -v -parallel 3 -timeout 15m -run '$(or $(RUN),.)' ./simulator/kernel
 
 check: ## formatting and vet; the rules of the house are tests in simulator/house
 	@out=$$(gofmt -l $(PROGRAMS)); [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }

@@ -19,6 +19,7 @@ import (
 // processor of 32 bits the question is whether GPIO's ioctls fit; what comes
 // above them is the same code.
 func TestLane(t *testing.T) {
+	t.Parallel()
 	for _, arch := range archs {
 		t.Run(string(arch), func(t *testing.T) {
 			t.Parallel()
@@ -90,8 +91,8 @@ func opening(t *testing.T, seen []moment) (reach, length time.Duration) {
 
 // Of an agent whose scanner is gone.
 const (
-	maxReads = 50  // a second: 20 of them look at the passage contact, the rest for the port
-	maxBusy  = 0.1 // of the processor's time, on a computer of 500 million instructions a second
+	maxReads = 50   // a second: 20 of them look at the passage contact, the rest for the port
+	maxBusy  = 0.05 // of the processor's time, on a computer of 500 million instructions a second
 )
 
 // replug pulls the scanner's plug five times: the agent does not spin meanwhile,
@@ -153,11 +154,16 @@ func (l *lane) relay() bool {
 // keeps its level, gpio-sim falls back. After the next start it is off, and was
 // at no other level meanwhile.
 func (l *lane) killed() {
-	l.start()
-	l.relayOn()
-	l.end(syscall.SIGKILL)
-	if last := moments(l.t, l.Machine); last[len(last)-1].what != "on" {
-		l.t.Fatalf("killed too late: %v", last)
+	for tries := 1; ; tries++ {
+		l.start()
+		l.relayOn()
+		l.end(syscall.SIGKILL)
+		l.cutOff++
+		if last := moments(l.t, l.Machine); last[len(last)-1].what == "on" {
+			break
+		} else if tries == 3 {
+			l.t.Fatalf("killed too late: %v", last)
+		}
 	}
 	l.elapse(1500 * time.Millisecond) // longer than the pulse
 	stays := l.arch != machine.AMD64  // a PL061
@@ -251,7 +257,8 @@ func (l *lane) journal() {
 		l.t.Fatal(err)
 	}
 	// Nobody walked when the agent was stopped and when it was killed.
-	if count[link.EntryGranted] != l.scanned || count[link.EntryPassed] != l.scanned-2 || count[link.EntryNotPassed] != 1 || count[link.EntryUnknown] != 1 {
+	if passed := l.scanned - 1 - l.cutOff; count[link.EntryGranted] != l.scanned || count[link.EntryPassed] != passed ||
+		count[link.EntryNotPassed] != 1 || count[link.EntryUnknown] != l.cutOff {
 		l.t.Errorf("%d scans, and the journal has %v", l.scanned, count)
 	}
 }

@@ -26,6 +26,7 @@ type lane struct {
 	scanner net.Conn // plugged in while it is open
 	pid     int      // of the agent
 	scanned int      // codes that were scanned
+	cutOff  int      // passages that SIGKILL cut off
 }
 
 // step runs one test on the lane.

@@ -82,7 +82,7 @@ func compile(env []string, folder, verb string, args ...string) error {
 }
 
 // patience is how long anything may take; a busy machine is slow, not wrong.
-const patience = 60 * time.Second
+const patience = 120 * time.Second
 
 // soon is a context for one thing that is waited for.
 func soon(t *testing.T) context.Context {
@@ -91,10 +91,11 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// until waits for a condition and fails the test if it does not come true.
+// until waits for a condition and fails the test if it does not come true. Asking
+// keeps an emulated processor busy, so it is not asked all the time.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	over := time.NewTimer(patience)
 	defer over.Stop()

@@ -33,17 +33,21 @@ func openIndex(ctx context.Context, arch Arch, folder string) (*index, error) {
 		}
 	}
 	i := &index{arch: arch, folder: folder}
-	if _, err := i.apt(ctx, "apt-get", "update"); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		i.partial = err
-	}
-	return i, nil
+	_, i.partial = i.run(ctx, "apt-get", "update", "-oAPT::Update::Error-Mode=any")
+	return i, ctx.Err()
 }
 
 // apt runs one of apt's programs and returns what it printed.
 func (i *index) apt(ctx context.Context, program string, args ...string) (string, error) {
+	out, err := i.run(ctx, program, args...)
+	if err != nil {
+		return "", fmt.Errorf("%w\n%w", ErrFetch, errors.Join(i.partial, err))
+	}
+	return out, nil
+}
+
+// run is apt without what to do.
+func (i *index) run(ctx context.Context, program string, args ...string) (string, error) {
 	options := []string{"-qq", "-oAPT::Architecture=" + string(i.arch), "-oAPT::Architectures::=" + string(i.arch),
 		"-oDir::State::lists=" + filepath.Join(i.folder, "lists"), "-oDir::Cache=" + filepath.Join(i.folder, "cache"),
 		"-oDir::State::status=/dev/null", "-oDebug::NoLocking=1", "-oAcquire::Languages=none", "-oAcquire::Retries=2",
@@ -55,7 +59,7 @@ func (i *index) apt(ctx context.Context, program string, args ...string) (string
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("%w: %s %s: %w: %s", ErrFetch, program, args[0], errors.Join(err, i.partial), strings.TrimSpace(complaints.String()))
+		return "", fmt.Errorf("%s %s: %w: %s", program, args[0], err, strings.TrimSpace(complaints.String()))
 	}
 	return string(out), nil
 }

@@ -145,7 +145,7 @@ func makeModule(ctx context.Context, headers, folder, to string) error {
 	// The flags of the make that runs the tests are not for this one.
 	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build gpio-sim (apt-get install gcc make bc xz-utils): %w\n%s", err, out)
+		return fmt.Errorf("build gpio-sim (apt-get install gcc make xz-utils libelf1): %w\n%s", err, out)
 	}
 	if err := os.Rename(filepath.Join(folder, "gpio-sim.ko"), to); err != nil {
 		return fmt.Errorf("keep gpio-sim: %w", err)
