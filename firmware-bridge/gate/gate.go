@@ -1,8 +1,9 @@
 // Package gate says what a gate can do for a lane and what it reports back, whatever drives it.
 //
 // It is a contract: standard library only, no goroutine, no log, no clock. One
-// folder below is one driver; gatetest holds the suite that each of them
-// passes, and a fake that passes it too.
+// folder below is one driver, but for passage, which drivers of a device without
+// a memory share; gatetest holds the suite that each of them passes, and a fake
+// that passes it too.
 package gate
 
 import (

@@ -14,7 +14,7 @@ func (g *Gate) take(c change) error {
 	events := g.took(c)
 	g.refresh()
 	g.tell(events)
-	return g.settled()
+	return g.rest(c.at)
 }
 
 // took returns what a contact's change means.

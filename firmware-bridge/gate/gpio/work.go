@@ -91,9 +91,9 @@ func (g *Gate) refusal(d gate.Direction) error {
 	return g.unready(d)
 }
 
-// drop switches the relay off.
-func (g *Gate) drop() error {
-	if g.relayUntil.IsZero() {
+// rest switches the relay off once its pulse is over at now, or its grant.
+func (g *Gate) rest(now time.Time) error {
+	if g.relayUntil.IsZero() || g.passages.Grant().Number != 0 && now.Before(g.relayUntil) {
 		return nil
 	}
 	g.relayUntil = time.Time{}
@@ -115,18 +115,7 @@ func (g *Gate) expire(now time.Time) error {
 	events := g.passages.Expire(now)
 	g.refresh()
 	g.tell(events)
-	if !g.relayUntil.IsZero() && !now.Before(g.relayUntil) {
-		return g.drop()
-	}
-	return g.settled()
-}
-
-// settled switches the relay off unless a grant is under way.
-func (g *Gate) settled() error {
-	if g.passages.Grant().Number != 0 {
-		return nil
-	}
-	return g.drop()
+	return g.rest(now)
 }
 
 // tell reports events, with what only this gate knows of them.

@@ -47,7 +47,7 @@ func (g *Gate) take(c *contact, now time.Time) error {
 	events := g.took(c, now)
 	g.refresh()
 	g.tell(events)
-	return g.settled()
+	return g.rest(now)
 }
 
 // took returns what a contact's change means.

@@ -83,23 +83,13 @@ func (g *Gate) expire(now time.Time) error {
 		g.refresh()
 		g.tell(events)
 	}
-	if !g.relayUntil.IsZero() && !now.Before(g.relayUntil) {
-		return g.drop()
-	}
-	return g.settled()
+	return g.rest(now)
 }
 
-// settled switches the relays off unless a grant is under way.
-func (g *Gate) settled() error {
-	if g.passages.Grant().Number != 0 {
-		return nil
-	}
-	return g.drop()
-}
-
-// drop switches the relays off. If that fails it is due at once again.
-func (g *Gate) drop() error {
-	if g.relayUntil.IsZero() {
+// rest switches the relays off once a pulse is over at now, or its grant. If that
+// fails it is due at once again.
+func (g *Gate) rest(now time.Time) error {
+	if g.relayUntil.IsZero() || g.passages.Grant().Number != 0 && now.Before(g.relayUntil) {
 		return nil
 	}
 	if err := g.board.off(); err != nil {
