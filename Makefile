@@ -24,7 +24,7 @@ MACHINES := amd64 arm64 armhf
 # Packages in which goroutines share memory. SQLite and the broker are left out: instrumented, they
 # take minutes to compile: `make race RACED=./central/...` races central by hand. Tests called TestEach go
 # through every bit or every fault of a file in one goroutine, and are left out as well.
-RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault
+RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault ./simulator/machine/...
 
 .PHONY: help demo build test tests foreign kernels bench-vm check race fuzz bench codecs deps programs clean
 help: ## print this list
