@@ -17,6 +17,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -143,7 +144,14 @@ func (a *agent) open() error {
 	a.presence, a.keeper = p, keeper{cache: a.cache, journal: a.journal, presence: p, at: from}
 	a.record = &lane.Recorder{Journal: a.journal, Presence: p, Facts: a.facts, Now: a.o.Now, Start: a.started}
 	a.central = newCentral(a, id, floor)
+	warmUp()
 	return a.makeLanes()
+}
+
+// warmUp checks one signature for nobody: the first check of a process makes
+// tables and touches pages, which the first person at the gate would wait for.
+func warmUp() {
+	ed25519.Verify(make([]byte, ed25519.PublicKeySize), nil, make([]byte, ed25519.SignatureSize))
 }
 
 // openJournal opens the journal and returns its newest floor.

@@ -103,7 +103,7 @@ func count(t testing.TB, all []shot, read func(camera.Frame) string) (right int)
 	return right
 }
 
-func TestDecodeRate(t *testing.T) {
+func TestEachPictureIsTried(t *testing.T) {
 	few := shots(t, heldOut, fewOfSet)
 	alone := count(t, few, single)
 	all := count(t, few, func(f camera.Frame) string { return whole(t, f) })
@@ -115,7 +115,7 @@ func TestDecodeRate(t *testing.T) {
 
 // A code that stays in view is read though each frame is tried in two ways only,
 // by the way that needs it.
-func TestRotationReadsWhatTheWholeLadderReads(t *testing.T) {
+func TestEachRotationReadsWhatTheLadderReads(t *testing.T) {
 	reads := 0
 	for i, s := range shots(t, heldOut, fewOfSet/3) {
 		if whole(t, s.frame) == "" {
