@@ -75,7 +75,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 	  done; done
 
 bench: programs ## each measure beside its physical limit, as one table
-	@$(GO) run ./simulator bench
+	@$(BIN)/simulator bench
 
 codecs: ## ns, bytes and allocations of each parser and encoder on a wire
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./firmware-bridge/... ./central/pass ./central/link | grep -E '^(pkg|Benchmark)' | sed 's,^pkg: turnstile/,\n,'
