@@ -23,6 +23,7 @@ type checker struct {
 	root     *yaml.Node
 	problems []string
 	ports    map[string]string // device -> who has it
+	lines    map[string]string // GPIO line -> who has it
 	numbers  map[int]bool
 }
 
@@ -64,7 +65,7 @@ func child(n *yaml.Node, p any) *yaml.Node {
 }
 
 func (k *checker) config(c *Config) {
-	k.ports, k.numbers = map[string]string{}, map[int]bool{}
+	k.ports, k.lines, k.numbers = map[string]string{}, map[string]string{}, map[int]bool{}
 	if c.Data == "" {
 		k.wrong([]any{"data"}, "data: name the folder for identity, cache and journal, such as /var/lib/turnstile/agent")
 	}

@@ -90,6 +90,7 @@ func (k *checker) scanner(at []any, l *Lane, i int) {
 		k.osdp(at, l, i, who)
 	case driverWiegand:
 		k.driver(at, "scanner", s.wiegand().Check())
+		k.gpioLines(at, who+" ("+s.Direction+")", s.D0, s.D1)
 	case driverController:
 		// One reader for both directions would tell nobody's direction.
 		same := func(other Scanner) bool { return other.Driver == driverController && other.Reader == s.Reader }
@@ -137,6 +138,19 @@ func (k *checker) osdp(at []any, l *Lane, i int, who string) {
 	}
 }
 
+// gpioLines reports lines that another device of the file has; twice within one
+// device is its driver's business. One line under two names is found when it is
+// claimed.
+func (k *checker) gpioLines(at []any, who string, names ...string) {
+	for _, name := range names {
+		name = strings.TrimPrefix(name, "!")
+		if other, taken := k.lines[name]; taken && other != who && name != "" {
+			k.wrong(at, "line %.40q is the %s's already; each needs its own", name, other)
+		}
+		k.lines[name] = who
+	}
+}
+
 // driver adds what a driver's own check found.
 func (k *checker) driver(at []any, what string, err error) {
 	if err != nil {
@@ -164,6 +178,8 @@ func (k *checker) gate(at []any, l *Lane) {
 		k.port(at, who, g.Port, g.Baud)
 	case driverGPIO:
 		k.driver(at, "gate", g.gpio().Check())
+		k.gpioLines(at, who, g.RelayIn, g.RelayOut, g.SensorIn, g.SensorOut, g.Fire, g.Tamper, g.Ready, g.Door,
+			g.InhibitIn, g.InhibitOut, g.Fault, g.WrongWay, g.Tailgate, g.LampGranted, g.LampDenied, g.Buzzer)
 	case driverModbus:
 		if k.port(at, who, g.Port, g.Baud) {
 			k.driver(at, "gate", g.modbus().Check())
@@ -173,5 +189,6 @@ func (k *checker) gate(at []any, l *Lane) {
 			k.wrong(under(at, "opens"), "opens: %.40q; in, out, or left out for both", g.Opens)
 		}
 		k.driver(at, "gate", g.panel().Check())
+		k.gpioLines(at, who, g.D0, g.D1, g.SensorIn, g.SensorOut, g.Fire, g.Ready, g.Opened)
 	}
 }

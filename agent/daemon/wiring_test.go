@@ -95,6 +95,7 @@ var wrongWirings = map[string][2]string{
 	"a relay that is none": {"scanners: [{port: /dev/a}]\n    gate: {driver: modbus, port: /dev/b, relay_in: one, sensor_in: 1}", "they count from 1"},
 	"a keyboard":           {"scanners: [{driver: auto, port: /dev/input/event3}]\n    gate: {driver: controller, port: /dev/b}", "keyboard"},
 	"driver's words":       {"scanners: [{port: /dev/a}]\n    gate: {driver: gpio, relay_in: A}", "name sensor_in"},
+	"a line for two":       {"scanners: [{driver: wiegand, d0: A, d1: B}]\n    gate: {driver: gpio, relay_in: C, sensor_in: \"!B\"}", "line \"B\" is the scanner of lane 1 (in)'s already"},
 	"panel's way":          {"scanners: [{port: /dev/a}]\n    gate: {driver: panel, d0: A, d1: B, format: H10301, number: pass, sensor_in: C, opens: up}", "in, out, or left out"},
 }
 
