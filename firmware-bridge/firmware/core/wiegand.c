@@ -58,8 +58,12 @@ void wiegand_edge(struct wiegand_in *w, uint8_t changed, uint8_t low, uint32_t u
 	}
 	if (low && !before)
 		w->fell = us;
-	if (before && !low && before != (WIEGAND_D0 | WIEGAND_D1))
+	if (before == (WIEGAND_D0 | WIEGAND_D1) && !low) {
+		w->stuck = false; /* of this row, which is spoilt, and not of the next card's */
+		w->spoilt = true;
+	} else if (before && !low) {
 		rise(w, before, us);
+	}
 }
 
 /* Forgets the row under way; the wires stay as they are. */
