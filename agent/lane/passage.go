@@ -107,7 +107,7 @@ func (l *Lane) deny(e link.Entry, f *access.Facts, now time.Time, d access.Decis
 	l.answer = Answer{Signal: signalOf(d.Reason), Reason: d.Reason, Direction: l.scan.direction}
 	l.decided(e)
 	l.tell(e)
-	if d.Reason <= pass.Forged {
+	if d.Reason <= pass.Forged || d.Reason == pass.NoFeed || e.Kind == 0 { // nobody has vouched for what it says
 		ok, skipped := l.garbage.take(time.Now())
 		if !ok {
 			return denied

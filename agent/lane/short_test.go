@@ -79,3 +79,26 @@ func TestShortCodesAreGuessedSlowly(t *testing.T) {
 		p.is(Passage, pass.Granted, 1)
 	})
 }
+
+// Card numbers that nobody made fill no journal, whatever they are refused for:
+// a wire carries thirty a second.
+func TestMadeUpShortCodesAreBounded(t *testing.T) {
+	at(t, func(p *place) {
+		p.change(func(f *access.Facts) {
+			rules := *f.Rules
+			rules.Short = 1 << testZone
+			f.Rules = &rules
+		})
+		for i := range uint64(garbageBurst + 20) {
+			yesterday := pass.Short{Kind: pass.Guest, Day: uint8((testDay + 3) % 4), Index: 1, Tag: i}
+			p.card(pass.ShortBits, yesterday.String())
+		}
+		p.is(Refused, pass.Expired, 0)
+		if n := len(p.journal.about()); n != garbageBurst {
+			t.Errorf("%d entries, want %d", n, garbageBurst)
+		}
+		if s := p.lane.Status(); s.Last.Known {
+			t.Errorf("a made-up pass is shown as one: %+v", s.Last)
+		}
+	})
+}

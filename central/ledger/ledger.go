@@ -36,6 +36,9 @@ const (
 	CodeDropped   = "journal_dropped"
 )
 
+// codeHeld is the alarm of a door that stands open.
+const codeHeld = "held_open"
+
 // nextSteps tell what to do about an alarm.
 var nextSteps = map[string]string{
 	CodeGap:       "The lane sends the missing entries again by itself. If this stays for minutes, look at the lane's journal folder.",
@@ -44,6 +47,7 @@ var nextSteps = map[string]string{
 	CodeForged:    "Somebody with the lane's certificate sends what its journal key did not sign. Remove the lane and enrol it again.",
 	CodeNew:       "Nothing, if the lane got a new disk. If not, secure the old journal: entries that were not acknowledged may be missing.",
 	CodeDropped:   "The lane's disk was full. Read the lane's warnings and make room.",
+	codeHeld:      "Send somebody to the gate: its door or barrier stands open after a passage.",
 }
 
 // Publisher hands acknowledgements to the broker; broker.Session is one.
@@ -167,7 +171,7 @@ func (in *incoming) note(e *link.Entry) {
 var alarming = map[link.EntryType]string{
 	link.EntryForced: "gate_forced", link.EntryTamper: "housing_opened", link.EntryFire: "fire_release",
 	link.EntryRefused: "feed_refused", link.EntryFault: "gate_fault", link.EntryGateLost: "gate_lost", link.EntryScanLost: "scanner_lost",
-	link.EntryHeld: "held_open",
+	link.EntryHeld: codeHeld,
 }
 
 func next(code string) string {
