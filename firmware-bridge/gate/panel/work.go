@@ -184,12 +184,13 @@ func (g *Gate) refusal(d gate.Direction) error {
 func (g *Gate) ended(err error) error {
 	a, now := g.sending, time.Now()
 	g.sending = nil
-	told := a.Answer(answer(err))
-	if err == nil || errors.Is(err, gate.ErrUnsure) || !told {
-		g.use(now)
-	} else {
-		g.drop()
-	}
+	a.Settle(answer(err), func(heard bool) {
+		if err == nil || errors.Is(err, gate.ErrUnsure) || !heard {
+			g.use(now)
+		} else {
+			g.drop()
+		}
+	})
 	if errors.Is(err, errWire) {
 		return err
 	}
@@ -227,11 +228,13 @@ func (g *Gate) abandon(err error) {
 	if unsure {
 		err = fmt.Errorf("%w: %w", gate.ErrUnsure, err)
 	}
-	if told := a.Answer(err); told && !unsure {
-		g.drop()
-		return
-	}
-	g.use(time.Now())
+	a.Settle(err, func(heard bool) {
+		if heard && !unsure {
+			g.drop()
+		} else {
+			g.use(time.Now())
+		}
+	})
 }
 
 // use makes the number of the grant under way used, and its window begin.

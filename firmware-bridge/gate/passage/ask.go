@@ -29,12 +29,17 @@ func (a *Ask) Begin() { a.begun <- struct{}{} }
 
 // Answer has Open return err. It reports whether Open heard it, which is so but
 // after Begin; one that did not has an outcome to come. It never blocks.
-func (a *Ask) Answer(err error) bool {
-	if a.ended.Swap(true) {
-		return false
+func (a *Ask) Answer(err error) bool { return a.Settle(err, func(bool) {}) }
+
+// Settle is Answer with what follows from it done first: whoever has the answer
+// finds the gate's state changed already.
+func (a *Ask) Settle(err error, follow func(heard bool)) bool {
+	heard := !a.ended.Swap(true)
+	follow(heard)
+	if heard {
+		a.answer <- err
 	}
-	a.answer <- err
-	return true
+	return heard
 }
 
 // Wait returns what Run answers, however ctx fares before Begin; afterwards
