@@ -8,9 +8,14 @@ import (
 
 // Ask asks twice if there is no reply: one may have been garbled.
 func Ask(l Line, request []byte, wait time.Duration) ([]byte, error) {
-	reply, err := l.Ask(request, wait)
+	return Twice(func() ([]byte, error) { return l.Ask(request, wait) })
+}
+
+// Twice does once again if there was no reply.
+func Twice(once func() ([]byte, error)) ([]byte, error) {
+	reply, err := once()
 	if errors.Is(err, ErrSilent) {
-		return l.Ask(request, wait)
+		return once()
 	}
 	return reply, err
 }

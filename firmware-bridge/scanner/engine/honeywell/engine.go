@@ -117,11 +117,7 @@ func mark(s dialect.Settings) byte {
 
 // ask sends a command, twice if need be, and returns the data of the reply.
 func (e *Engine) ask(l dialect.Line, command string, mark byte) ([]byte, error) {
-	data, err := e.once(l, command, mark)
-	if errors.Is(err, dialect.ErrSilent) {
-		return e.once(l, command, mark)
-	}
-	return data, err
+	return dialect.Twice(func() ([]byte, error) { return e.once(l, command, mark) })
 }
 
 func (e *Engine) once(l dialect.Line, command string, mark byte) ([]byte, error) {

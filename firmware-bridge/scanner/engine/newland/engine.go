@@ -162,11 +162,7 @@ func store(s dialect.Settings) byte {
 
 // ask sends a command, twice if need be, and returns the data of the reply.
 func (e *Engine) ask(l dialect.Line, store byte, command string) ([]byte, error) {
-	data, err := e.once(l, store, command)
-	if errors.Is(err, dialect.ErrSilent) {
-		return e.once(l, store, command)
-	}
-	return data, err
+	return dialect.Twice(func() ([]byte, error) { return e.once(l, store, command) })
 }
 
 // once sends a command. After silence it leaves the gap that the engine wants.
