@@ -27,6 +27,9 @@ var remedies = map[pass.Reason]string{
 	pass.Revoked:        "Ask the office why; central release takes it back.",
 	pass.Held:           "Ask the office why; central release takes it back.",
 	pass.Superseded:     "Show the newer code.",
+	pass.NotInside:      "Scan where the holder came in; the guard at the lane can let the holder out.",
+	pass.HomeLane:       "Use another lane of the entrance, or mend the network between its lanes.",
+	pass.WrongLane:      "Scan it at the lane that its sheet names.",
 	pass.LiveMissing:    "Open the pass on the holder's phone and show it from there.",
 	pass.LiveStale:      "Open the pass on the holder's phone and show it from there; check the phone's clock.",
 }

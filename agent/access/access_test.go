@@ -311,7 +311,8 @@ func TestEveryReasonOfDecideIsTried(t *testing.T) {
 		tried[c.want] = true
 	}
 	elsewhere := []pass.Reason{pass.Unreadable, pass.Foreign, pass.Malformed, pass.VersionUnknown,
-		pass.KindUnknown, pass.FlagsUnknown, pass.GateFault, pass.JournalFault} // of Parse and of the lane
+		pass.KindUnknown, pass.FlagsUnknown, pass.GateFault, pass.JournalFault, // of Parse and of the lane
+		pass.NotInside, pass.HomeLane, pass.WrongLane}
 	for _, r := range pass.Reasons() {
 		if tried[r] == slices.Contains(elsewhere, r) {
 			t.Errorf("%v: tried here: %v", r, tried[r])

@@ -89,6 +89,12 @@ var reasonWords = map[pass.Reason]Words{
 	pass.JournalFault: outOfOrder,
 	pass.NoFeed: words("This lane is not ready yet", "Please use another lane.",
 		"此閘機尚未就緒", "請使用其他閘機。"),
+	pass.NotInside: words("This pass has not come in", "Scan where you came in, or see the guard.",
+		"此通行證未有進入紀錄", "請在入口掃描，或向保安員查詢。"),
+	pass.HomeLane: words("Another lane can check your code now", "Please use the next lane, or see the guard.",
+		"其他閘機可以核實你的二維碼", "請使用旁邊的閘機，或向保安員查詢。"),
+	pass.WrongLane: words("This code is for another lane", "Read the lane on the sheet, and scan it there.",
+		"此二維碼適用於另一部閘機", "請查看單張上列明的閘機，並在該處掃描。"),
 }
 
 // Words of the lane itself.

@@ -25,7 +25,8 @@ func signalOf(r pass.Reason) gate.Signal {
 		return gate.Closed
 	case pass.GateFault, pass.JournalFault, pass.NoFeed:
 		return gate.OutOfOrder
-	case pass.Foreign, pass.TooEarly, pass.Expired, pass.WrongZone, pass.LiveMissing, pass.LiveStale, pass.EscortNeeded:
+	case pass.Foreign, pass.TooEarly, pass.Expired, pass.WrongZone, pass.LiveMissing, pass.LiveStale, pass.EscortNeeded,
+		pass.HomeLane, pass.WrongLane:
 		return gate.Denied
 	}
 	return gate.Guard

@@ -249,7 +249,7 @@ func levelOf(k gate.EventKind) slog.Level {
 
 // decided keeps the newest decision.
 func (l *Lane) decided(e link.Entry) {
-	known := e.Reason == pass.Granted || e.Kind != 0 && e.Reason > pass.Forged && e.Reason <= pass.AlreadyUsed
+	known := e.Reason == pass.Granted || e.Kind != 0 && e.Reason.Authentic()
 	l.change(func(s *Status) {
 		copy(s.Earlier[1:], s.Earlier[:])
 		s.Earlier[0] = s.Last

@@ -101,7 +101,7 @@ func (p *Presence) Apply(e link.Entry) {
 	defer p.mu.Unlock()
 	switch e.Type {
 	case link.EntryDenied:
-		if e.Reason > pass.Forged && e.Reason <= pass.AlreadyUsed { // the signature was good
+		if e.Reason.Authentic() {
 			p.see(e)
 		}
 	case link.EntryGranted:

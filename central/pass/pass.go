@@ -32,7 +32,9 @@ const (
 	ECard Kind = 1
 	Guest Kind = 2
 	Staff Kind = 3
-	Test  Kind = 15
+	// Supervisor is no pass: a code of this kind opens one lane once, by hand.
+	Supervisor Kind = 4
+	Test       Kind = 15
 )
 
 // String returns the kind's name as used on the API and in logs.
@@ -44,6 +46,8 @@ func (k Kind) String() string {
 		return "guest"
 	case Staff:
 		return "staff"
+	case Supervisor:
+		return "supervisor"
 	case Test:
 		return "test"
 	}
@@ -52,7 +56,7 @@ func (k Kind) String() string {
 
 // ParseKind is the inverse of Kind.String for the known kinds.
 func ParseKind(name string) (Kind, bool) {
-	for _, k := range []Kind{ECard, Guest, Staff, Test} {
+	for _, k := range []Kind{ECard, Guest, Staff, Supervisor, Test} {
 		if k.String() == name {
 			return k, true
 		}

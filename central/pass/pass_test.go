@@ -16,6 +16,7 @@ func TestReasonsAreAppendOnly(t *testing.T) {
 		"KEY_UNKNOWN", "KEY_REVOKED", "FORGED", "CLOCK_UNTRUSTED", "TOO_EARLY", "EXPIRED", "REVOKED", "HELD",
 		"STATUS_UNKNOWN", "HOLDER_BLOCKED", "SUPERSEDED", "WRONG_ZONE", "CLOSED", "LOCKDOWN", "LIVE_REQUIRED", "LIVE_FORGED",
 		"LIVE_STALE", "LIVE_REPLAYED", "ESCORT_NEEDED", "ALREADY_INSIDE", "ALREADY_USED", "GATE_FAULT", "JOURNAL_FAULT", "NO_FEED",
+		"NOT_INSIDE", "HOME_LANE", "WRONG_LANE",
 	}
 	all := pass.Reasons()
 	if len(all) != len(golden) {
@@ -34,6 +35,7 @@ func TestReasonsAreAppendOnly(t *testing.T) {
 		pass.KeyUnknown, pass.KeyRevoked, pass.Forged, pass.ClockUntrusted, pass.TooEarly, pass.Expired, pass.Revoked, pass.Held,
 		pass.StatusUnknown, pass.HolderBlocked, pass.Superseded, pass.WrongZone, pass.Closed, pass.Lockdown, pass.LiveMissing, pass.LiveForged,
 		pass.LiveStale, pass.LiveReplayed, pass.EscortNeeded, pass.AlreadyInside, pass.AlreadyUsed, pass.GateFault, pass.JournalFault, pass.NoFeed,
+		pass.NotInside, pass.HomeLane, pass.WrongLane,
 	}
 	if !slices.Equal(constants, all) {
 		t.Errorf("the constants are %d, want 0..%d in order", constants, len(all)-1)
@@ -46,13 +48,23 @@ func TestReasonsAreAppendOnly(t *testing.T) {
 	}
 }
 
+// TestAuthentic lists the refusals that say nothing of who signed.
+func TestAuthentic(t *testing.T) {
+	for _, r := range pass.Reasons() {
+		want := r > pass.Forged && r != pass.GateFault && r != pass.JournalFault && r != pass.NoFeed
+		if r.Authentic() != want {
+			t.Errorf("%s: %v", r, !want)
+		}
+	}
+}
+
 func TestKinds(t *testing.T) {
-	for n, name := range map[pass.Kind]string{1: "ecard", 2: "guest", 3: "staff", 15: "test"} {
+	for n, name := range map[pass.Kind]string{1: "ecard", 2: "guest", 3: "staff", 4: "supervisor", 15: "test"} {
 		if k, ok := pass.ParseKind(name); !ok || k != n || n.String() != name {
 			t.Errorf("kind %d: %s, %v", n, n, ok)
 		}
 	}
-	if _, ok := pass.ParseKind("kind(4)"); ok || pass.Kind(4).String() != "kind(4)" {
+	if _, ok := pass.ParseKind("kind(5)"); ok || pass.Kind(5).String() != "kind(5)" {
 		t.Error("an unknown kind has a name")
 	}
 }

@@ -40,6 +40,9 @@ const (
 	GateFault      Reason = 29 // the gate does not answer
 	JournalFault   Reason = 30 // the entry could not be written
 	NoFeed         Reason = 31 // the lane never heard from central
+	NotInside      Reason = 32 // anti-passback on the way out: it never came in
+	HomeLane       Reason = 33 // the lane is cut off from the others, and another one answers for this pass meanwhile
+	WrongLane      Reason = 34 // a supervisor code for another lane
 )
 
 // reasonNames are indexed by number.
@@ -48,7 +51,7 @@ var reasonNames = [...]string{
 	"TEST_PASS", "KEY_UNKNOWN", "KEY_REVOKED", "FORGED", "CLOCK_UNTRUSTED", "TOO_EARLY", "EXPIRED",
 	"REVOKED", "HELD", "STATUS_UNKNOWN", "HOLDER_BLOCKED", "SUPERSEDED", "WRONG_ZONE", "CLOSED", "LOCKDOWN",
 	"LIVE_REQUIRED", "LIVE_FORGED", "LIVE_STALE", "LIVE_REPLAYED", "ESCORT_NEEDED", "ALREADY_INSIDE",
-	"ALREADY_USED", "GATE_FAULT", "JOURNAL_FAULT", "NO_FEED",
+	"ALREADY_USED", "GATE_FAULT", "JOURNAL_FAULT", "NO_FEED", "NOT_INSIDE", "HOME_LANE", "WRONG_LANE",
 }
 
 // String returns the reason's name as it stands in logs, on the API and in vectors.
@@ -67,6 +70,12 @@ func ParseReason(name string) (Reason, bool) {
 		}
 	}
 	return 0, false
+}
+
+// Authentic reports whether a refusal for r says that the signature was good,
+// so that what the code claims to be may be believed.
+func (r Reason) Authentic() bool {
+	return r > Forged && r <= AlreadyUsed || r >= NotInside && r <= WrongLane
 }
 
 // Reasons returns all of them in order.
