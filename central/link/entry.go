@@ -35,6 +35,8 @@ const (
 	EntryFault     EntryType = 20 // the gate reported a fault
 	EntryHeld      EntryType = 21 // the door or barrier stands open after a passage
 	EntryHeldOver  EntryType = 22 // it is shut again
+	EntryConflict  EntryType = 23 // another lane admitted the pass of Grant at the same time
+	EntryMode      EntryType = 24 // the lane's mode was changed by hand with a supervisor code; Detail is the Mode
 )
 
 // ClockState says how far the lane's clock can be trusted.
@@ -115,6 +117,9 @@ type Floor struct {
 	Rules  uint64
 	Time   int64  // Unix ms; the clock was here
 	Gate   uint64 // version of the gate keys
+	// Delegation is the version of the delegation, the lowest 16 bits. It stands
+	// in the entry's bytes 2 and 3, direction and zone, which a floor has not.
+	Delegation uint16
 }
 
 // Size returns the encoded length of an entry of the type.
@@ -129,7 +134,11 @@ func (t EntryType) Size() int {
 // have a Floor.
 func (e *Entry) Append(b []byte) []byte {
 	be := binary.BigEndian
-	b = append(b, byte(e.Type), e.Lane, e.Direction, e.Zone, byte(e.Clock), byte(e.Flags))
+	direction, zone := e.Direction, e.Zone
+	if e.Type == EntryFloor {
+		direction, zone = byte(e.Floor.Delegation>>8), byte(e.Floor.Delegation)
+	}
+	b = append(b, byte(e.Type), e.Lane, direction, zone, byte(e.Clock), byte(e.Flags))
 	b = be.AppendUint16(b, e.Bound)
 	b = be.AppendUint64(b, e.Seq)
 	b = be.AppendUint32(b, e.Boot)
@@ -175,6 +184,7 @@ func ParseEntry(b []byte) (e Entry, rest []byte, err error) {
 	rest = b[e.Type.Size():]
 	if e.Type == EntryFloor {
 		e.Floor = parseFloor(b[36:])
+		e.Floor.Delegation, e.Direction, e.Zone = be.Uint16(b[2:]), 0, 0
 		return e, rest, nil
 	}
 	e.parseFacts(b[36:EntrySize])

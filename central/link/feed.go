@@ -24,6 +24,7 @@ type Head struct {
 	Next      uint32    `cbor:"11,keyasint"` // ms until the next head at the latest
 	Expires   int64     `cbor:"12,keyasint"` // Unix ms; an older head says nothing any more
 	Reconnect uint32    `cbor:"13,keyasint"` // ms over which lanes spread a reconnect
+	Lanes     uint64    `cbor:"14,keyasint"` // version of all LANES documents in force, 0: none
 }
 
 // DayHash names a snapshot by its day and content (List.Hash).

@@ -57,7 +57,7 @@ func messages(t testing.TB) []message {
 	return []message{
 		{"head", link.TypeHead, "status", link.MaxHead, &link.Head{
 			Epoch: 1, Seq: 12, Chain: state.Chain, Root: root, Revoked: state.Refused(), SnapSeq: 12,
-			Snapshots: []link.DayHash{{Day: today, Hash: list.Hash()}}, Keyset: 3, Rules: 4, Issued: 1795233605000, Next: 5000, Expires: 1795237205000, Reconnect: 2000,
+			Snapshots: []link.DayHash{{Day: today, Hash: list.Hash()}}, Keyset: 3, Rules: 4, Issued: 1795233605000, Next: 5000, Expires: 1795237205000, Reconnect: 2000, Lanes: 6,
 		}, opener[link.Head]},
 		{"delta", link.TypeDelta, "status", link.MaxDelta, &link.Delta{
 			Epoch: 1, From: 0, To: 12, Before: link.ChainStart(1), After: state.Chain, Root: root[:], Data: link.EncodeEvents(events), Urgent: true,
@@ -71,6 +71,12 @@ func messages(t testing.TB) []message {
 		{"batch", link.TypeBatch, "lane", link.MaxDocument, batch, opener[link.Batch]},
 		{"state", link.TypeState, "lane", link.MaxState, exampleLaneState(), opener[link.LaneState]},
 		{"ask", link.TypeAsk, "lane", link.MaxState, &link.Ask{Lane: lane, Want: link.WantRange, Epoch: 1, From: 7, To: 12, Sent: 1795233609100}, opener[link.Ask]},
+		{"time", link.TypeTime, "status", link.MaxState, &link.Time{Lane: lane, Nonce: link.Nonce(hashOf("nonce")), At: 1795233609150}, opener[link.Time]},
+		{"lanes", link.TypeLanes, "keyset", link.MaxDocument, &link.Lanes{Zone: 0, Version: 6, Issued: 1795100000000, Lanes: []link.Peer{
+			{ID: lane, Key: signer("lane").public()}, {ID: "south-1", Key: signer("south").public()}}}, opener[link.Lanes]},
+		{"uses", link.TypeUses, "status", link.MaxDocument, &link.Uses{Lane: "south-1", Next: 17, More: true, Groups: []link.UseGroup{
+			{Lane: lane, Journal: exampleJournal(), Entries: exampleUses()}}}, opener[link.Uses]},
+		{"use", link.TypeUse, "lane", link.MaxUse, &link.Use{Lane: lane, Journal: exampleJournal(), Zone: 0, Entries: exampleUses(), Sent: 1795233608700}, opener[link.Use]},
 	}
 }
 
@@ -96,6 +102,9 @@ func exampleRules() *link.Rules {
 			Hours: []link.Hours{{Weekdays: 0x7e, Open: 420, Close: 1380}}, Holidays: []pass.Day{today + 34}}},
 	}
 }
+
+// exampleUses are the grant and the passage of exampleEntries, end to end.
+func exampleUses() []byte { return bytes.Join(encoded(exampleEntries()[2:]), nil) }
 
 func exampleLaneState() *link.LaneState {
 	return &link.LaneState{
@@ -124,8 +133,8 @@ func TestGolden(t *testing.T) {
 		wire := seal(t, signer(m.by), m.typ, m.payload)
 		made = append(made, golden{m.name, uint8(m.typ), m.limit, hex.EncodeToString(signer(m.by).public()), hex.EncodeToString(wire)})
 	}
-	if len(made) != 11 {
-		t.Fatalf("%d messages, want one of each of the 11 types", len(made))
+	if len(made) != 15 {
+		t.Fatalf("%d messages, want one of each of the 15 types", len(made))
 	}
 	b, err := json.MarshalIndent(map[string]any{"site": site, "messages": made}, "", " ")
 	if err != nil {
@@ -172,7 +181,7 @@ func TestGoldenOpens(t *testing.T) {
 // TestEveryBitCounts flips each bit of each message, and cuts and extends it.
 func TestEveryBitCounts(t *testing.T) {
 	all := messages(t)
-	if len(all) != 11 {
+	if len(all) != 15 {
 		t.Fatalf("%d messages", len(all))
 	}
 	for _, m := range all {

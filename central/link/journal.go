@@ -19,6 +19,9 @@ type Batch struct {
 	After   Hash      `cbor:"6,keyasint"` // chain value after the last
 	Size    uint32    `cbor:"7,keyasint"` // bytes before compression
 	Data    []byte    `cbor:"8,keyasint"` // DEFLATE of the entries, TOPICS.md "Batches"
+	// Lost says that so many entries directly before First cannot be read any
+	// more on the lane: Before is then what the journal's next file says.
+	Lost uint64 `cbor:"9,keyasint,omitempty"`
 }
 
 // NewBatch returns a batch of encoded entries that follow each other from first
@@ -29,13 +32,13 @@ func NewBatch(lane string, id JournalID, first uint64, before Hash, entries [][]
 		after = JournalChain(after, e)
 	}
 	all := pack(entries)
-	return &Batch{lane, id, first, uint32(len(entries)), before, after, uint32(len(all)), Deflate(all)}
+	return &Batch{Lane: lane, Journal: id, First: first, Count: uint32(len(entries)), Before: before, After: after, Size: uint32(len(all)), Data: Deflate(all)}
 }
 
 // Entries inflates the batch and checks numbers and chain. Each entry comes
 // with its own bytes, which is what the chain covers.
 func (b *Batch) Entries() ([]Entry, [][]byte, error) {
-	if b.Count == 0 || b.Count > MaxBatchEntries || b.Size > MaxBatchSize || b.First == 0 {
+	if b.Count == 0 || b.Count > MaxBatchEntries || b.Size > MaxBatchSize || b.Lost >= b.First {
 		return nil, nil, fmt.Errorf("%w: batch of %d entries, %d bytes", ErrMalformed, b.Count, b.Size)
 	}
 	packed, err := Inflate(b.Data, int(b.Size))
@@ -110,6 +113,8 @@ const (
 	WantRange     Want = 1 // the events From+1 .. To
 	WantSnapshots Want = 2
 	WantKeys      Want = 3 // keys, rules and gate keys
+	WantTime      Want = 4 // TIME with the Nonce, on the time topic
+	WantUses      Want = 5 // uses of other lanes behind the cursor From
 )
 
 // Ask is a lane controller's question.
@@ -119,5 +124,6 @@ type Ask struct {
 	Epoch uint32 `cbor:"3,keyasint"`
 	From  uint64 `cbor:"4,keyasint"`
 	To    uint64 `cbor:"5,keyasint"`
-	Sent  int64  `cbor:"6,keyasint"` // Unix ms by the lane's clock
+	Sent  int64  `cbor:"6,keyasint"`           // Unix ms by the lane's clock
+	Nonce []byte `cbor:"7,keyasint,omitempty"` // of WantTime, a Nonce
 }

@@ -62,9 +62,13 @@ const (
 	TypeGateKeys   Type = 6
 	TypeAck        Type = 7
 	TypeDelegation Type = 8
+	TypeTime       Type = 9
+	TypeLanes      Type = 10
+	TypeUses       Type = 11
 	TypeBatch      Type = 16
 	TypeState      Type = 17
 	TypeAsk        Type = 18
+	TypeUse        Type = 19
 )
 
 // KeyID names a role key or a lane's key: the first 8 bytes of its SHA-256.

@@ -17,14 +17,16 @@ func TestTopics(t *testing.T) {
 		topics.Rules(): "tg/1/campus/feed/rules", topics.Day(today): "tg/1/campus/feed/day/2516", topics.Feed(): "tg/1/campus/feed/#",
 		topics.Down(lane): "tg/1/campus/a/north-1/dn/#", topics.Ack(lane): "tg/1/campus/a/north-1/dn/ack", topics.Repeat(lane): "tg/1/campus/a/north-1/dn/repeat",
 		topics.GateKeys(lane): "tg/1/campus/a/north-1/dn/keys", topics.State(lane): "tg/1/campus/a/north-1/up/state", topics.Ask(lane): "tg/1/campus/a/north-1/up/ask",
-		topics.Log(lane):   fmt.Sprintf("tg/1/campus/a/north-1/up/%d/log", link.Partition(lane)),
+		topics.Log(lane):  fmt.Sprintf("tg/1/campus/a/north-1/up/%d/log", link.Partition(lane)),
+		topics.Time(lane): "tg/1/campus/a/north-1/dn/time", topics.Use(lane): "tg/1/campus/a/north-1/up/use", topics.AllUses(): "tg/1/campus/a/+/up/use",
+		topics.Zone(3): "tg/1/campus/z/3/#", topics.ZoneUse(3): "tg/1/campus/z/3/use", topics.ZoneLanes(15): "tg/1/campus/z/15/lanes",
 		topics.AllStates(): "tg/1/campus/a/+/up/state", topics.AllAsks(): "tg/1/campus/a/+/up/ask", topics.AllLogs(): "tg/1/campus/a/+/up/+/log",
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	for _, up := range []string{topics.State(lane), topics.Ask(lane), topics.Log(lane)} {
+	for _, up := range []string{topics.State(lane), topics.Ask(lane), topics.Use(lane), topics.Log(lane)} {
 		if l := topics.Lane(up); l != lane {
 			t.Errorf("%s belongs to %q", up, l)
 		}
@@ -138,6 +140,9 @@ func TestRulesCheck(t *testing.T) {
 		"a zone twice":         func(r *link.Rules) { r.Zones = append(r.Zones, r.Zones[0]) },
 		"an unknown mode":      func(r *link.Rules) { r.Zones[0].Mode = 3 },
 		"an unknown passback":  func(r *link.Rules) { r.Zones[0].Passback = 3 },
+		"an unknown exit":      func(r *link.Rules) { r.Zones[0].Exit = 3 },
+		"an unknown apart":     func(r *link.Rules) { r.Zones[0].Apart = 2 },
+		"back after 25 hours":  func(r *link.Rules) { r.Zones[0].BackMinutes = 1500 },
 		"hours backwards":      func(r *link.Rules) { r.Zones[0].Hours[0].Close = 400 },
 		"25 hours":             func(r *link.Rules) { r.Zones[0].Hours[0].Close = 1500 },
 		"an eighth weekday":    func(r *link.Rules) { r.Zones[0].Hours[0].Weekdays = 128 },

@@ -50,6 +50,16 @@ const (
 	PassbackHard Passback = 2 // refuse
 )
 
+// Apart says what a lane does with passes that anti-passback or a number of
+// entries restricts, while it can reach neither central nor the zone's other lanes.
+type Apart uint8
+
+// What a lane can do alone.
+const (
+	ApartSoft Apart = 0 // admit and flag; the ledger finds what was used twice
+	ApartHome Apart = 1 // only the pass's home lane admits
+)
+
 // Zone is a set of lanes with the same rules.
 type Zone struct {
 	ID       uint8      `cbor:"1,keyasint" json:"id"` // 0..15, the bit in a pass
@@ -59,6 +69,11 @@ type Zone struct {
 	Passback Passback   `cbor:"5,keyasint" json:"passback"`
 	Hours    []Hours    `cbor:"6,keyasint" json:"hours"`    // none: always open
 	Holidays []pass.Day `cbor:"7,keyasint" json:"holidays"` // closed all day
+	// BackMinutes after its entry a pass may enter again though it did not leave;
+	// 0: never.
+	BackMinutes uint16   `cbor:"8,keyasint,omitempty" json:"back_minutes,omitempty"`
+	Exit        Passback `cbor:"9,keyasint,omitempty" json:"exit,omitempty"`   // for a pass that is not inside and wants out
+	Apart       Apart    `cbor:"10,keyasint,omitempty" json:"apart,omitempty"` // what a lane does that is cut off from the others
 }
 
 // Hours is one opening period on the weekdays of the mask, in campus time.
@@ -171,6 +186,11 @@ func (z *Zone) IsOpen(day pass.Day, minute int) bool {
 	return len(z.Hours) == 0
 }
 
+// isKnown reports whether this program knows the zone's mode and policies.
+func (z *Zone) isKnown() bool {
+	return z.Mode <= FreePassage && z.Passback <= PassbackHard && z.Exit <= PassbackHard && z.Apart <= ApartHome && z.BackMinutes <= 24*60
+}
+
 // maxOffset is the largest distance of a zone on Earth from UTC, in minutes.
 const maxOffset = 14 * 60
 
@@ -183,7 +203,7 @@ func (r *Rules) Check() error {
 		}
 	}
 	for i, z := range r.Zones {
-		if z.ID > 15 || i > 0 && r.Zones[i-1].ID >= z.ID || z.Mode > FreePassage || z.Passback > PassbackHard {
+		if z.ID > 15 || i > 0 && r.Zones[i-1].ID >= z.ID || !z.isKnown() {
 			return fmt.Errorf("%w: zone %d", ErrMalformed, z.ID)
 		}
 		for _, h := range z.Hours {

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"fmt"
 	"testing"
 
 	"turnstile/central/link"
@@ -12,7 +13,7 @@ func TestFeedSizes(t *testing.T) {
 	most := func(n int) uint64 { return 1<<63 + uint64(n) }
 	h := &link.Head{
 		Epoch: 1<<32 - 1, Seq: most(1), Chain: hash("a"), Root: hash("b"), Revoked: 1<<32 - 1, SnapSeq: most(2), Keyset: most(3), Rules: most(4),
-		Issued: 1<<63 - 1, Next: 1<<32 - 1, Expires: 1<<63 - 1, Reconnect: 1<<32 - 1,
+		Issued: 1<<63 - 1, Next: 1<<32 - 1, Expires: 1<<63 - 1, Reconnect: 1<<32 - 1, Lanes: most(5),
 	}
 	for i := range link.MaxOpenDays {
 		h.Snapshots = append(h.Snapshots, link.DayHash{Day: pass.Day(65528 + i), Hash: hash("c")})
@@ -39,6 +40,10 @@ func TestFeedSizes(t *testing.T) {
 		{"delta of 1000 events", link.TypeDelta, &link.Delta{Epoch: 1<<32 - 1, From: most(0), To: most(1000), Root: root, Data: events, Urgent: true}, link.MaxDelta},
 		{"snapshot of random bits", link.TypeSnapshot, largestSnapshot(), link.MaxDocument},
 		{"keyset of 256 keys", link.TypeKeyset, largestKeyset(), link.MaxDocument},
+		{"lanes of a full zone", link.TypeLanes, largestLanes(), link.MaxDocument},
+		{"a full use", link.TypeUse, &link.Use{Lane: state.Lane, Zone: 15, Entries: noise(link.MaxUseEntries * link.EntrySize), Sent: 1<<63 - 1}, link.MaxUse},
+		{"full uses of a hundred journals", link.TypeUses, largestUses(), link.MaxDocument},
+		{"time", link.TypeTime, &link.Time{Lane: state.Lane, At: 1<<63 - 1}, link.MaxState},
 		{"state of 16 lanes with 20 warnings", link.TypeState, state, link.MaxState},
 	} {
 		n := len(seal(t, signer("status"), c.typ, c.payload))
@@ -66,6 +71,22 @@ func largestKeyset() *link.Keyset {
 		k.Keys = append(k.Keys, link.PassKey{ID: uint16(65000 + i), Public: hashOf("key"), Kinds: 0x800e, From: 65000, To: 65535})
 	}
 	return k
+}
+
+func largestLanes() *link.Lanes {
+	l := &link.Lanes{Zone: 15, Version: 1 << 63, Issued: 1<<63 - 1}
+	for i := range link.MaxPeers {
+		l.Lanes = append(l.Lanes, link.Peer{ID: fmt.Sprintf("%032d", i), Key: hashOf("key")})
+	}
+	return l
+}
+
+func largestUses() *link.Uses {
+	u := &link.Uses{Lane: "0123456789abcdef0123456789abcdef", Next: 1 << 63, More: true}
+	for i := range 100 {
+		u.Groups = append(u.Groups, link.UseGroup{Lane: fmt.Sprintf("%032d", i), Entries: noise(link.MaxUsesSize / 100)})
+	}
+	return u
 }
 
 // TestBusyDay is the day that the format was made for: 30,000 passes in a list

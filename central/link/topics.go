@@ -33,21 +33,30 @@ func (t Topics) Feed() string { return t.at("feed", "#") }
 // Down is the filter for what is meant for one lane controller alone.
 func (t Topics) Down(lane string) string { return t.at("a", lane, "dn", "#") }
 
-// Ack, Repeat and GateKeys go to one lane controller.
+// Zone is the filter for what lanes of a zone tell each other; ZoneUse and
+// ZoneLanes are the two topics.
+func (t Topics) Zone(zone uint8) string      { return t.at("z", fmt.Sprint(zone), "#") }
+func (t Topics) ZoneUse(zone uint8) string   { return t.at("z", fmt.Sprint(zone), "use") }
+func (t Topics) ZoneLanes(zone uint8) string { return t.at("z", fmt.Sprint(zone), "lanes") }
+
+// Ack, Repeat, GateKeys and Time go to one lane controller.
 func (t Topics) Ack(lane string) string      { return t.at("a", lane, "dn", "ack") }
 func (t Topics) Repeat(lane string) string   { return t.at("a", lane, "dn", "repeat") }
 func (t Topics) GateKeys(lane string) string { return t.at("a", lane, "dn", "keys") }
+func (t Topics) Time(lane string) string     { return t.at("a", lane, "dn", "time") }
 
-// State, Ask and Log come from one lane controller.
+// State, Ask, Use and Log come from one lane controller.
 func (t Topics) State(lane string) string { return t.at("a", lane, "up", "state") }
 func (t Topics) Ask(lane string) string   { return t.at("a", lane, "up", "ask") }
+func (t Topics) Use(lane string) string   { return t.at("a", lane, "up", "use") }
 func (t Topics) Log(lane string) string {
 	return t.at("a", lane, "up", fmt.Sprint(Partition(lane)), "log")
 }
 
-// AllStates, AllAsks and AllLogs are central's filters.
+// AllStates, AllAsks, AllUses and AllLogs are central's filters.
 func (t Topics) AllStates() string { return t.at("a", "+", "up", "state") }
 func (t Topics) AllAsks() string   { return t.at("a", "+", "up", "ask") }
+func (t Topics) AllUses() string   { return t.at("a", "+", "up", "use") }
 func (t Topics) AllLogs() string   { return t.at("a", "+", "up", "+", "log") }
 
 // Lane returns the lane controller that an up topic belongs to, "" if none.
