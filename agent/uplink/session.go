@@ -74,7 +74,7 @@ const (
 // ctx ends.
 func (s *session) run(ctx context.Context) error {
 	u := s.u
-	if err := s.link.Subscribe(ctx, u.topics.Feed(), u.topics.Down(u.c.Identity.Lane)); err != nil {
+	if err := s.link.Subscribe(ctx, s.filters()...); err != nil {
 		return err
 	}
 	if err := s.tell(true); err != nil {
@@ -92,7 +92,9 @@ func (s *session) run(ctx context.Context) error {
 	s.ask.by(u.c.Now(), askDelay)
 	defer s.report.stop()
 	defer s.ask.stop()
+	s.connected(true)
 	err := s.loop(ctx)
+	s.connected(false)
 	if ctx.Err() != nil {
 		s.leave()
 		return ctx.Err()
@@ -104,6 +106,10 @@ func (s *session) loop(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	grown := s.u.c.Journal.Grown()
+	var uses <-chan []byte
+	if p := s.u.c.Peers; p != nil {
+		uses = p.Outgoing()
+	}
 	for {
 		var err error
 		select {
@@ -115,6 +121,8 @@ func (s *session) loop(ctx context.Context) error {
 			s.take(m)
 		case <-grown:
 			err = s.send()
+		case b := <-uses:
+			_, err = s.link.Publish(s.u.topics.Use(s.u.c.Identity.Lane), b, false)
 		case <-s.u.nudge:
 			s.report.by(s.u.c.Now(), rand.N(reportJitter))
 		case <-s.report.c():
@@ -138,6 +146,9 @@ func (s *session) loop(ctx context.Context) error {
 func (s *session) look(ctx context.Context) error {
 	s.u.watch()
 	if err := s.send(); err != nil {
+		return err
+	}
+	if err := s.askPeers(); err != nil {
 		return err
 	}
 	return s.doubt(ctx)
@@ -189,6 +200,12 @@ func (s *session) take(m message) {
 		return
 	}
 	now := u.c.Now()
+	if s.ofPeers(m) {
+		if err := u.c.Peers.Handle(m.topic, m.payload, now); err != nil {
+			u.refuse(err)
+		}
+		return
+	}
 	r, err := u.c.Feed.Handle(m.topic, m.payload, now)
 	if err != nil {
 		u.refuse(err)
@@ -264,17 +281,26 @@ func (s *session) question() error {
 		return nil
 	}
 	for _, a := range asks {
-		a.Sent = u.c.Now().UnixMilli()
-		b, err := link.Seal(u.c.Identity.Journal, link.TypeAsk, u.c.Identity.Site, a)
-		if err != nil {
-			return fmt.Errorf("ask: %w", err)
-		}
-		if _, err := s.link.Publish(u.topics.Ask(a.Lane), b, false); err != nil {
-			return fmt.Errorf("ask: %w", err)
+		if err := s.publishAsk(a); err != nil {
+			return err
 		}
 	}
 	s.ask.by(u.c.Now(), s.askGap)
 	s.askGap = min(2*s.askGap, askLongest)
+	return nil
+}
+
+// publishAsk signs a question and sends it.
+func (s *session) publishAsk(a link.Ask) error {
+	u := s.u
+	a.Sent = u.c.Now().UnixMilli()
+	b, err := link.Seal(u.c.Identity.Journal, link.TypeAsk, u.c.Identity.Site, a)
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	if _, err := s.link.Publish(u.topics.Ask(u.c.Identity.Lane), b, false); err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
 	return nil
 }
 

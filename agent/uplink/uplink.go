@@ -66,12 +66,28 @@ type Journal interface {
 	Grown() <-chan struct{}
 }
 
-// Config binds an uplink. All but Dial, Taken, Refused and Now is needed.
+// Peers exchanges uses with the other lane controllers of this one's zones;
+// agent/neighbours implements it. Its methods are called from one goroutine.
+type Peers interface {
+	// Topics are what to subscribe to for it.
+	Topics() []string
+	// Handle takes a message of these topics, or USES that were asked for.
+	Handle(topic string, payload []byte, now time.Time) error
+	// Outgoing gives sealed USE messages of this controller.
+	Outgoing() <-chan []byte
+	// Ask returns what to ask central for now, if anything is due.
+	Ask(now time.Time) (link.Ask, bool)
+	// Connected tells whether messages reach central's broker.
+	Connected(on bool)
+}
+
+// Config binds an uplink. All but Peers, Dial, Taken, Refused and Now is needed.
 type Config struct {
 	Identity enrol.Identity
 	Journal  Journal
 	Feed     *feed.Feed
 	Clock    *wallclock.Clock
+	Peers    Peers // nil: this controller exchanges no uses
 	Health   *health.Set
 	Log      *slog.Logger
 	// State returns what the lane reports of itself: Boot, Program, Lanes. The

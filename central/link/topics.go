@@ -39,6 +39,9 @@ func (t Topics) Zone(zone uint8) string      { return t.at("z", fmt.Sprint(zone)
 func (t Topics) ZoneUse(zone uint8) string   { return t.at("z", fmt.Sprint(zone), "use") }
 func (t Topics) ZoneLanes(zone uint8) string { return t.at("z", fmt.Sprint(zone), "lanes") }
 
+// IsZone reports whether a topic is one of a zone's.
+func (t Topics) IsZone(topic string) bool { return strings.HasPrefix(topic, t.at("z")+"/") }
+
 // Ack, Repeat, GateKeys and Time go to one lane controller.
 func (t Topics) Ack(lane string) string      { return t.at("a", lane, "dn", "ack") }
 func (t Topics) Repeat(lane string) string   { return t.at("a", lane, "dn", "repeat") }
