@@ -101,7 +101,7 @@ func TestGenerationIsSeenOnlyBehindAGoodSignature(t *testing.T) {
 	for _, r := range pass.Reasons()[1:] {
 		l := &log{p: New()}
 		l.add(link.Entry{Type: link.EntryDenied, Reason: r, Pass: guest, Gen: 7})
-		want := r > pass.Forged && r <= pass.AlreadyUsed
+		want := r.Authentic()
 		if got := l.p.Of(guest, 0, gate.In).Generation == 7; got != want {
 			t.Errorf("denied for %v: seen %v, want %v", r, got, want)
 		}
