@@ -201,7 +201,7 @@ func (a *agent) openCache() error {
 func (a *agent) facts() access.Facts {
 	now := a.o.Now()
 	state, bound := a.central.clock(now)
-	return factsOf(a.cache.View(), now, state, bound)
+	return FactsOf(a.cache.View(), now, state, bound)
 }
 
 func (a *agent) makeLanes() error {

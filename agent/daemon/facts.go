@@ -8,8 +8,10 @@ import (
 	"turnstile/central/link"
 )
 
-// factsOf returns what a decision needs of the feed and the clock.
-func factsOf(v *cache.View, now time.Time, clock link.ClockState, bound time.Duration) access.Facts {
+// FactsOf returns what a decision needs of the feed and the clock, apart from lane
+// and pass: v is the cache as of now, which a clock showed that is in the state and
+// has that bound.
+func FactsOf(v *cache.View, now time.Time, clock link.ClockState, bound time.Duration) access.Facts {
 	f := access.Facts{
 		State: v.State, Rules: v.Rules, Keys: v.Keys, Gate: v.Gate,
 		Head: v.Head.Issued, Clock: clock, Bound: bound,

@@ -38,7 +38,7 @@ func CheckOffline(c Config, lane int, text []byte, now time.Time) (CheckResult, 
 		return CheckResult{}, errors.Join(fmt.Errorf("read who is inside: %w", err), k.Close())
 	}
 	past := func(id pass.ID) access.Past { return known.Of(id, uint8(l.Zone), gate.In) }
-	r := Explain(text, factsOf(k.View(), now, link.ClockTrusted, 0), uint8(l.Number), uint8(l.Zone), past, now)
+	r := Explain(text, FactsOf(k.View(), now, link.ClockTrusted, 0), uint8(l.Number), uint8(l.Zone), past, now)
 	return r, k.Close()
 }
 
