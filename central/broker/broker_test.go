@@ -180,6 +180,9 @@ func testRights(t *testing.T, h house, url string) {
 	n2 := mustConnect(t, url, "N2", h.client(h.lane(t, "N2")))
 	n2.subscribe(t, "tg/1/campus/feed/#")
 	n2.subscribe(t, "tg/1/campus/a/N2/dn/#")
+	if code := n2.subscribe(t, "tg/1/campus/z/1/#"); code == subscriptionFailed {
+		t.Fatal("a lane may not read a zone")
+	}
 	n1cert := h.lane(t, "N1")
 	n1 := mustConnect(t, url, "N1", h.client(n1cert))
 	n1.subscribe(t, "tg/1/campus/a/N1/dn/#")
@@ -187,13 +190,20 @@ func testRights(t *testing.T, h house, url string) {
 		n1.subscribe(t, filter)
 	}
 	foreign := []string{"tg/1/campus/feed/head", "tg/1/campus/feed/delta", "tg/1/campus/a/N2/up/state", "tg/1/campus/a/N2/dn/ack",
-		"tg/1/campus/a/N1/dn/ack", "tg/1/other/feed/head", "tg/1/campus/a/N1", "$SYS/x"}
+		"tg/1/campus/a/N1/dn/ack", "tg/1/other/feed/head", "tg/1/campus/a/N1", "$SYS/x",
+		"tg/1/campus/z/1/use", "tg/1/campus/z/1/lanes", "tg/1/campus/z", "tg/1/campus/a/N2/up/use"}
 	for _, topic := range foreign {
 		n1.publish(t, topic, "forged", 0, false)
 		n1.publish(t, topic, "forged", 0, true)
 	}
 	n1.publish(t, "tg/1/campus/a/N1/up/state", "own", 1, false)
 	central.expect(t, "tg/1/campus/a/N1/up/state=own")
+
+	n1.publish(t, "tg/1/campus/a/N1/up/use", "use", 1, false)
+	central.expect(t, "tg/1/campus/a/N1/up/use=use")
+	central.publish(t, "tg/1/campus/z/1/use", "use", 1, false)
+	central.expect(t, "tg/1/campus/z/1/use=use")
+	n2.expect(t, "tg/1/campus/z/1/use=use")
 
 	n2.publish(t, "tg/1/campus/a/N2/up/state", "secret", 1, false)
 	central.expect(t, "tg/1/campus/a/N2/up/state=secret")
@@ -204,7 +214,7 @@ func testRights(t *testing.T, h house, url string) {
 	n2.expect(t, "tg/1/campus/a/N2/dn/ack=for N2")
 	central.publish(t, "tg/1/campus/a/N1/dn/ack", "for N1", 1, false)
 	for got := receive(t, n1.got, "the message for N1"); got != "tg/1/campus/a/N1/dn/ack=for N1"; got = receive(t, n1.got, "the message for N1") {
-		if got != "tg/1/campus/feed/head=head" { // which N1 may read, also through the filter #
+		if got != "tg/1/campus/feed/head=head" && got != "tg/1/campus/z/1/use=use" { // which N1 may read, also through the filter #
 			t.Errorf("N1 got %q", got)
 		}
 	}

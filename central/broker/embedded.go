@@ -3,8 +3,8 @@
 // (MosquittoFiles), and central's own session to either (Session).
 //
 // The broker is trusted with delivery only. What it enforces is who may speak
-// on which topic: a lane controller reads the feed and its own down topics and
-// writes its own up topics, by the name in its client certificate.
+// on which topic: a lane controller reads the feed, the zones' topics and its own
+// down topics, and writes its own up topics, by the name in its client certificate.
 package broker
 
 import (
@@ -184,8 +184,9 @@ func rights(site, lane string) *server.Permissions {
 	own := base + "a." + lane + "."
 	return &server.Permissions{
 		// Each topic by its name: whoever may publish retained on any other could fill the broker's store.
-		Publish:   &server.SubjectPermission{Allow: []string{own + "up.state", own + "up.ask", fmt.Sprintf("%sup.%d.log", own, link.Partition(lane))}},
-		Subscribe: &server.SubjectPermission{Allow: []string{base + "feed", base + "feed.>", own + "dn", own + "dn.>"}},
+		Publish:   &server.SubjectPermission{Allow: []string{own + "up.state", own + "up.ask", own + "up.use", fmt.Sprintf("%sup.%d.log", own, link.Partition(lane))}},
+		// All zones: which are a lane's own stands in its configuration, and what is said there has pseudonyms of a day only.
+		Subscribe: &server.SubjectPermission{Allow: []string{base + "feed", base + "feed.>", base + "z", base + "z.>", own + "dn", own + "dn.>"}},
 	}
 }
 

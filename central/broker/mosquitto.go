@@ -115,7 +115,7 @@ set_tcp_nodelay true
 `, port, dir, 2*link.MaxDocument)
 }
 
-// accessList gives each lane controller the feed, its own down topics to read
+// accessList gives each lane controller the feed, the zones and its own down topics to read
 // and its own up topics to write; %u is the certificate's name.
 func accessList(site, central string) string {
 	base := "tg/1/" + site
@@ -124,9 +124,11 @@ func accessList(site, central string) string {
 		"topic readwrite " + base + "/#",
 		"",
 		"pattern read " + base + "/feed/#",
+		"pattern read " + base + "/z/#",
 		"pattern read " + base + "/a/%u/dn/#",
 		"pattern write " + base + "/a/%u/up/state",
 		"pattern write " + base + "/a/%u/up/ask",
+		"pattern write " + base + "/a/%u/up/use",
 		"pattern write " + base + "/a/%u/up/+/log",
 		"",
 	}, "\n")
