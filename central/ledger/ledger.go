@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +33,7 @@ const (
 	CodeForged    = "forged_batch"
 	CodeNew       = "journal_new"
 	CodeDropped   = "journal_dropped"
+	CodeLost      = "journal_lost"
 )
 
 // codeHeld is the alarm of a door that stands open.
@@ -47,6 +47,7 @@ var nextSteps = map[string]string{
 	CodeForged:    "Somebody with the lane's certificate sends what its journal key did not sign. Remove the lane and enrol it again.",
 	CodeNew:       "Nothing, if the lane got a new disk. If not, secure the old journal: entries that were not acknowledged may be missing.",
 	CodeDropped:   "The lane's disk was full. Read the lane's warnings and make room.",
+	CodeLost:      "Secure the files named .bad in the lane's journal folder and replace its disk. Compare with the cameras what passed meanwhile.",
 	codeHeld:      "Send somebody to the gate: its door or barrier stands open after a passage.",
 }
 
@@ -249,6 +250,9 @@ func (l *Ledger) add(tx *database.LedgerTx, journals map[place]*database.Journal
 	if err != nil {
 		return 0, err
 	}
+	if err := l.closeGap(tx, j, in); err != nil {
+		return 0, err
+	}
 	known, err := fit(tx, j, in)
 	if code := codeOf(err); code != "" {
 		return 0, tx.Raise(l.alarmOf(code, in, err))
@@ -331,45 +335,6 @@ func (l *Ledger) begin(tx *database.LedgerTx, j *database.Journal, in *incoming)
 	}
 	return tx.AddJournal(j)
 }
-
-// fit checks a batch against the stored journal and returns how many of its
-// entries are stored already. ErrGap, ErrFork or ErrRewritten if it does not fit.
-func fit(tx *database.LedgerTx, j *database.Journal, in *incoming) (known int, err error) {
-	first := in.batch.First
-	switch {
-	case first > j.Last+1:
-		return 0, fmt.Errorf("%w: stored up to %d, the batch begins at %d", ErrGap, j.Last, first)
-	case first == j.Last+1 && in.batch.Before != j.Chain:
-		return 0, fmt.Errorf("%w: at entry %d", ErrFork, first)
-	case first == j.Last+1:
-		return 0, nil
-	}
-	known = min(int(j.Last+1-first), len(in.rows))
-	if known < len(in.rows) && in.chain[known-1] == j.Chain {
-		return known, nil // the same chain value: the same entries
-	}
-	if err := same(tx, j, in.rows[:known]); err != nil {
-		return 0, err
-	}
-	if known < len(in.rows) { // equal entries on another chain
-		return 0, fmt.Errorf("%w: at entry %d", ErrFork, first)
-	}
-	return known, nil
-}
-
-func same(tx *database.LedgerTx, j *database.Journal, rows []database.Row) error {
-	stored, err := tx.Entries(j.Key, rows[0].Seq, rows[len(rows)-1].Seq)
-	if err != nil {
-		return err
-	}
-	for i := range rows {
-		if i >= len(stored) || !slices.Equal(stored[i], rows[i].Entry) {
-			return fmt.Errorf("%w: entry %d", ErrRewritten, rows[i].Seq)
-		}
-	}
-	return nil
-}
-
 // acknowledge tells the lane how far its journal is on central's disk.
 func (l *Ledger) acknowledge(ctx context.Context, j *database.Journal) {
 	data, err := link.Seal(l.config.Signer, link.TypeAck, l.config.Site,
