@@ -14,6 +14,7 @@ type Code struct {
 
 	body      [BodySize]byte // as scanned: what the signature covers
 	signature [ed25519.SignatureSize]byte
+	tailed    bool // the text had the length of a live code
 }
 
 // encoding is RFC 4648 base32 without padding: upper case, digits 2 to 7.
@@ -22,7 +23,8 @@ var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 // Parse reads a scanned text. It allocates nothing. The reasons are Foreign
 // (not one of our codes), Malformed (a damaged one), VersionUnknown,
 // KindUnknown and FlagsUnknown; with Granted the code is well formed, and
-// nothing is known yet about who signed it.
+// nothing is known yet about who signed it. A supervisor code is KindUnknown
+// with Kind Supervisor: ParseSupervisor reads it.
 func Parse(text []byte) (Code, Reason) {
 	if len(text) != TextSize && len(text) != LiveTextSize || !inAlphabet(text) {
 		return Code{}, foreignOrDamaged(text)
@@ -107,7 +109,7 @@ const minDamaged = 32
 func begins(first [3]byte) bool {
 	b := digit(first[0])<<3 | digit(first[1])>>2
 	p := Pass{Kind: Kind(b & 15)}
-	return b>>4 == Version && p.knownKind() && digit(first[1])&3 == 0 && digit(first[2]) <= byte(knownFlags>>1)
+	return b>>4 == Version && (p.knownKind() || p.Kind == Supervisor) && digit(first[1])&3 == 0 && digit(first[2]) <= byte(knownFlags>>1)
 }
 
 func upper(c byte) byte {
@@ -126,8 +128,12 @@ func fromBytes(raw []byte) (Code, Reason) {
 	copy(c.body[:], raw)
 	copy(c.signature[:], raw[BodySize:Size])
 	c.Pass = parseBody(&c.body)
-	if raw[0]>>4 != Version {
+	c.tailed = len(raw) > Size
+	switch {
+	case raw[0]>>4 != Version:
 		return c, VersionUnknown
+	case c.Kind == Supervisor:
+		return c, KindUnknown
 	}
 	if r := c.Check(); r != Granted {
 		return c, r
@@ -150,27 +156,34 @@ func (c *Code) parseTail(tail []byte) Reason {
 	return Granted
 }
 
-// domain separates pass signatures from everything else that Ed25519 keys sign.
-const domain = "campus-pass/1\x00"
+// The domains separate the signatures of passes and of supervisor codes from
+// each other and from everything else that Ed25519 keys sign.
+const (
+	domain           = "campus-pass/1\x00"
+	supervisorDomain = "campus-supervisor/1\x00"
+)
 
 // Verify reports whether key signed the code's body. It allocates nothing and
 // panics if key is not 32 bytes long.
 func (c *Code) Verify(key ed25519.PublicKey) bool {
-	m := message(&c.body)
-	return ed25519.Verify(key, m[:], c.signature[:])
+	var buf [len(supervisorDomain) + BodySize]byte
+	return ed25519.Verify(key, message(buf[:0], &c.body), c.signature[:])
 }
 
-func message(body *[BodySize]byte) (m [len(domain) + BodySize]byte) {
-	copy(m[:], domain)
-	copy(m[len(domain):], body[:])
-	return m
+// message appends what is signed of a body to b.
+func message(b []byte, body *[BodySize]byte) []byte {
+	if Kind(body[0]&15) == Supervisor {
+		b = append(b, supervisorDomain...)
+	} else {
+		b = append(b, domain...)
+	}
+	return append(b, body[:]...)
 }
 
 // Message returns the bytes that the signature of p covers, for the signer.
 func (p *Pass) Message() []byte {
 	b := p.Body()
-	m := message(&b)
-	return m[:]
+	return message(nil, &b)
 }
 
 // Text returns the code of p with its 64-byte signature.

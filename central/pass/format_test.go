@@ -13,10 +13,37 @@ import (
 	"turnstile/central/pass"
 )
 
+// The places of the worked examples.
 const (
-	exampleBegin = "<!-- example -->\n"
-	exampleEnd   = "<!-- /example -->\n"
+	exampleBegin    = "<!-- example -->\n"
+	exampleEnd      = "<!-- /example -->\n"
+	supervisorBegin = "<!-- supervisor example -->\n"
+	supervisorEnd   = "<!-- /supervisor example -->\n"
 )
+
+// supervisorExample is the worked example of a supervisor code.
+func supervisorExample() string {
+	s := sheetCode()
+	p := s.Pass()
+	body := p.Body()
+	from, until := s.Window()
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-11s "+format+"\n", append([]any{name}, args...)...)
+	}
+	b.WriteString("```\n")
+	line("code", "2026-11-21/000815: version 1, kind 4, key id %d, day %d, index %d", s.KeyID, s.Day, s.Index)
+	line("window", "start %d, %d hours: %d <= t < %d", s.Start, s.Hours, from, until)
+	line("action", "%d (%s), cause %d (%s)", uint8(s.Action), s.Action, uint8(s.Cause), s.Cause)
+	line("lane", "%x, of site %q, controller %q, lane 2", s.Lane, testSite, testController)
+	wrapped(line, "lane input", []byte("campus-lane/1\x00"+testSite+"\x00"+testController+"\x00\x02"))
+	wrapped(line, "body", body[:])
+	wrapped(line, "message", p.Message())
+	wrapped(line, "signature", sign(*p))
+	line("text", "%s", sheetText(s))
+	b.WriteString("```\n")
+	return b.String()
+}
 
 // example is the worked example, with all that lies between.
 func example() string {
@@ -60,27 +87,34 @@ func wrapped(line func(string, string, ...any), name string, b []byte) {
 	}
 }
 
-// TestWorkedExample keeps FORMAT.md's example true.
-func TestWorkedExample(t *testing.T) {
+// keepExample keeps what stands between two marks of FORMAT.md true.
+func keepExample(t *testing.T, begin, end, want string) {
+	t.Helper()
 	text, err := os.ReadFile("FORMAT.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := bytes.Cut(text, []byte(exampleBegin))
-	old, after, closed := bytes.Cut(rest, []byte(exampleEnd))
+	before, rest, ok := bytes.Cut(text, []byte(begin))
+	old, after, closed := bytes.Cut(rest, []byte(end))
 	if !ok || !closed {
 		t.Fatal("FORMAT.md has no place for the example")
 	}
 	if *update {
-		all := bytes.Join([][]byte{before, []byte(exampleBegin), []byte(example()), []byte(exampleEnd), after}, nil)
+		all := bytes.Join([][]byte{before, []byte(begin), []byte(want), []byte(end), after}, nil)
 		if err := os.WriteFile("FORMAT.md", all, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if string(old) != example() {
-		t.Errorf("the example is\n%s\nwant\n%s", old, example())
+	if string(old) != want {
+		t.Errorf("the example is\n%s\nwant\n%s", old, want)
 	}
+}
+
+// TestWorkedExamples keeps FORMAT.md's examples true.
+func TestWorkedExamples(t *testing.T) {
+	keepExample(t, exampleBegin, exampleEnd, example())
+	keepExample(t, supervisorBegin, supervisorEnd, supervisorExample())
 	c, r := pass.Parse([]byte(liveCode(live(), slotNow)))
 	if r != pass.Granted || !c.Verify(public(keyA)) {
 		t.Error("the example itself is refused")

@@ -12,9 +12,9 @@ import (
 	"turnstile/central/pass"
 )
 
-//go:generate go test -run TestVectorFile|TestWorkedExample -update
+//go:generate go test -run TestVectorFile|TestSupervisorFile|TestWorkedExamples -update
 
-var update = flag.Bool("update", false, "write testdata/vectors.json and FORMAT.md's worked example anew")
+var update = flag.Bool("update", false, "write the files of testdata and FORMAT.md's worked examples anew")
 
 const vectorFile = "testdata/vectors.json"
 

@@ -68,7 +68,7 @@ func foreign(text string) string {
 		}
 	}
 	begins := false
-	for _, first := range []string{"CE", "CI", "CM", "D4"} {
+	for _, first := range []string{"CE", "CI", "CM", "CQ", "D4"} {
 		for _, third := range "ABCD" {
 			begins = begins || strings.HasPrefix(letters, first+string(third))
 		}
