@@ -18,13 +18,14 @@ var ErrCheckpoint = errors.New("presence: not a checkpoint of this version; the 
 
 // A checkpoint, big-endian:
 //
-//	magic "TSPR" 4, version 1, records 4, generations 4, grants 2
+//	magic "TSPR" 4, version 2, records 4, generations 4, grants 2
 //	records:     key 8 ascending, inside 1 (0 or 1), used 1, unknown 1, slot in 4, slot out 4
 //	generations: key 8 ascending, generation 1
 //	grants:      the journal's bytes of the entry, by Seq ascending
+//	supervisor codes: see there
 //	CRC-32C of all before 4
 const (
-	magic          = "TSPR\x01"
+	magic          = "TSPR\x02"
 	headSize       = len(magic) + 4 + 4 + 2
 	recordSize     = 19
 	generationSize = 9
@@ -63,6 +64,7 @@ func (p *Presence) encode() []byte {
 	for _, e := range p.grants() {
 		b = e.Append(b)
 	}
+	b = p.codes.append(b)
 	return be.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
@@ -89,7 +91,7 @@ func Decode(data []byte) (*Presence, error) {
 	body, sum := data[:len(data)-4], be.Uint32(data[len(data)-4:])
 	n := [3]int{int(be.Uint32(data[5:])), int(be.Uint32(data[9:])), int(be.Uint16(data[13:]))}
 	size := headSize + n[0]*recordSize + n[1]*generationSize + n[2]*link.EntrySize
-	if n[0] > MaxRecords || n[1] > MaxRecords || n[2] > maxPending || size != len(body) {
+	if n[0] > MaxRecords || n[1] > MaxRecords || n[2] > maxPending || size > len(body) {
 		return nil, fmt.Errorf("%w: %d bytes for %v records", ErrCheckpoint, len(data), n)
 	}
 	if crc32.Checksum(body, castagnoli) != sum {
@@ -100,7 +102,9 @@ func Decode(data []byte) (*Presence, error) {
 	ok := p.decodeRecords(b[:n[0]*recordSize])
 	b = b[n[0]*recordSize:]
 	ok = ok && p.decodeSeen(b[:n[1]*generationSize])
-	if !ok || !p.decodeGrants(b[n[1]*generationSize:]) {
+	b = b[n[1]*generationSize:]
+	ok = ok && p.decodeGrants(b[:n[2]*link.EntrySize])
+	if !ok || !p.codes.decode(b[n[2]*link.EntrySize:]) {
 		return nil, fmt.Errorf("%w: not in canonical form", ErrCheckpoint)
 	}
 	return p, nil

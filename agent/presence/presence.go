@@ -33,6 +33,7 @@ type Presence struct {
 	records  map[key]record
 	seen     map[key]uint8         // highest generation above 0, by pass (zone 0)
 	pending  map[uint64]link.Entry // grants without a result, by their Seq; one a lane at most
+	codes    supervisor            // used supervisor codes and modes by hand
 	inside   int
 	overflow uint64
 }
@@ -57,7 +58,7 @@ type record struct {
 
 // New returns an empty presence.
 func New() *Presence {
-	return &Presence{records: map[key]record{}, seen: map[key]uint8{}, pending: map[uint64]link.Entry{}}
+	return &Presence{records: map[key]record{}, seen: map[key]uint8{}, pending: map[uint64]link.Entry{}, codes: newSupervisor()}
 }
 
 // Lock makes the caller the only one to decide on a pass, from the look-up to
@@ -110,13 +111,15 @@ func (p *Presence) Apply(e link.Entry) {
 		p.see(e)
 	case link.EntryPassed, link.EntryNotPassed, link.EntryUnknown:
 		p.settle(e.Grant, e.Type)
+	case link.EntryMode:
+		p.changeMode(e)
 	}
 }
 
 // see remembers a generation; mu is held.
 func (p *Presence) see(e link.Entry) {
 	k := keyOf(e.Pass, 0)
-	if e.Gen <= p.seen[k] || len(p.seen) >= MaxRecords {
+	if e.Kind == pass.Supervisor || e.Gen <= p.seen[k] || len(p.seen) >= MaxRecords {
 		return
 	}
 	p.seen[k] = e.Gen
@@ -139,6 +142,12 @@ func (p *Presence) settle(seq uint64, result link.EntryType) {
 		return
 	}
 	delete(p.pending, seq)
+	if e.Kind == pass.Supervisor {
+		if result != link.EntryNotPassed {
+			p.useCode(e.Pass)
+		}
+		return
+	}
 	k := keyOf(e.Pass, e.Zone)
 	switch result {
 	case link.EntryPassed:
@@ -229,6 +238,7 @@ func (p *Presence) Forget(d pass.Day) {
 }
 
 func (p *Presence) forget(d pass.Day) {
+	p.codes.forget(d)
 	for k, r := range p.records {
 		if k.day() < d {
 			delete(p.records, k)
