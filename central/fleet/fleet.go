@@ -34,7 +34,7 @@ const InvitationLife = time.Hour
 type Config struct {
 	Site   string
 	DB     *database.DB
-	Issuer *issuer.Issuer
+	Issuer issuer.Certificates
 	Broker func() string // URL that lanes are told
 	// TrustRetained: a retained "alive" counts. An external broker replaces it by
 	// the lane's will when the lane dies; the embedded one was down when central was.

@@ -59,7 +59,7 @@ func newYard(t testing.TB) *yard {
 	return y
 }
 
-func (y *yard) reopen(t testing.TB, i *issuer.Issuer) {
+func (y *yard) reopen(t testing.TB, i issuer.Certificates) {
 	t.Helper()
 	f, err := Open(ctx, Config{
 		Site: site, DB: y.db, Issuer: i, Broker: func() string { return "ssl://central.example:8883" },

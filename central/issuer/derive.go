@@ -4,8 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 
+	"turnstile/central/link"
 	"turnstile/central/pass"
 )
 
@@ -24,15 +26,40 @@ func (i *Issuer) GateKey(day pass.Day) pass.GateKey {
 }
 
 // LiveKey returns the live key of one pass, which its holder may have.
-func (i *Issuer) LiveKey(p *pass.Pass) pass.LiveKey { return i.GateKey(p.Day).LiveKey(p.Body()) }
+func (i *Issuer) LiveKey(p *pass.Pass) (pass.LiveKey, error) {
+	return i.GateKey(p.Day).LiveKey(p.Body()), nil
+}
+
+// Short returns the short code of a pass as of a generation. It stands on the
+// gate key, not on the key that signed the pass.
+func (i *Issuer) Short(p *pass.Pass, generation uint8) (pass.Short, error) {
+	return i.GateKey(p.Day).Short(p.Kind, p.ID(), generation), nil
+}
+
+// SealGateKeys returns the signed message with gate keys, sealed to a lane
+// controller. ErrSpan for too many days.
+func (i *Issuer) SealGateKeys(g GateKeys) ([]byte, error) {
+	if len(g.Days) > MaxGateDays {
+		return nil, fmt.Errorf("%w: gate keys of %d days, at most %d", ErrSpan, len(g.Days), MaxGateDays)
+	}
+	keys := make([]link.DayKey, 0, len(g.Days))
+	for _, d := range g.Days {
+		keys = append(keys, link.DayKey{Day: d, Key: i.GateKey(d)})
+	}
+	sealed, err := link.SealGateKeys(i.site, g.Lane, g.Version, g.To, keys)
+	if err != nil {
+		return nil, err
+	}
+	return link.Seal(i.keyset, link.TypeGateKeys, i.site, sealed)
+}
 
 // Holder returns a person's pseudonym on a day; other days' tell nothing of it.
-func (i *Issuer) Holder(day pass.Day, person string) (ref [8]byte) {
+func (i *Issuer) Holder(day pass.Day, person string) (ref [8]byte, err error) {
 	key := derive(i.pseudonym, "holder", day)
 	h := hmac.New(sha256.New, key[:])
 	h.Write([]byte(person))
 	copy(ref[:], h.Sum(nil))
-	return ref
+	return ref, nil
 }
 
 // rounds of the Feistel network; with a keyed hash as round function eight are
@@ -41,14 +68,18 @@ const rounds = 8
 
 // Index returns where in the day's status list the pass with the issue number
 // 0..capacity-1 stands: a keyed permutation, so that an index tells nothing of
-// how many passes there are. capacity is a power of two.
-func (i *Issuer) Index(day pass.Day, number, capacity uint32) uint32 {
+// how many passes there are. capacity is a power of two that a list can have,
+// number below it: else ErrSpan.
+func (i *Issuer) Index(day pass.Day, number, capacity uint32) (uint32, error) {
+	if _, err := link.NewList(day, capacity); err != nil || number >= capacity {
+		return 0, fmt.Errorf("%w: number %d of %d", ErrSpan, number, capacity)
+	}
 	key := derive(i.pseudonym, "index", day)
 	half := (bits.Len32(capacity-1) + 1) / 2
 	for { // cycle walking: the network has at most twice the capacity
 		number = feistel(key, number, half)
 		if number < capacity {
-			return number
+			return number, nil
 		}
 	}
 }

@@ -3,19 +3,22 @@
 //
 // The keys are made at the first start, in one folder:
 //
-//	root.key        Ed25519, signs the delegation of roles (1 of 1 here)
+//	root.key        Ed25519, signs the delegation of roles; not there if the root is offline
+//	root.json       the public keys of an offline root, and how many must sign
 //	keyset.key      Ed25519, signs the list of pass keys and the gate keys
 //	status.key      Ed25519, signs the feed, rules and acknowledgements
 //	authority.key   ECDSA P-256, signs certificates; authority.crt beside it
 //	pseudonym.key   makes holder references and the order of indexes, per day
 //	gate.key        makes the gate key of each day
-//	pass-N.key      Ed25519, signs the passes of one week
+//	pass-N.key      Ed25519, signs passes of some days
 //
 // Each is encrypted at rest (vault). delegation.cbor and keyset.cbor are the
-// signed public documents as they stand.
+// signed public documents as they stand; delegation.request is what the offline
+// root has to sign next. THREATS.md says what a thief can do with which of it.
 package issuer
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -24,6 +27,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,45 +40,73 @@ type Issuer struct {
 	site  string
 	vault *vault
 
-	root, keyset, status *signer
-	authority            *authority
-	pseudonym, gate      []byte
+	own, keyset, status *signer // own: the root's key, nil if it is offline
+	authority           *authority
+	pseudonym, gate     []byte
 
-	mu         sync.Mutex // guards the following
-	passKeys   []passKey  // ascending ids
-	delegation []byte     // sealed by root
-	published  *link.Keyset
-	sealed     []byte // published, sealed by the keyset role
+	mu          sync.Mutex // guards the following
+	now         time.Time  // of the last Renew
+	passKeys    []passKey  // ascending ids
+	delegation  *link.Delegation
+	delegations [][]byte   // sealed by the root, the newest first
+	stamp       fileStamp  // of delegations' file
+	wanted      *link.Root // that the configuration names, nil: none
+	problem     error      // with the delegation's files, while an earlier one stands
+	published   *link.Keyset
+	sealed      []byte // published, sealed by the keyset role
 }
 
-// Open opens the key folder of a site, or makes it with all keys. ErrPassphrase
-// for a wrong passphrase, ErrDamagedKeys if a key is missing in a folder that
-// was complete once.
+// Options say which keys to open.
+type Options struct {
+	Dir, Site  string
+	Passphrase []byte
+	// Root has the public keys of an offline root; nil: central has its root, one
+	// key of one, in Dir too.
+	Root *link.Root
+	Now  time.Time
+}
+
+// Open opens the key folder of a site, or makes it with all keys and a root of
+// its own. ErrPassphrase for a wrong passphrase, ErrDamagedKeys if a key is
+// missing in a folder that was complete once.
 func Open(dir, site string, passphrase []byte, now time.Time) (*Issuer, error) {
-	v, err := openVault(dir, passphrase)
+	return OpenWith(Options{Dir: dir, Site: site, Passphrase: passphrase, Now: now})
+}
+
+// OpenWith is Open with more to say. *NoDelegation if the root is offline and
+// has not signed yet: then the folder is made, with the request to sign in it.
+func OpenWith(o Options) (*Issuer, error) {
+	i, err := openKeys(o)
 	if err != nil {
-		return nil, err
-	}
-	i := &Issuer{site: site, vault: v}
-	_, err = os.Stat(filepath.Join(dir, authorityFile))
-	complete := err == nil // the authority's certificate is written last
-	if err := i.loadRoles(!complete); err != nil {
 		return nil, err
 	}
 	if err := i.loadPassKeys(); err != nil {
 		return nil, err
 	}
-	if err := i.loadDelegation(now); err != nil {
+	return i, i.renewDelegation(o.Now)
+}
+
+// openKeys opens all keys but those of passes.
+func openKeys(o Options) (*Issuer, error) {
+	v, err := openVault(o.Dir, o.Passphrase)
+	if err != nil {
 		return nil, err
 	}
-	if i.authority, err = openAuthority(v, site, !complete, now); err != nil {
+	i := &Issuer{site: o.Site, vault: v, now: o.Now, wanted: o.Root}
+	_, err = os.Stat(filepath.Join(o.Dir, authorityFile))
+	complete := err == nil // the authority's certificate is written last
+	if err := i.loadRoles(!complete); err != nil {
 		return nil, err
 	}
-	return i, nil
+	if err := i.loadRoot(!complete); err != nil {
+		return nil, err
+	}
+	i.authority, err = openAuthority(v, o.Site, !complete, o.Now)
+	return i, err
 }
 
 func (i *Issuer) loadRoles(create bool) (err error) {
-	for name, s := range map[string]**signer{"root": &i.root, "keyset": &i.keyset, "status": &i.status} {
+	for name, s := range map[string]**signer{"keyset": &i.keyset, "status": &i.status} {
 		seed, err := i.vault.secret(name, ed25519.SeedSize, create)
 		if err != nil {
 			return err
@@ -121,58 +153,58 @@ func (s *signer) Sign(message []byte) ([]byte, error) { return ed25519.Sign(s.ke
 
 func (s *signer) public() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
 
-// Root returns what a lane is given to trust at its enrolment.
-func (i *Issuer) Root() link.Root {
-	return link.Root{Keys: []ed25519.PublicKey{i.root.public()}, Threshold: 1}
+// statusTypes and keysetTypes are what the roles' signers sign for others. Pass
+// keys, gate keys and the delegation are put together here alone.
+var (
+	statusTypes = []link.Type{link.TypeHead, link.TypeDelta, link.TypeSnapshot, link.TypeRules, link.TypeAck, link.TypeTime, link.TypeUses}
+	keysetTypes = []link.Type{link.TypeLanes}
+)
+
+// roleSigner signs the messages of one role for this site.
+type roleSigner struct {
+	*signer
+	site  string
+	types []link.Type
+}
+
+// Sign signs a message of the role's types; ErrRefused for anything else.
+func (s roleSigner) Sign(message []byte) ([]byte, error) {
+	t, _, err := SplitMessage(s.site, message)
+	if err == nil && !slices.Contains(s.types, t) {
+		err = fmt.Errorf("%w: the role does not sign messages of type %d", ErrRefused, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.signer.Sign(message)
+}
+
+// SplitMessage takes what a link.Signer is given to sign apart (TOPICS.md,
+// "Envelope"). ErrRefused if it is none, or of another site.
+func SplitMessage(site string, message []byte) (t link.Type, payload []byte, err error) {
+	const prefix = "turnstile/1\x00"
+	rest, ok := bytes.CutPrefix(message, []byte(prefix))
+	if !ok || len(rest) < 2+len(site) || int(rest[1]) != len(site) || string(rest[2:2+len(site)]) != site {
+		return 0, nil, fmt.Errorf("%w: no message of the site %s", ErrRefused, site)
+	}
+	return link.Type(rest[0]), rest[2+len(site):], nil
 }
 
 // Status returns the signer of the status role: feed, rules, acknowledgements.
-func (i *Issuer) Status() link.Signer { return i.status }
+func (i *Issuer) Status() link.Signer { return roleSigner{i.status, i.site, statusTypes} }
 
-// Keyset returns the signer of the keyset role: pass keys and gate keys.
-func (i *Issuer) Keyset() link.Signer { return i.keyset }
+// Keyset returns a signer of the keyset role, for LANES documents alone.
+func (i *Issuer) Keyset() link.Signer { return roleSigner{i.keyset, i.site, keysetTypes} }
 
 // Authority returns the authority's certificate.
 func (i *Issuer) Authority() *x509.Certificate { return i.authority.certificate }
 
-const (
-	delegationFile  = "delegation.cbor"
-	delegationLife  = 2 * 365 * 24 * time.Hour
-	delegationRenew = delegationLife / 2
-)
-
-// loadDelegation keeps the delegation as long as it names the keys and has half
-// its life left; else the root signs the next version.
-func (i *Issuer) loadDelegation(now time.Time) error {
-	path := filepath.Join(i.vault.dir, delegationFile)
-	d := link.Delegation{Version: 1}
-	if data, err := os.ReadFile(path); err == nil {
-		m := link.KeysMessage{Version: link.Version, Delegation: [][]byte{data}}
-		old, err := m.OpenDelegation(i.site, i.Root())
-		if err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrDamagedKeys, path, err)
-		}
-		if time.Unix(old.Expires, 0).Sub(now) > delegationRenew {
-			i.delegation = data
-			return nil
-		}
-		d.Version = old.Version + 1
-	}
-	d.Roots, d.Threshold = i.Root().Keys, 1
-	d.Keyset, d.Status = []ed25519.PublicKey{i.keyset.public()}, []ed25519.PublicKey{i.status.public()}
-	d.Expires = now.Add(delegationLife).Unix()
-	sealed, err := link.Seal(i.root, link.TypeDelegation, i.site, d)
-	if err != nil {
-		return err
-	}
-	i.delegation = sealed
-	return writeFile(path, sealed)
-}
-
 // Mint signs p with the key of its week and returns it with the key's id set.
 // ErrNoKey if Renew made no key for its day and kind.
 func (i *Issuer) Mint(p pass.Pass) (pass.Pass, []byte, error) {
-	key, ok := i.keyFor(p.Kind, p.Day)
+	i.mu.Lock()
+	defer i.mu.Unlock() // a withdrawal waits, and wipes the key afterwards
+	key, ok := i.find(p.Kind, p.Day)
 	if !ok {
 		return p, nil, fmt.Errorf("%w: %s on %s", ErrNoKey, p.Kind, p.Day)
 	}

@@ -29,7 +29,7 @@ type seal struct {
 	MemoryKiB uint32 `json:"memory_kib"`
 	Threads   uint8  `json:"threads"`
 	Salt      []byte `json:"salt"`
-	Check     []byte `json:"check"` // an encrypted constant: tells a wrong passphrase from a damaged file
+	Check     []byte `json:"check,omitempty"` // an encrypted constant: tells a wrong passphrase from a damaged file
 }
 
 const (
@@ -58,7 +58,7 @@ func openVault(dir string, passphrase []byte) (*vault, error) {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
 	var s seal
-	if err := json.Unmarshal(data, &s); err != nil || s.Version != 1 || s.KDF != "argon2id" || s.Time == 0 || s.Threads == 0 || s.MemoryKiB > maxMemoryKiB {
+	if err := json.Unmarshal(data, &s); err != nil || !s.usable() {
 		return nil, fmt.Errorf("%w: %s", ErrDamagedKeys, sealFile)
 	}
 	v, err := s.vault(dir, passphrase)
@@ -71,10 +71,23 @@ func openVault(dir string, passphrase []byte) (*vault, error) {
 	return v, nil
 }
 
-// newVault derives with RFC 9106's second recommended choice (64 MiB, 3 passes).
-func newVault(dir string, passphrase []byte) (*vault, error) {
+// maxTime bounds the passes of the derivation, as maxMemoryKiB does its memory.
+const maxTime = 64
+
+// usable reports whether the parameters are ones that this program derives with.
+func (s *seal) usable() bool {
+	return s.Version == 1 && s.KDF == "argon2id" && s.Time > 0 && s.Time <= maxTime && s.Threads > 0 && s.MemoryKiB <= maxMemoryKiB
+}
+
+// newSeal derives with RFC 9106's second recommended choice (64 MiB, 3 passes).
+func newSeal() seal {
 	s := seal{Version: 1, KDF: "argon2id", Time: 3, MemoryKiB: 64 << 10, Threads: 4, Salt: make([]byte, 16)}
 	rand.Read(s.Salt)
+	return s
+}
+
+func newVault(dir string, passphrase []byte) (*vault, error) {
+	s := newSeal()
 	v, err := s.vault(dir, passphrase)
 	if err != nil {
 		return nil, err

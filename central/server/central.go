@@ -32,7 +32,7 @@ type central struct {
 	endpoints Endpoints
 
 	db       *database.DB
-	issuer   *issuer.Issuer
+	issuer   issuer.Service
 	alarms   *ledger.Alarms
 	embedded *broker.Embedded // nil with an external broker
 	session  *broker.Session

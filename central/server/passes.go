@@ -32,7 +32,10 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 		return office.Pass{}, err
 	}
 	row, err := s.db.InsertPass(ctx, o.Day, s.config.Capacity, func(number, capacity uint32) (database.Pass, error) {
-		p.Index = s.issuer.Index(o.Day, number, capacity)
+		var err error
+		if p.Index, err = s.issuer.Index(o.Day, number, capacity); err != nil {
+			return database.Pass{}, err
+		}
 		signed, signature, err := s.issuer.Mint(p)
 		return database.Pass{Pass: signed, Signature: signature, Holder: o.Holder, GuestName: o.GuestName, Purpose: o.Purpose,
 			Issued: s.config.Now().UnixMilli(), IssuedBy: by}, err
@@ -65,7 +68,10 @@ func (s passes) draft(o office.Order) (p pass.Pass, err error) {
 	}
 	p = pass.Pass{
 		Kind: o.Kind, Flags: o.Flags, Day: o.Day, Start: s.start(o.Day, o.Start), Length: uint8(min(o.Length/(10*time.Minute), 255)),
-		Zones: o.Zones, Entries: o.Entries, Holder: s.issuer.Holder(o.Day, person(o)),
+		Zones: o.Zones, Entries: o.Entries,
+	}
+	if p.Holder, err = s.issuer.Holder(o.Day, person(o)); err != nil {
+		return p, err
 	}
 	if reason := p.Check(); reason != pass.Granted {
 		return p, office.Refuse(office.ErrInvalid, "Lanes would refuse such a pass as %s; check start, length and entries.", reason)
@@ -176,19 +182,37 @@ func (s passes) Code(ctx context.Context, id pass.ID) (office.Code, error) {
 		return office.Code{}, office.Refuse(office.ErrConflict, "Pass %s is revoked; issue a new one.", id)
 	}
 	if p.Flags&pass.LiveRequired == 0 {
-		c := office.Code{Text: p.Text(p.Signature)}
-		if c.NoShort = office.NoShort(&p.Pass, &s.feed.View().Rules); c.NoShort == "" {
-			c.Short = s.issuer.GateKey(p.Day).Short(p.Kind, p.ID(), p.Generation).String()
-		}
-		return c, nil
+		return s.plainCode(&p)
+	}
+	key, err := s.issuer.LiveKey(&p.Pass)
+	if err != nil {
+		return office.Code{}, err
 	}
 	slot := pass.SlotAt(s.config.Now().Unix())
 	return office.Code{
-		Text:  p.LiveText(p.Signature, s.issuer.LiveKey(&p.Pass), slot),
+		Text:  p.LiveText(p.Signature, key, slot),
 		Until: time.Unix(int64(slot+1)*pass.SlotSeconds, 0),
 
 		NoShort: office.NoShort(&p.Pass, &s.feed.View().Rules),
 	}, nil
+}
+
+// plainCode returns the code of a pass that is no live one. Lanes reckon a short
+// code with the generation that the day's list asks for at least, so a pass that
+// was re-issued for its key alone keeps its short code.
+func (s passes) plainCode(p *database.Pass) (office.Code, error) {
+	v := s.feed.View()
+	c := office.Code{Text: p.Text(p.Signature)}
+	if c.NoShort = office.NoShort(&p.Pass, &v.Rules); c.NoShort != "" {
+		return c, nil
+	}
+	var least uint8
+	if l := v.State.Day(p.Day); l != nil {
+		least = l.Min(p.Index)
+	}
+	short, err := s.issuer.Short(&p.Pass, least)
+	c.Short = short.String()
+	return c, err
 }
 
 func (s passes) SetStatus(ctx context.Context, by string, id pass.ID, to link.Status, reason string) (office.Pass, error) {

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -168,7 +169,7 @@ func (f *Feed) roll(ctx context.Context) (n renewal, err error) {
 	if err != nil {
 		return n, err
 	}
-	n.keys = keyset.Version != f.keyset.Version
+	n.keys = !bytes.Equal(message, f.keys) // another keyset, or another delegation
 	f.keyset, f.keys = keyset, message
 	if n.days, err = f.rollDays(ctx, today); err != nil {
 		return n, err

@@ -63,7 +63,7 @@ type Config struct {
 	Heads     time.Duration // a head at least that often
 	Seed      link.Rules    // rules of the first start
 	DB        *database.DB
-	Issuer    *issuer.Issuer
+	Issuer    issuer.Feed
 	Publisher Publisher
 	Lanes     func() []Lane          // enrolled lane controllers
 	Keys      func(string) link.Keys // a lane controller's own key, nil if it is not enrolled

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/issuer"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 )
@@ -180,18 +181,14 @@ func (f *Feed) Removed(ctx context.Context, lane string) error {
 // rises with the day and, within a day, with an enrolment, which brings a new
 // sealing key: day 32 bits, Unix second of the enrolment 32 bits.
 func (f *Feed) publishGateKeys(ctx context.Context, l Lane, topic string, retained bool) {
-	keys := make([]link.DayKey, 0, len(f.state.Days))
+	g := issuer.GateKeys{Lane: l.ID, Version: uint64(f.Today())<<32 | uint64(uint32(l.Enrolled.Unix())), To: l.SealKey}
 	for _, day := range f.state.Days {
-		keys = append(keys, link.DayKey{Day: day.Day, Key: f.config.Issuer.GateKey(day.Day)})
+		g.Days = append(g.Days, day.Day)
 	}
-	version := uint64(f.Today())<<32 | uint64(uint32(l.Enrolled.Unix()))
-	sealed, err := link.SealGateKeys(f.config.Site, l.ID, version, l.SealKey, keys)
-	if err == nil {
-		var data []byte
-		if data, err = link.Seal(f.config.Issuer.Keyset(), link.TypeGateKeys, f.config.Site, sealed); err == nil {
-			f.send(ctx, topic, data, retained)
-			return
-		}
+	data, err := f.config.Issuer.SealGateKeys(g)
+	if err != nil {
+		f.config.Log.Error("seal gate keys", "lane", l.ID, "error", err)
+		return
 	}
-	f.config.Log.Error("seal gate keys", "lane", l.ID, "error", err)
+	f.send(ctx, topic, data, retained)
 }

@@ -79,6 +79,7 @@ type desk struct {
 	*Feed
 	data   string
 	keys   *issuer.Issuer // nil: in data
+	issuer *issuer.Issuer // that runs
 	broker *published
 	clock  atomic.Int64 // Unix ms
 	lane   ed25519.PrivateKey
@@ -134,6 +135,7 @@ func (d *desk) start(t fataler) {
 	if i == nil { // a restart opens them anew, but for the model's: argon2 takes its time
 		i = must[*issuer.Issuer](t)(issuer.Open(filepath.Join(d.data, "keys"), site, []byte("correct horse"), d.now()))
 	}
+	d.issuer = i
 	d.Feed = must[*Feed](t)(Open(context.Background(), Config{
 		Site: site, Capacity: link.MinCapacity, Location: hongKong, Heads: time.Hour, Seed: DefaultRules(), DB: db, Issuer: i, Publisher: d.broker,
 		Lanes: func() []Lane { return []Lane{{ID: "N1", SealKey: d.seal.PublicKey(), Enrolled: noon}} },
@@ -160,9 +162,10 @@ func (d *desk) start(t fataler) {
 // issue makes a pass for a day.
 func (d *desk) issue(t fataler, day pass.Day) pass.ID {
 	t.Helper()
-	i := d.config.Issuer
+	i := d.issuer
 	row := must[database.Pass](t)(d.config.DB.InsertPass(context.Background(), day, link.MinCapacity, func(number, capacity uint32) (database.Pass, error) {
-		p := pass.Pass{Kind: pass.ECard, Day: day, Index: i.Index(day, number, capacity), Start: -480, Length: 144, Zones: 1, Holder: i.Holder(day, "A")}
+		p := pass.Pass{Kind: pass.ECard, Day: day, Index: must[uint32](t)(i.Index(day, number, capacity)), Start: -480, Length: 144, Zones: 1,
+			Holder: must[[8]byte](t)(i.Holder(day, "A"))}
 		p, signature, err := i.Mint(p)
 		return database.Pass{Pass: p, Signature: signature, Holder: "A", Issued: d.clock.Load(), IssuedBy: "test"}, err
 	}))
@@ -296,7 +299,7 @@ func TestStartAndOnline(t *testing.T) {
 	}
 	g := open[link.GateKeys](t, link.TypeGateKeys, link.KeysOf(must[*link.Delegation](t)(delegation(d)).Keyset...), d.broker.kept(d.topics.GateKeys("N1")), link.MaxDocument)
 	keys := must[[]link.DayKey](t)(g.Unseal(site, d.seal))
-	if len(keys) != 3 || keys[1].Key != d.config.Issuer.GateKey(today) {
+	if len(keys) != 3 || keys[1].Key != d.issuer.GateKey(today) {
 		t.Errorf("gate keys %d", len(keys))
 	}
 }
@@ -306,7 +309,7 @@ func delegation(d *desk) (*link.Delegation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.OpenDelegation(site, d.config.Issuer.Root())
+	return m.OpenDelegation(site, d.issuer.Root())
 }
 
 // TestDays: at midnight yesterday closes and tomorrow opens, with what was
@@ -574,7 +577,7 @@ func TestRules(t *testing.T) {
 	if _, err := d.SetRules(ctx, "test", d.config.Seed); !errors.Is(err, ErrVersion) {
 		t.Errorf("made from version 0: %v", err)
 	}
-	if _, _, err := d.config.Issuer.Mint(pass.Pass{Kind: pass.Test, Day: d.Today(), Length: 1, Zones: 1}); err != nil {
+	if _, _, err := d.issuer.Mint(pass.Pass{Kind: pass.Test, Day: d.Today(), Length: 1, Zones: 1}); err != nil {
 		t.Errorf("test pass: %v", err)
 	}
 	d.stop()
