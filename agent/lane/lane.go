@@ -17,6 +17,12 @@
 //     a passage is under way its own text means nothing.
 //   - Within guessPause of a forged short code another is Unreadable unseen: a
 //     wire on a reader carries some thirty a second, and a guess is one of 2^34.
+//   - Of entries that are owed, alarms and news of devices are given up before
+//     results: at most maxOwed are kept.
+//   - A mode by hand stands in the place of central's until a normal code or until
+//     newer rules, on this lane alone; it comes back from the journal. The gate's
+//     fire release knows nothing of modes. During a passage a supervisor code waits
+//     as any scan does.
 //   - Texts that nobody signed fill the journal at garbageRate at most; the next
 //     entry's Detail says how many were left out.
 package lane
@@ -67,6 +73,7 @@ type Setup struct {
 	Number  uint8 // from 1
 	Name    string
 	Zone    uint8
+	Ref     pass.LaneRef // of this lane in supervisor codes; zero: not enrolled, and none is for it
 	Gate    gate.Gate
 	Pulse   time.Duration // of the relay; 0: gate.DefaultPulse
 	Window  time.Duration // to walk through; 0: gate.DefaultWindow

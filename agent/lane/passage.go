@@ -3,6 +3,7 @@ package lane
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"turnstile/agent/access"
@@ -15,9 +16,12 @@ import (
 func (l *Lane) decide() event {
 	l.last, l.lastAt = l.scan, time.Now()
 	l.payOwed()
-	f := l.setup.Record.Facts()
+	f := l.facts()
 	f.Zone, f.Direction, f.Vouched = l.setup.Zone, l.scan.direction, l.vouched
 	code, reason, judge := l.read(&f)
+	if reason == pass.KindUnknown && code.Kind == pass.Supervisor {
+		return l.byHand(&f)
+	}
 	if reason != pass.Granted {
 		return l.deny(link.Entry{}, &f, l.setup.Record.Now(), access.Decision{Reason: reason})
 	}
@@ -215,9 +219,18 @@ func (l *Lane) write(e link.Entry) {
 	l.owed = append(l.owed, e)
 	l.payOwed()
 	if len(l.owed) > maxOwed {
-		l.log.Error("entry given up: the journal takes none", "type", uint8(l.owed[0].Type), "grant", l.owed[0].Grant)
-		l.owed = l.owed[1:]
+		i := max(0, slices.IndexFunc(l.owed, func(o link.Entry) bool { return !decides(o.Type) }))
+		l.log.Error("entry given up: the journal takes none", "type", uint8(l.owed[i].Type), "grant", l.owed[i].Grant)
+		l.count(func(c *Counts) { c.GivenUp++ })
+		l.owed = slices.Delete(l.owed, i, i+1)
 	}
+}
+
+// decides reports whether later decisions rest on entries of the type. Such an
+// entry is owed to the last: alarms and news of devices give way to it. There are
+// at most two, because nobody is granted while one is owed.
+func decides(t link.EntryType) bool {
+	return t == link.EntryPassed || t == link.EntryNotPassed || t == link.EntryUnknown || t == link.EntryMode
 }
 
 // payOwed writes what is owed, in order, as far as the journal takes it.

@@ -24,6 +24,9 @@ type Recorder struct {
 	Facts    func() access.Facts // of this moment, without lane and pass
 	Now      func() time.Time    // the lane's clock, which may lie
 	Start    time.Time           // of the agent, with a monotonic reading
+	// Took is told of each entry when it is durable; nil if nobody is to be. It
+	// must not block and must not write entries.
+	Took func(e link.Entry)
 }
 
 // noAge is the feed age of a lane that never had a feed or does not know.
@@ -63,6 +66,9 @@ func (r *Recorder) write(e link.Entry) (uint64, error) {
 	}
 	e.Seq = seq
 	r.Presence.Apply(e)
+	if r.Took != nil {
+		r.Took(e)
+	}
 	return seq, nil
 }
 

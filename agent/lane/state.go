@@ -12,7 +12,7 @@ package lane
 //	                                 v |                          |
 //	         +-------- deny ----- Deciding <--- scan --- Refused  |
 //	         v                       |                     ^      |
-//	      Refused                    | grant, in the journal      |
+//	      Refused     (new mode: Idle) grant, in the journal      |
 //	                                 v                     |      |
 //	                              Opening --- unopened ----+      |
 //	                                 |                            |
@@ -63,6 +63,7 @@ const (
 	repeated        // the one before again
 	granted         // decided, and durable in the journal
 	denied          // decided
+	moded           // decided, and durable: the lane's mode is another one now
 	opened          // the gate took the grant
 	unopened        // it did not
 	passed          // the person went through
@@ -119,7 +120,7 @@ func nextDown(e event) (State, []effect) {
 		return Down, []effect{decide}
 	case denied, repeated:
 		return Down, []effect{refuse}
-	case shown:
+	case shown, moded:
 		return Down, []effect{rest}
 	}
 	return Down, nil
@@ -145,6 +146,8 @@ func nextDeciding(s State, e event) (State, []effect) {
 		return Opening, []effect{open}
 	case denied:
 		return Refused, []effect{refuse}
+	case moded:
+		return Idle, []effect{rest}
 	}
 	return s, nil
 }

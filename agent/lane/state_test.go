@@ -13,13 +13,14 @@ var transitions = map[State]map[event]struct {
 }{
 	Down: {
 		found: {Idle, []effect{rest}}, lost: {Down, []effect{rest}}, scanned: {Down, []effect{decide}},
-		denied: {Down, []effect{refuse}}, repeated: {Down, []effect{refuse}}, shown: {Down, []effect{rest}},
+		denied: {Down, []effect{refuse}}, repeated: {Down, []effect{refuse}}, shown: {Down, []effect{rest}}, moded: {Down, []effect{rest}},
 	},
 	Idle: {
 		lost: {Down, []effect{rest}}, scanned: {Deciding, []effect{decide}}, denied: {Refused, []effect{refuse}},
 	},
 	Deciding: {
 		lost: {Down, []effect{rest}}, granted: {Opening, []effect{open}}, denied: {Refused, []effect{refuse}},
+		moded: {Idle, []effect{rest}},
 	},
 	Opening: {
 		lost: {Down, []effect{rest}}, opened: {Passage, []effect{welcome}}, unopened: {Refused, []effect{giveBack, refuse}},
@@ -49,7 +50,7 @@ func TestNext(t *testing.T) {
 			}
 		}
 	}
-	if pairs != 6*int(events) || events != 12 {
+	if pairs != 6*int(events) || events != 13 {
 		t.Errorf("%d pairs tried of %d events", pairs, events)
 	}
 }

@@ -29,9 +29,11 @@ type Counts struct {
 	Passed     uint64
 	NotPassed  uint64
 	Unknown    uint64
+	Modes      uint64 // set by hand with a supervisor code
 	GateFaults uint64 // grants that the gate did not take
 	Alarms     uint64 // forced, tailgated, tamper
 	Unwritten  uint64 // entries that the journal did not take at the first try
+	GivenUp    uint64 // of them, those that will never be in it
 }
 
 // Last is the newest decision and what became of it.
@@ -62,6 +64,7 @@ type Status struct {
 	Zone    uint8
 	State   State
 	Answer  Answer
+	ByHand  ByHand
 	Waiting bool // another scan waits until the passage is over
 	Last    Last
 	Earlier [keptDecisions]Last // before Last, the newest first; At is zero where there is none
@@ -142,7 +145,7 @@ func (l *Lane) standing() pass.Reason {
 	if l.state == Down {
 		return pass.GateFault
 	}
-	f := l.setup.Record.Facts()
+	f := l.facts()
 	if !f.HasFeed() {
 		return pass.NoFeed
 	}
@@ -181,6 +184,7 @@ type readerState struct {
 // entries that are owed, opening hours.
 func (l *Lane) tick() {
 	l.payOwed()
+	l.showHand()
 	for i, r := range l.setup.Readers {
 		l.look(&l.readers[i], r)
 	}

@@ -108,7 +108,7 @@ func idAt(b []byte) pass.ID {
 	return pass.ID{Day: pass.Day(binary.BigEndian.Uint16(b)), Index: binary.BigEndian.Uint32(b[2:])}
 }
 
-func compareIDs(a, b pass.ID) int {
+func byID(a, b pass.ID) int {
 	return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Index, b.Index))
 }
 
@@ -116,7 +116,7 @@ func compareIDs(a, b pass.ID) int {
 func (s *supervisor) append(b []byte) []byte {
 	be := binary.BigEndian
 	b = append(be.AppendUint32(b, uint32(len(s.used))), byte(len(s.hands)))
-	for _, id := range slices.SortedFunc(maps.Keys(s.used), compareIDs) {
+	for _, id := range slices.SortedFunc(maps.Keys(s.used), byID) {
 		b = appendID(b, id)
 	}
 	for _, lane := range slices.Sorted(maps.Keys(s.hands)) {
@@ -140,7 +140,7 @@ func (s *supervisor) decode(b []byte) bool {
 	}
 	for i := range codes {
 		id := idAt(b[i*codeSize:])
-		if id.Index > pass.MaxIndex || i > 0 && compareIDs(idAt(b[(i-1)*codeSize:]), id) >= 0 {
+		if id.Index > pass.MaxIndex || i > 0 && byID(idAt(b[(i-1)*codeSize:]), id) >= 0 {
 			return false
 		}
 		s.used[id] = struct{}{}
