@@ -83,6 +83,7 @@ type Uses struct {
 	Next   uint64     `cbor:"2,keyasint"` // From of the next question
 	More   bool       `cbor:"3,keyasint"` // there is more behind Next now
 	Groups []UseGroup `cbor:"4,keyasint"`
+	From   uint64     `cbor:"5,keyasint"` // of the question: what was lost or kept back before this is asked for again
 }
 
 // UseGroup is entries of one journal.

@@ -74,7 +74,7 @@ func messages(t testing.TB) []message {
 		{"time", link.TypeTime, "status", link.MaxState, &link.Time{Lane: lane, Nonce: link.Nonce(hashOf("nonce")), At: 1795233609150}, opener[link.Time]},
 		{"lanes", link.TypeLanes, "keyset", link.MaxDocument, &link.Lanes{Zone: 0, Version: 6, Issued: 1795100000000, Lanes: []link.Peer{
 			{ID: lane, Key: signer("lane").public()}, {ID: "south-1", Key: signer("south").public()}}}, opener[link.Lanes]},
-		{"uses", link.TypeUses, "status", link.MaxDocument, &link.Uses{Lane: "south-1", Next: 17, More: true, Groups: []link.UseGroup{
+		{"uses", link.TypeUses, "status", link.MaxDocument, &link.Uses{Lane: "south-1", From: 5, Next: 17, More: true, Groups: []link.UseGroup{
 			{Lane: lane, Journal: exampleJournal(), Entries: exampleUses()}}}, opener[link.Uses]},
 		{"use", link.TypeUse, "lane", link.MaxUse, &link.Use{Lane: lane, Journal: exampleJournal(), Zone: 0, Entries: exampleUses(), Sent: 1795233608700}, opener[link.Use]},
 	}

@@ -82,7 +82,7 @@ func largestLanes() *link.Lanes {
 }
 
 func largestUses() *link.Uses {
-	u := &link.Uses{Lane: "0123456789abcdef0123456789abcdef", Next: 1 << 63, More: true}
+	u := &link.Uses{Lane: "0123456789abcdef0123456789abcdef", From: 1 << 63, Next: 1 << 63, More: true}
 	for i := range 100 {
 		u.Groups = append(u.Groups, link.UseGroup{Lane: fmt.Sprintf("%032d", i), Entries: noise(link.MaxUsesSize / 100)})
 	}
