@@ -23,6 +23,7 @@ type session struct {
 	ask    timer // questions are due
 	askGap time.Duration
 	pinged time.Time
+	timing timing
 }
 
 // timer is a deadline that may not be set.
@@ -148,6 +149,9 @@ func (s *session) look(ctx context.Context) error {
 	if err := s.send(); err != nil {
 		return err
 	}
+	if err := s.askTime(); err != nil {
+		return err
+	}
 	if err := s.askPeers(); err != nil {
 		return err
 	}
@@ -200,6 +204,10 @@ func (s *session) take(m message) {
 		return
 	}
 	now := u.c.Now()
+	if s.ofTime(m) {
+		s.takeTime(m.payload, now)
+		return
+	}
 	if s.ofPeers(m) {
 		if err := u.c.Peers.Handle(m.topic, m.payload, now); err != nil {
 			u.refuse(err)
@@ -211,7 +219,7 @@ func (s *session) take(m message) {
 		u.refuse(err)
 	}
 	if r.Head != nil {
-		u.c.Clock.Observe(time.UnixMilli(r.Head.Issued), now, time.Duration(r.Head.Next)*time.Millisecond)
+		u.c.Clock.Observe(time.UnixMilli(r.Head.Issued), now)
 	}
 	if r.Head != nil || r.Changed {
 		u.c.Taken(r)
