@@ -15,12 +15,18 @@ const maxPending = 64 << 10
 // fdatasync, shared by all that append at the same time. After an error the
 // entry counts as not written; should the machine die just then, it may still
 // be found at the next start, never out of order.
+//
+// When space runs out, ErrFull comes first for grants and refusals: the lane
+// refuses, and the rest is for what happens all the same. See FORMAT.md.
 func (j *Journal) Append(e link.Entry) (seq uint64, err error) {
 	if e.Type == 0 || e.Type == link.EntryFloor && e.Floor == nil {
 		return 0, fmt.Errorf("append entry: %w: type %d", link.ErrMalformed, e.Type)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if routine(e.Type) && !j.hasRoom() {
+		return 0, fmt.Errorf("append entry: %w: the rest is for alarms and results", ErrFull)
+	}
 	for !j.closed && (j.failed != nil || len(j.pending) > maxPending-recordHead-link.FloorSize) {
 		j.changed.Wait()
 	}

@@ -202,7 +202,7 @@ func TestOlderThanAcknowledged(t *testing.T) {
 	appendN(t, j, 1, 5)
 	old := d.copy()
 	appendN(t, j, 6, 5)
-	if err := j.Ack(10, j.Chain()); err != nil {
+	if err := j.Ack(10, j.Chain(), 0); err != nil {
 		t.Fatal(err)
 	}
 	j.Close()
@@ -306,7 +306,7 @@ func script(t *testing.T, d *memory, o Options) (promised []link.Entry) {
 		}
 		if i%60 == 59 {
 			if chain, err := j.chainAt(uint64(i - 40)); err == nil {
-				j.Ack(uint64(i-40), chain)
+				j.Ack(uint64(i-40), chain, int64(i))
 			}
 			j.housekeep()
 		}

@@ -23,6 +23,7 @@ type memory struct {
 	failAt   int // that operation fails, 0: none
 	failDone bool
 	failErr  error
+	noSpace  bool // no file can be made
 	opened   []string
 	readN    int64
 	gate     chan struct{} // if not nil, each sync of a segment takes one
@@ -80,6 +81,9 @@ func (d *memory) create(name string, size int64) (file, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := &memFile{d: d, cached: make([]byte, size), durable: make([]byte, size), dirty: map[int64]bool{}, changed: time.Now()}
+	if d.noSpace {
+		return nil, full(unix.ENOSPC)
+	}
 	if err := d.step(func() { d.files[name] = f }); err != nil {
 		return nil, full(err)
 	}

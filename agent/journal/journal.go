@@ -40,7 +40,10 @@ type Journal struct {
 	waiting  int        // Appends with a record in pending or in the flush
 	failed   error      // of the flush that took all waiting ones with it
 	acked    uint64
+	issued   int64  // Unix ms: when central made the newest acknowledgement
+	rewound  int64  // Unix ms: when it made the newest one that took entries back
 	saved    uint64 // acked as the state file has it
+	unsent   int64  // bytes of the segments that wait for central
 	noRoom   bool   // the last try to make a segment found the disk or the budget full
 	closed   bool
 	stats    Stats
@@ -113,7 +116,8 @@ func (j *Journal) Chain() link.Hash {
 	return j.durable.chain
 }
 
-// Acked is the newest entry that central has acknowledged.
+// Acked is the newest entry that central has acknowledged. It goes back when
+// central lost what it had; see Ack.
 func (j *Journal) Acked() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -123,7 +123,7 @@ func TestRealFolder(t *testing.T) {
 	if _, _, err := Open(dir, Options{}); !errors.Is(err, ErrLocked) {
 		t.Fatalf("second opener: %v", err)
 	}
-	if err := j.Ack(150, chainOf(t, j, 150)); err != nil {
+	if err := j.Ack(150, chainOf(t, j, 150), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.housekeep(); err != nil {
@@ -250,11 +250,11 @@ func TestAckDropsOnlyWhatIsOldAndKnown(t *testing.T) {
 	appendN(t, j, 1, 300)
 	wrong := link.Hash{1}
 	for _, seq := range []uint64{100, 300, 301} {
-		if err := j.Ack(seq, wrong); !errors.Is(err, ErrForked) {
+		if err := j.Ack(seq, wrong, 0); !errors.Is(err, ErrForked) {
 			t.Fatalf("acknowledgement of %d with a foreign chain: %v", seq, err)
 		}
 	}
-	if err := j.Ack(250, chainOf(t, j, 250)); err != nil {
+	if err := j.Ack(250, chainOf(t, j, 250), 0); err != nil {
 		t.Fatal(err)
 	}
 	j.housekeep()
@@ -270,7 +270,7 @@ func TestAckDropsOnlyWhatIsOldAndKnown(t *testing.T) {
 	if _, _, err := j.Read(1, 1); !errors.Is(err, ErrDropped) {
 		t.Fatalf("read of a dropped entry: %v", err)
 	}
-	if err := j.Ack(10, wrong); err != nil || j.Acked() != 250 {
+	if err := j.Ack(10, wrong, 0); err != nil || j.Acked() != 250 {
 		t.Fatalf("an old acknowledgement changed something: %v", err)
 	}
 	j.Close()
@@ -284,7 +284,7 @@ func TestAcknowledgedBytesAreBounded(t *testing.T) {
 	d := newMemory()
 	j, _ := open(t, d, Options{KeepBytes: 2 * minSegment, Budget: 100 * minSegment})
 	appendN(t, j, 1, 900)
-	if err := j.Ack(900, j.Chain()); err != nil {
+	if err := j.Ack(900, j.Chain(), 0); err != nil {
 		t.Fatal(err)
 	}
 	j.housekeep()
@@ -293,12 +293,14 @@ func TestAcknowledgedBytesAreBounded(t *testing.T) {
 	}
 }
 
+// TestBudget fills the journal with grants, then with alarms: grants stop while
+// there is room for alarms and results, and come back with an acknowledgement.
 func TestBudget(t *testing.T) {
 	d := newMemory()
-	j, _ := open(t, d, Options{Budget: 10 * minSegment})
+	j, _ := open(t, d, Options{Budget: 64 * minSegment})
 	levels, n := map[int]bool{}, 0
 	var err error
-	for ; n < 5000 && err == nil; n++ {
+	for ; n < 20000 && err == nil; n++ {
 		_, err = j.Append(granted(n + 1))
 		levels[j.Level()] = true
 	}
@@ -310,8 +312,20 @@ func TestBudget(t *testing.T) {
 			t.Errorf("watermark %d was never seen: %v", l, levels)
 		}
 	}
+	if _, err := j.Append(link.Entry{Type: link.EntryDenied}); !errors.Is(err, ErrFull) {
+		t.Errorf("a refusal was taken: %v", err)
+	}
+	kept := 0
+	for ; kept < 1000; kept++ {
+		if _, err = j.Append(link.Entry{Type: link.EntryForced}); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, ErrFull) || kept < 150 {
+		t.Fatalf("%d alarms behind the last grant, %v", kept, err)
+	}
 	last := j.Last()
-	if err := j.Ack(last-20, chainOf(t, j, last-20)); err != nil {
+	if err := j.Ack(last-20, chainOf(t, j, last-20), 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := j.Append(granted(1)); err != nil {
@@ -319,6 +333,47 @@ func TestBudget(t *testing.T) {
 	}
 	if j.Level() != 0 {
 		t.Fatalf("level %d", j.Level())
+	}
+}
+
+// TestReserveOnAFullDisk: the disk is smaller than the budget. Grants stop when
+// no next segment can be made; results and alarms have the rest of this one. What
+// central has makes room before anything stops.
+func TestReserveOnAFullDisk(t *testing.T) {
+	d := newMemory()
+	j, _ := open(t, d, Options{})
+	appendN(t, j, 1, 300)
+	if err := j.Ack(250, chainOf(t, j, 250), 0); err != nil {
+		t.Fatal(err)
+	}
+	d.failErr, d.noSpace = unix.ENOSPC, true
+	before := j.First()
+	n := 0
+	for ; n < 1000; n++ {
+		j.housekeep() // as Run does
+		if _, err := j.Append(granted(301 + n)); err != nil {
+			if !errors.Is(err, ErrFull) {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	if n == 1000 || j.Level() != 100 || j.First() == before || j.First() > 251 {
+		t.Fatalf("%d more entries, level %d, oldest %d", n, j.Level(), j.First())
+	}
+	results := 0
+	for {
+		if _, err := j.Append(link.Entry{Type: link.EntryPassed, Grant: 1}); err != nil {
+			break
+		}
+		results++
+	}
+	if results < 10 {
+		t.Fatalf("only %d results behind the last grant", results)
+	}
+	d.noSpace = false
+	if _, err := j.Append(granted(1)); err != nil || j.Level() != 0 {
+		t.Fatalf("level %d after space was made: %v", j.Level(), err)
 	}
 }
 

@@ -1,13 +1,13 @@
 package journal
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"turnstile/central/link"
@@ -48,6 +48,7 @@ func (j *Journal) addSegment(first uint64) {
 		j.segments = j.segments[:n-1]
 	}
 	j.segments = append(j.segments, segment{first: first, size: j.o.SegmentSize, changed: j.o.Now()})
+	j.weigh()
 }
 
 func writeHeader(f file, h *header) error {
@@ -79,13 +80,23 @@ func (j *Journal) prepare() error {
 		return nil
 	}
 	err := j.makeRoom()
-	if err == nil {
-		j.spare, err = j.disk.create(spareName, j.o.SegmentSize)
+	for err == nil {
+		if j.spare, err = j.disk.create(spareName, j.o.SegmentSize); err == nil || !errors.Is(err, ErrFull) || !j.droppable() {
+			break
+		}
+		err = j.dropOldest() // the disk is smaller than the budget
 	}
 	j.mu.Lock()
 	j.noRoom = errors.Is(err, ErrFull)
 	j.mu.Unlock()
 	return err
+}
+
+// droppable reports whether central has all of the oldest segment.
+func (j *Journal) droppable() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.segments) > 1 && j.segments[1].first-1 <= j.acked
 }
 
 // makeRoom drops acknowledged segments, young ones too, until one more fits
@@ -95,12 +106,11 @@ func (j *Journal) makeRoom() error {
 		j.mu.Lock()
 		used := j.used(len(j.segments))
 		fits := used+j.o.SegmentSize <= j.o.Budget || len(j.segments) == 0
-		droppable := len(j.segments) > 1 && j.segments[1].first-1 <= j.acked
 		j.mu.Unlock()
 		switch {
 		case fits:
 			return nil
-		case !droppable:
+		case !j.droppable():
 			return fmt.Errorf("%w: %d bytes wait for central", ErrFull, used)
 		}
 		if err := j.dropOldest(); err != nil {
@@ -117,16 +127,46 @@ func (j *Journal) used(n int) (bytes int64) {
 	return bytes
 }
 
+// dropOldest removes the oldest segment; a damaged one is kept for a person.
 func (j *Journal) dropOldest() error {
 	j.mu.Lock()
 	oldest := j.segments[0]
 	j.mu.Unlock()
-	if err := j.disk.remove(oldest.name()); err != nil {
+	drop := j.disk.remove
+	if oldest.bad {
+		drop = j.keepDamaged
+	}
+	if err := drop(oldest.name()); err != nil {
 		return err
 	}
 	j.mu.Lock()
 	j.segments = slices.Delete(j.segments, 0, 1)
+	j.weigh()
 	j.mu.Unlock()
+	return nil
+}
+
+// maxKept is how many damaged segments stay behind when their time is over.
+const maxKept = 8
+
+// keepDamaged renames a damaged segment, so that it is no part of the journal
+// any more, and removes the oldest of those beyond maxKept.
+func (j *Journal) keepDamaged(name string) error {
+	if err := j.disk.rename(name, keptPrefix+name); err != nil {
+		return err
+	}
+	list, err := j.disk.list()
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(f fileInfo) bool { return !strings.HasPrefix(f.name, keptPrefix) })
+	slices.SortFunc(list, func(a, b fileInfo) int { return cmp.Or(a.changed.Compare(b.changed), strings.Compare(a.name, b.name)) })
+	for len(list) > maxKept {
+		if err := j.disk.remove(list[0].name); err != nil {
+			return err
+		}
+		list = list[1:]
+	}
 	return nil
 }
 
@@ -154,55 +194,65 @@ func (j *Journal) isOld() bool {
 	return j.used(n) > j.o.KeepBytes || j.o.Now().Sub(j.segments[0].changed) > j.o.Keep
 }
 
+// weigh adds up the segments that wait for central. mu is held; whoever changes
+// segments or acked calls it.
+func (j *Journal) weigh() {
+	j.unsent = 0
+	for i := range j.segments {
+		if j.limit(i)-1 > j.acked {
+			j.unsent += j.segments[i].size
+		}
+	}
+}
+
+// reserve is the part of the budget that routine entries leave free, a 32nd:
+// 95,000 alarms and results in the default of 256 MiB.
+const reserve = 32
+
+// tight reports that only the reserve is left: of the budget, or, when the disk
+// itself is full, of the segment being written. mu is held.
+func (j *Journal) tight() bool {
+	return j.noRoom || j.unsent > j.o.Budget-j.o.Budget/reserve
+}
+
+// hasRoom reports whether a routine entry may be taken. If the last segment could
+// not be made it tries again: the disk may have room meanwhile. It is called with
+// mu held and gives it up meanwhile.
+func (j *Journal) hasRoom() bool {
+	if j.noRoom {
+		j.mu.Unlock()
+		j.spareMu.Lock()
+		err := j.prepare()
+		j.spareMu.Unlock()
+		j.mu.Lock()
+		if err != nil {
+			return false
+		}
+	}
+	return j.closed || !j.tight() // Append tells of a closed one
+}
+
+// routine are the entries that wait when space runs out: each is the record of
+// a decision that the lane can refuse to make. All others tell what has happened
+// already.
+func routine(t link.EntryType) bool { return t == link.EntryGranted || t == link.EntryDenied }
+
 // Level returns the watermark that the unacknowledged entries have passed, in
-// percent of the budget: 0, 50, 80, 95, or 100 when the next segment cannot be
-// made.
+// percent of the budget: 0, 50, 80, 95, or 100 when grants and refusals are not
+// taken any more.
 func (j *Journal) Level() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.noRoom {
+	if j.tight() {
 		return 100
-	}
-	waiting := int64(0)
-	for i := range j.segments {
-		if j.limit(i)-1 > j.acked {
-			waiting += j.segments[i].size
-		}
 	}
 	level := 0
 	for _, mark := range []int{50, 80, 95} {
-		if waiting*100 >= j.o.Budget*int64(mark) {
+		if j.unsent*100 >= j.o.Budget*int64(mark) {
 			level = mark
 		}
 	}
 	return level
-}
-
-// Ack takes central's word that it has everything up to seq on disk, with its
-// chain value there. ErrForked if that is not this journal's value: central
-// then holds something else under these numbers, and nothing is dropped.
-func (j *Journal) Ack(seq uint64, chain link.Hash) error {
-	j.mu.Lock()
-	known, last := j.acked, j.durable.seq
-	j.mu.Unlock()
-	if seq <= known {
-		return nil
-	}
-	if seq > last {
-		return fmt.Errorf("%w: entry %d, the newest is %d", ErrForked, seq, last)
-	}
-	own, err := j.chainAt(seq)
-	if err != nil {
-		return fmt.Errorf("check acknowledgement: %w", err)
-	}
-	if own != chain {
-		return fmt.Errorf("%w: entry %d: chain %s here, %s at central", ErrForked, seq, own, chain)
-	}
-	j.mu.Lock()
-	j.acked = max(j.acked, seq)
-	j.mu.Unlock()
-	j.poke()
-	return nil
 }
 
 // Run prepares the next segment before it is needed, drops what may go, and
@@ -229,88 +279,4 @@ func (j *Journal) housekeep() error {
 	j.spareMu.Lock()
 	defer j.spareMu.Unlock()
 	return errors.Join(j.dropOld(), j.prepare(), j.saveState(false))
-}
-
-// saved is the content of the state file: what may be lost without harm.
-type saved struct {
-	id    link.JournalID
-	boot  uint32
-	acked uint64
-	turn  uint64 // the higher one of two slots is newer
-}
-
-const (
-	slotSize  = 512
-	slotBytes = 16 + 4 + 8 + 8 + 4
-)
-
-func (s saved) encode() []byte {
-	be := binary.BigEndian
-	b := append(make([]byte, 0, slotSize), s.id[:]...)
-	b = be.AppendUint32(b, s.boot)
-	b = be.AppendUint64(b, s.acked)
-	b = be.AppendUint64(b, s.turn)
-	return be.AppendUint32(b, crc32.Checksum(b, castagnoli))
-}
-
-func parseSlot(b []byte) (s saved, ok bool) {
-	be := binary.BigEndian
-	if len(b) < slotBytes || be.Uint32(b[slotBytes-4:]) != crc32.Checksum(b[:slotBytes-4], castagnoli) {
-		return s, false
-	}
-	return saved{link.JournalID(b[:16]), be.Uint32(b[16:]), be.Uint64(b[20:]), be.Uint64(b[28:])}, true
-}
-
-// openState reads the state file. Whatever is wrong with it costs only that
-// entries are sent to central once more.
-func (j *Journal) openState(list []fileInfo) saved {
-	var newest saved
-	if !slices.ContainsFunc(list, func(f fileInfo) bool { return f.name == stateName }) {
-		return newest
-	}
-	f, err := j.disk.open(stateName)
-	if err != nil {
-		return newest
-	}
-	j.state = f
-	b := make([]byte, 2*slotSize)
-	f.ReadAt(b, 0) // what was not read is zero, and no slot
-	for i := range 2 {
-		if s, ok := parseSlot(b[i*slotSize:]); ok && s.turn >= newest.turn {
-			newest, j.slot = s, 1-i
-		}
-	}
-	j.turn = newest.turn
-	return newest
-}
-
-// saveState writes what was acknowledged into the older slot. It is not
-// flushed but at the end: the kernel writes it within half a minute.
-func (j *Journal) saveState(closing bool) error {
-	j.stateMu.Lock()
-	defer j.stateMu.Unlock()
-	j.mu.Lock()
-	s, same := saved{j.id, j.boot, j.acked, j.turn + 1}, j.saved == j.acked && j.turn > 0
-	j.mu.Unlock()
-	if same && !closing {
-		return nil
-	}
-	if j.state == nil {
-		f, err := j.disk.create(stateName, blockSize)
-		if err != nil {
-			return err
-		}
-		j.state = f
-	}
-	if _, err := j.state.WriteAt(s.encode(), int64(j.slot)*slotSize); err != nil {
-		return fmt.Errorf("write journal state: %w", full(err))
-	}
-	j.slot, j.turn = 1-j.slot, s.turn
-	j.mu.Lock()
-	j.saved = s.acked
-	j.mu.Unlock()
-	if !closing {
-		return nil
-	}
-	return j.state.sync()
 }

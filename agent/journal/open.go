@@ -134,9 +134,10 @@ func (j *Journal) continueAt(h header, s scan, old saved, r *Report) error {
 	j.durable = j.last
 	j.acked = j.segments[0].first - 1
 	if old.id == h.id {
-		j.acked = max(j.acked, old.acked)
+		j.acked, j.issued, j.rewound = max(j.acked, old.acked), old.issued, old.rewound
 	}
 	j.saved = j.acked
+	j.weigh()
 	return nil
 }
 

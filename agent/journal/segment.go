@@ -209,6 +209,7 @@ func (s *scan) judgeTail(tail []byte, seed uint32) {
 const (
 	segmentSuffix = ".seg"
 	badSuffix     = ".bad"
+	keptPrefix    = "kept-" // before the name of a damaged segment whose time is over
 	spareName     = "spare"
 	stateName     = "state"
 )

@@ -25,6 +25,7 @@ const (
 type window struct {
 	batches []flight  // ascending
 	next    uint64    // entry to go on with
+	lost    uint64    // the entries from here to next cannot be read any more; 0: none
 	last    time.Time // when a new batch was sent
 	rest    time.Time // nothing is read before: the journal could not be
 }
@@ -32,6 +33,7 @@ type window struct {
 // flight is one batch on its way.
 type flight struct {
 	first, last uint64
+	lost        uint64    // entries directly before first that central is told are lost
 	due         time.Time // to be sent again
 	wait        time.Duration
 	taken       <-chan struct{} // closed when the broker has it
@@ -48,19 +50,41 @@ func (s *session) send() error {
 		return err
 	}
 	w := &s.window
-	w.next = max(w.next, first, acked+1)
+	if w.next <= acked {
+		w.next, w.lost = acked+1, 0
+	}
+	if w.next < first { // not kept any more, and central has told that it lacks them
+		w.passOver(first)
+	}
 	for w.next <= last && len(w.batches) < maxInFlight {
 		now := s.u.c.Now()
 		if last-w.next+1 < link.MaxBatchEntries && now.Sub(w.last) < gather {
 			return nil // the next look sends it
 		}
 		f := flight{first: w.next, wait: resendFirst}
+		if w.lost != 0 {
+			f.lost = w.next - w.lost
+		}
 		if err := s.ship(&f, link.MaxBatchEntries); err != nil {
 			return s.skip(err)
 		}
-		w.batches, w.next, w.last = append(w.batches, f), f.last+1, now
+		w.batches, w.next, w.lost, w.last = append(w.batches, f), f.last+1, 0, now
 	}
 	return nil
+}
+
+// passOver goes on at entry to; those between are lost.
+func (w *window) passOver(to uint64) {
+	if w.lost == 0 {
+		w.lost = w.next
+	}
+	w.next = to
+}
+
+// backTo forgets what was sent from entry next on.
+func (w *window) backTo(next uint64) {
+	w.batches = slices.DeleteFunc(w.batches, func(f flight) bool { return f.last >= next })
+	w.next, w.lost = next, 0
 }
 
 // settle forgets batches that are acknowledged.
@@ -86,11 +110,29 @@ func (s *session) resend() error {
 		default:
 			continue
 		}
-		if err := s.ship(f, int(f.last-f.first+1)); err != nil {
-			return s.skip(err)
+		if done, err := s.again(f); done {
+			return err
 		}
 	}
 	return nil
+}
+
+// again sends one batch once more. If the disk has lost some of it since, send
+// goes on from there and finds the gap; done then ends resend's round.
+func (s *session) again(f *flight) (done bool, err error) {
+	last := f.last
+	err = s.ship(f, int(last-f.first+1))
+	switch gap := (*journal.Gap)(nil); {
+	case errors.As(err, &gap):
+		s.window.backTo(f.first - f.lost)
+		return true, nil
+	case err != nil:
+		return true, s.skip(err)
+	case f.last < last:
+		s.window.backTo(f.last + 1)
+		return true, nil
+	}
+	return false, nil
 }
 
 // ship reads a batch, signs it and publishes it.
@@ -103,8 +145,9 @@ func (s *session) ship(f *flight, count int) error {
 	if len(entries) == 0 {
 		return fmt.Errorf("read entry %d: %w", f.first, journal.ErrDropped)
 	}
-	b, err := link.Seal(u.c.Identity.Journal, link.TypeBatch, u.c.Identity.Site,
-		link.NewBatch(u.c.Identity.Lane, u.c.Journal.ID(), f.first, before, entries))
+	batch := link.NewBatch(u.c.Identity.Lane, u.c.Journal.ID(), f.first, before, entries)
+	batch.Lost = f.lost
+	b, err := link.Seal(u.c.Identity.Journal, link.TypeBatch, u.c.Identity.Site, batch)
 	if err != nil {
 		return fmt.Errorf("seal entries: %w", err)
 	}
@@ -129,10 +172,10 @@ func (s *session) skip(err error) error {
 	switch {
 	case errors.As(err, &gap):
 		s.u.c.Health.Raise(health.JournalDamaged, "", err.Error())
-		s.window.next = gap.To + 1
+		s.window.passOver(gap.To + 1)
 		return nil
 	case errors.Is(err, journal.ErrDropped):
-		s.window.next = 0 // what is kept is looked at again
+		s.window.next, s.window.lost = 0, 0 // what is kept is looked at again
 		return nil
 	case errors.Is(err, errUnread):
 		s.u.c.Health.Raise(health.JournalFault, "read", err.Error())
@@ -153,7 +196,8 @@ func (s *session) ack(payload []byte) {
 	if a == nil {
 		return // of an earlier journal
 	}
-	err = u.c.Journal.Ack(a.Seq, a.Chain)
+	_, _, before := u.c.Journal.Bounds()
+	err = u.c.Journal.Ack(a.Seq, a.Chain, a.Issued)
 	switch {
 	case errors.Is(err, journal.ErrForked):
 		u.c.Health.Raise(health.JournalForked, "", err.Error())
@@ -165,6 +209,10 @@ func (s *session) ack(payload []byte) {
 		return
 	}
 	_, _, acked := u.c.Journal.Bounds()
+	if acked < before {
+		u.c.Log.Warn("central lost entries that it had acknowledged; they are sent again", "from", acked+1, "to", before)
+		s.window.backTo(acked + 1)
+	}
 	s.settle(acked)
 }
 

@@ -62,7 +62,7 @@ type Journal interface {
 	ID() link.JournalID
 	Read(from uint64, max int) (entries [][]byte, before link.Hash, err error)
 	Bounds() (first, last, acked uint64)
-	Ack(seq uint64, chain link.Hash) error
+	Ack(seq uint64, chain link.Hash, issued int64) error
 	Grown() <-chan struct{}
 }
 
