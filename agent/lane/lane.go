@@ -143,6 +143,7 @@ func (l *Lane) Run(ctx context.Context) error {
 	}
 	l.showTimer = time.NewTimer(time.Hour)
 	defer l.showTimer.Stop()
+	l.showHand()
 	l.rest()
 	dead := l.loop(ctx, scans, errs)
 	l.drain()
