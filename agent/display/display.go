@@ -32,13 +32,15 @@ type View struct {
 	Signal  string `json:"signal"`  // idle, wait, granted, denied, again, guard, closed, out
 	Waiting bool   `json:"waiting"` // the next person's scan waits
 	Words   Words  `json:"words"`
+	ByHand  Words  `json:"by_hand"` // the mode that a supervisor code set, and since when; empty if none did
 }
 
 // ViewOf returns what the page shows of a lane's status.
 func ViewOf(s lane.Status) View {
 	return View{
 		Lane: s.Number, Name: s.Name, Signal: signalName(s.Answer.Signal), Waiting: s.Waiting,
-		Words: answerWords(s.Answer.Signal, s.Answer.Reason, s.Answer.Direction),
+		Words:  answerWords(s.Answer.Signal, s.Answer.Reason, s.Answer.Direction),
+		ByHand: handWords(s.ByHand),
 	}
 }
 

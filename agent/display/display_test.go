@@ -31,7 +31,7 @@ func TestEveryReasonHasWords(t *testing.T) {
 		n++
 		checkWords(t, r.String(), w)
 	}
-	if n < 32 || n != len(reasonWords) {
+	if n < 35 || n != len(reasonWords) {
 		t.Errorf("%d reasons have words, of %d", n, len(reasonWords))
 	}
 	for name, w := range map[string]Words{"idle": idleWords, "wait": waitWords, "out": outWords} {

@@ -1,6 +1,10 @@
 package display
 
 import (
+	"fmt"
+
+	"turnstile/agent/lane"
+	"turnstile/central/link"
 	"turnstile/central/pass"
 	"turnstile/firmware-bridge/gate"
 )
@@ -103,6 +107,26 @@ var (
 	waitWords = words("One moment, please", "Scan again when the lane is free.", "請稍候", "待閘機可用時再掃描。")
 	outWords  = words("Goodbye", "Please walk through, one person at a time.", "再見", "請逐一通過。")
 )
+
+// handWords say that a lane is in a mode by hand, and since when.
+func handWords(h lane.ByHand) Words {
+	var w Words
+	switch h.Mode {
+	case link.Lockdown:
+		w = words("This lane was closed by hand", "", "此閘機已由人手封鎖", "")
+	case link.FreePassage:
+		w = words("This lane was opened by hand", "", "此閘機已由人手開放", "")
+	default:
+		return w
+	}
+	if h.Since.Year() < 2020 { // the lane did not know the time
+		w.EN.Next, w.ZH.Next = "The lane's clock was not set then.", "當時閘機時鐘尚未設定。"
+		return w
+	}
+	w.EN.Next = h.Since.Format("Since 15:04 on 2 January 2006.")
+	w.ZH.Next = fmt.Sprintf("自%d年%d月%d日%s起。", h.Since.Year(), h.Since.Month(), h.Since.Day(), h.Since.Format("15:04"))
+	return w
+}
 
 // WordsOf returns what a lane tells a person who is answered with the reason.
 // A reason of a newer version is answered like one that the guard explains.

@@ -21,6 +21,14 @@ function show(view) {
     put("next-" + lang, view.words[lang].next);
   }
   at("waiting").hidden = !view.waiting;
+  // What was set by hand stays on the page while the lane cannot be reached.
+  if (view.by_hand) {
+    for (const lang of ["en", "zh"]) {
+      put("hand-" + lang, view.by_hand[lang].what);
+      put("since-" + lang, view.by_hand[lang].next);
+    }
+    at("hand").hidden = !view.by_hand.en.what;
+  }
   if (view.name) {
     put("name", view.name);
     document.title = view.name;
