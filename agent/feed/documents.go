@@ -178,7 +178,7 @@ func (f *Feed) delegation(m *link.KeysMessage, v *cache.View, now time.Time) (*l
 	}
 	old := v.Delegation
 	switch {
-	case old != nil && d.Version < old.Version:
+	case d.Version < uint64(f.floor().Delegation), old != nil && d.Version < old.Version:
 		return nil, fmt.Errorf("%w: delegation %d", ErrRollback, d.Version)
 	case old != nil && d.Version == old.Version && !reflect.DeepEqual(d, old):
 		return nil, fmt.Errorf("%w: two delegations %d", ErrFork, d.Version)

@@ -9,6 +9,7 @@ import (
 	"crypto/ecdh"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -94,6 +95,9 @@ func (f *Feed) Floor(now time.Time) *link.Floor {
 	if v.State != nil {
 		n.Epoch, n.Seq, n.Chain = v.State.Epoch, v.State.Seq, v.State.Chain
 	}
+	if v.Delegation != nil {
+		n.Delegation = uint16(min(v.Delegation.Version, math.MaxUint16)) // one a year: the bound is never met
+	}
 	old := f.o.Floor
 	if old == nil {
 		return &n
@@ -101,6 +105,7 @@ func (f *Feed) Floor(now time.Time) *link.Floor {
 	if n.Epoch < old.Epoch || n.Epoch == old.Epoch && n.Seq < old.Seq {
 		n.Epoch, n.Seq, n.Chain = old.Epoch, old.Seq, old.Chain
 	}
+	n.Delegation = max(n.Delegation, old.Delegation)
 	n.Keyset, n.Rules, n.Gate, n.Time = max(n.Keyset, old.Keyset), max(n.Rules, old.Rules), max(n.Gate, old.Gate), max(n.Time, old.Time)
 	return &n
 }

@@ -3,6 +3,7 @@ package feed
 import (
 	"crypto/ed25519"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func TestGapIsAskedForAndHealed(t *testing.T) {
 	r.sync()
 	s.add(revoke(20), revoke(21), revoke(22))
 	res, err := r.take(topics.Delta(), s.sealed(s.delta(7, 8, true)))
-	if !errors.Is(err, ErrGap) || len(res.Asks) != 1 || res.Asks[0] != (link.Ask{Lane: lane, Want: link.WantRange, Epoch: 1, From: 5, To: 8}) {
+	if !errors.Is(err, ErrGap) || len(res.Asks) != 1 || !reflect.DeepEqual(res.Asks[0], link.Ask{Lane: lane, Want: link.WantRange, Epoch: 1, From: 5, To: 8}) {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	res = r.mustTake(topics.Repeat(lane), s.sealed(s.delta(5, 8, false)))
@@ -122,8 +123,11 @@ func TestFloorBindsAnEmptyCache(t *testing.T) {
 	s := newSender(t)
 	s.start()
 	s.rulesVersion, s.keysVersion = 2, 2
+	s.delegated = 2
 	oldHead, oldRules, oldKeys := s.sealedHead(), s.rules(), s.keys(0, 1)
 	s.rulesVersion, s.keysVersion = 3, 3
+	oldDelegation := s.keys(0, 1)
+	s.delegated = 3
 	s.add(revoke(20), revoke(21), revoke(22), revoke(23))
 	first := s.receiver(nil)
 	first.sync()
@@ -132,7 +136,7 @@ func TestFloorBindsAnEmptyCache(t *testing.T) {
 	}
 	first.checkIn(s.state)
 	floor := first.Floor(first.now())
-	if floor.Seq != 9 || floor.Rules != 3 || floor.Keyset != 3 {
+	if floor.Seq != 9 || floor.Rules != 3 || floor.Keyset != 3 || floor.Delegation != 3 {
 		t.Fatalf("%+v", floor)
 	}
 
@@ -142,7 +146,7 @@ func TestFloorBindsAnEmptyCache(t *testing.T) {
 		payload []byte
 		want    error
 	}{
-		{topics.Keys(), oldKeys, ErrRollback}, {topics.Keys(), s.keys(0, 1), nil}, {topics.Rules(), oldRules, ErrRollback},
+		{topics.Keys(), oldKeys, ErrRollback}, {topics.Keys(), oldDelegation, ErrRollback}, {topics.Keys(), s.keys(0, 1), nil}, {topics.Rules(), oldRules, ErrRollback},
 		{topics.Head(), oldHead, ErrFork}, {topics.Rules(), s.rules(), nil},
 	} {
 		if _, err := r.take(m.topic, m.payload); !errors.Is(err, m.want) {
