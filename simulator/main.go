@@ -30,6 +30,7 @@ var version = "unknown"
 type commands struct {
 	Demo    demo       `cmd:"" help:"Two lanes, central and a page to play on, on this machine."`
 	Bench   bench      `cmd:"" help:"Measure the product beside its physical limits."`
+	Parity  parityCmd  `cmd:"" help:"Decide a simulated day online and offline, and explain each difference."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
