@@ -39,17 +39,22 @@ type Facts struct {
 	Zone      uint8          // of the lane
 	Direction gate.Direction // of the scanner
 	Vouched   time.Time      // when a staff pass last went through this lane; zero: never
+	Apart     bool           // the lane can reach neither central nor the zone's other lanes
+	Home      bool           // this controller answers for the pass while lanes are apart; counts only then
 	Past      Past
 }
 
-// Past is what this agent remembers of the pass, in the lane's zone; what a
-// grant under way holds is in it as if it had happened.
+// Past is what this agent remembers of the pass, in the lane's zone, from its own
+// lanes and what others told; what a grant under way holds is in it as if it had
+// happened.
 type Past struct {
-	Inside     bool
+	Inside     bool   // for certain
+	Maybe      bool   // perhaps inside: a passage ended unknown, or two lanes' clocks do not tell what was first
 	Used       uint8  // entries known to be used
 	Unknown    uint8  // entries of which nobody knows whether they were used
 	Slot       uint32 // highest live slot used in this direction
 	Generation uint8  // highest generation seen
+	Entered    int64  // Unix ms: when it came in, if it is inside, by the clock of that lane
 }
 
 // Decision is the answer to one scan.
@@ -76,8 +81,8 @@ func (f *Facts) ClockUsable() bool {
 // allocates nothing for a code that is not live.
 //
 // What the specification leaves open is decided here:
-//   - On the way out opening hours, anti-passback and used-up entries do not
-//     refuse: they are about coming in, and closing time must not lock anybody in.
+//   - On the way out opening hours and used-up entries do not refuse: they are
+//     about coming in, and closing time must not lock anybody in.
 //   - In a zone with free passage everything that is checked after the mode is
 //     waived. What is refused before it (forged, revoked, of another zone) stays
 //     refused.
@@ -324,11 +329,11 @@ func (j *judge) escort() pass.Reason {
 
 // entries checks anti-passback and how often the pass was used.
 func (j *judge) entries() pass.Reason {
-	c, past := j.code, j.f.Past
 	if j.f.Direction != gate.In {
-		return pass.Granted
+		return j.leaving()
 	}
-	if past.Inside && c.Flags&pass.PassbackExempt == 0 {
+	c, past := j.code, j.f.Past
+	if past.Inside && !j.exempt() && !j.backAgain() {
 		switch j.zone.Passback {
 		case link.PassbackHard:
 			return pass.AlreadyInside
@@ -342,6 +347,44 @@ func (j *judge) entries() pass.Reason {
 	}
 	if c.Entries != 0 && used >= uint16(c.Entries) {
 		return pass.AlreadyUsed
+	}
+	return j.alone()
+}
+
+func (j *judge) exempt() bool { return j.code.Flags&pass.PassbackExempt != 0 }
+
+// backAgain reports whether the pass came in so long ago that it may again.
+func (j *judge) backAgain() bool {
+	after := int64(j.zone.BackMinutes) * 60
+	return after > 0 && j.at-j.f.Past.Entered/1000 >= after
+}
+
+// alone is what a lane does for a pass of which another lane may know more, when
+// it cannot be asked: nothing restricts the others.
+func (j *judge) alone() pass.Reason {
+	restricted := j.code.Entries != 0 || j.zone.Passback == link.PassbackHard && !j.exempt()
+	if !j.f.Apart || !restricted {
+		return pass.Granted
+	}
+	if j.zone.Apart == link.ApartHome && !j.f.Home {
+		return pass.HomeLane
+	}
+	j.flags |= link.FlagStamped
+	return pass.Granted
+}
+
+// leaving checks anti-passback at the exit. It refuses only who is outside for
+// certain: neither a crash nor a cut cable locks anybody in.
+func (j *judge) leaving() pass.Reason {
+	if j.zone.Exit == link.PassbackOff || j.f.Past.Inside || j.exempt() {
+		return pass.Granted
+	}
+	if j.zone.Exit == link.PassbackHard && !j.f.Past.Maybe && !j.f.Apart {
+		return pass.NotInside
+	}
+	j.flags |= link.FlagPassback
+	if j.f.Apart {
+		j.flags |= link.FlagStamped
 	}
 	return pass.Granted
 }

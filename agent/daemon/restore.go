@@ -20,6 +20,7 @@ const checkpointEvery = 5000
 // passed over.
 func restore(c *cache.Cache, j *journal.Journal, log *slog.Logger) (p *presence.Presence, from uint64, gaps int, err error) {
 	p, from = fromCheckpoint(c, j, log)
+	p.Own(j.ID())
 	next := max(from+1, j.First())
 	for {
 		last := next
@@ -61,9 +62,6 @@ func fromCheckpoint(c *cache.Cache, j *journal.Journal, log *slog.Logger) (*pres
 	}
 	if id == j.ID() {
 		return p, min(seq, j.Last())
-	}
-	for _, g := range p.Unresolved() {
-		p.Apply(link.Entry{Type: link.EntryUnknown, Grant: g.Seq})
 	}
 	return p, 0
 }

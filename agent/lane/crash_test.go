@@ -170,8 +170,8 @@ func check(t *testing.T, step string, p *presence.Presence, end link.EntryType) 
 	t.Helper()
 	got := p.Of(pass.ID{Day: testDay, Index: 1}, testZone, gate.In)
 	want := map[link.EntryType]access.Past{
-		link.EntryPassed:  {Inside: true, Used: 1},
-		link.EntryUnknown: {Unknown: 1},
+		link.EntryPassed:  {Inside: true, Used: 1, Entered: noon.UnixMilli()},
+		link.EntryUnknown: {Unknown: 1, Maybe: true},
 	}[end]
 	if got != want {
 		t.Errorf("%s, ended %d: %+v, want %+v", step, end, got, want)

@@ -1,13 +1,18 @@
-// Package presence remembers who is inside and which entries and live codes are used up, from the journal's entries alone.
+// Package presence remembers who is inside and which entries and live codes are used up, from journal entries alone: its own controller's and other ones'.
 //
 // A grant holds what it would use; its result commits that (passed), gives it
 // back (not passed), or leaves it in doubt (unknown: used for a single-entry
 // pass, not inside). Whatever is in here can be made again by applying the
-// journal from its start, or from a checkpoint on.
+// journal from its start, or from a checkpoint on; the other controllers' part
+// by asking for it.
+//
+// What is remembered is a set of uses, and what it means follows from the set,
+// whatever the order in which they came. "Outcome" in uses.go has the rules.
 package presence
 
 import (
 	"sync"
+	"time"
 
 	"turnstile/agent/access"
 	"turnstile/central/link"
@@ -15,11 +20,18 @@ import (
 	"turnstile/firmware-bridge/gate"
 )
 
-// MaxRecords bounds the memory: two days of the largest status list, each pass
-// seen in one zone (about 16 MB). Beyond it the oldest day goes first; a pass
-// for which there is no room at all is counted in Stats.Overflow and counts as
-// never seen.
-const MaxRecords = 2 * link.MaxCapacity
+// Bounds of the memory, about 40 MB if all of them are reached. An ordinary day
+// of 30,000 passes is a tenth of that.
+const (
+	// MaxRecords bounds the passes, per zone: two days of the largest status list.
+	MaxRecords = 2 * link.MaxCapacity
+	// MaxUses bounds the passages of all of them. Beyond one of the two the oldest
+	// day goes first; a use for which there is no room at all is counted in
+	// Stats.Overflow and counts as never made.
+	MaxUses = 2 * MaxRecords
+	// maxRun bounds the passages of one pass in one zone at one controller.
+	maxRun = 32
+)
 
 // stripes is how many passes can be decided at the same time.
 const stripes = 64
@@ -29,13 +41,20 @@ type Presence struct {
 	deciding [stripes]sync.Mutex // one pass is decided at one lane at a time
 	quiet    sync.RWMutex        // held for writing while a checkpoint is made
 
-	mu       sync.Mutex // guards the following
-	records  map[key]record
+	mu       sync.Mutex            // guards the following
+	uses     map[key][]use         // ascending by source and grant; none is empty
+	total    int                   // of them
 	seen     map[key]uint8         // highest generation above 0, by pass (zone 0)
-	pending  map[uint64]link.Entry // grants without a result, by their Seq; one a lane at most
-	codes    supervisor            // used supervisor codes and modes by hand
+	pending  map[uint64]link.Entry // own grants without a result, by their Seq; one a lane at most
+	sources  []source              // the own one first
+	index    map[sourceID]uint16   // of sources, but for the own one
+	due      []dueUse              // other controllers' grants without a result, oldest first
+	floor    pass.Day              // what was before is forgotten for good
+	changes  uint64                // see Changes
 	inside   int
 	overflow uint64
+	scratch  []use      // so that Of allocates nothing
+	codes    supervisor // used supervisor codes and modes by hand
 }
 
 // key is day, index and zone: 16, 24 and 4 bits.
@@ -47,18 +66,32 @@ func keyOf(id pass.ID, zone uint8) key {
 
 func (k key) day() pass.Day { return pass.Day(k >> 28) }
 
-// record is what is committed for one pass in one zone. The zero value is not stored.
-type record struct {
-	inside  bool
-	used    uint8
-	unknown uint8
-	slotIn  uint32
-	slotOut uint32
-}
-
 // New returns an empty presence.
 func New() *Presence {
-	return &Presence{records: map[key]record{}, seen: map[key]uint8{}, pending: map[uint64]link.Entry{}, codes: newSupervisor()}
+	return &Presence{
+		uses: map[key][]use{}, seen: map[key]uint8{}, pending: map[uint64]link.Entry{},
+		sources: make([]source, 1), index: map[sourceID]uint16{}, codes: newSupervisor(),
+	}
+}
+
+// Own says which journal Apply's entries are of. If the presence comes from a
+// checkpoint of another journal (this one replaced a damaged one), what it knows is
+// still the best that is known of the time before; its grants ended who knows how,
+// and this journal comes on top. Call it before the first Apply.
+func (p *Presence) Own(journal link.JournalID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := sourceID{journal: journal}
+	if p.sources[own].id == id {
+		return
+	}
+	for seq := range p.pending {
+		p.settle(seq, link.EntryUnknown)
+	}
+	if p.sources[own].uses > 0 {
+		p.retire()
+	}
+	p.sources[own] = source{id: id}
 }
 
 // Lock makes the caller the only one to decide on a pass, from the look-up to
@@ -80,36 +113,37 @@ func (p *Presence) Unlock(id pass.ID) {
 func (p *Presence) Of(id pass.ID, zone uint8, d gate.Direction) access.Past {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.records[keyOf(id, zone)]
+	p.scratch = append(p.scratch[:0], p.uses[keyOf(id, zone)]...)
 	for _, e := range p.pending {
 		if e.Pass == id && e.Zone == zone {
-			r = r.passed(e)
+			p.scratch = append(p.scratch, useOf(&e, e.Seq, underWay))
 		}
 	}
-	past := access.Past{Inside: r.inside, Used: r.used, Unknown: r.unknown, Slot: r.slotIn}
-	if d == gate.Out {
-		past.Slot = r.slotOut
-	}
+	past := pastOf(p.scratch, d)
 	past.Generation = p.seen[keyOf(id, 0)]
 	return past
 }
 
-// Apply takes an entry of the journal in. Entries of one pass, and of one lane,
-// come in the journal's order. A result whose grant is not under way, or was
-// settled before, changes nothing.
+// Apply takes an entry of the own journal in. Entries of one pass, and of one
+// lane, come in the journal's order. A result whose grant is not under way, or
+// was settled before, changes nothing.
 func (p *Presence) Apply(e link.Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e.Type {
 	case link.EntryDenied:
 		if e.Reason.Authentic() {
-			p.see(e)
+			p.see(&e)
 		}
 	case link.EntryGranted:
 		p.supersede(e.Lane)
 		p.pending[e.Seq] = e
-		p.see(e)
+		p.see(&e)
 	case link.EntryPassed, link.EntryNotPassed, link.EntryUnknown:
+		if g, ok := p.pending[e.Grant]; ok && e.Wall > g.Wall {
+			g.Wall = e.Wall // when the person walked
+			p.pending[e.Grant] = g
+		}
 		p.settle(e.Grant, e.Type)
 	case link.EntryMode:
 		p.changeMode(e)
@@ -117,7 +151,7 @@ func (p *Presence) Apply(e link.Entry) {
 }
 
 // see remembers a generation; mu is held.
-func (p *Presence) see(e link.Entry) {
+func (p *Presence) see(e *link.Entry) {
 	k := keyOf(e.Pass, 0)
 	if e.Kind == pass.Supervisor || e.Gen <= p.seen[k] || len(p.seen) >= MaxRecords {
 		return
@@ -135,39 +169,68 @@ func (p *Presence) supersede(lane uint8) {
 	}
 }
 
-// settle commits or drops the grant with the number seq; mu is held.
+// settle commits or drops the own grant with the number seq; mu is held.
 func (p *Presence) settle(seq uint64, result link.EntryType) {
 	e, ok := p.pending[seq]
 	if !ok {
 		return
 	}
 	delete(p.pending, seq)
+	if result == link.EntryNotPassed {
+		return // it comes in order: nothing of it can follow
+	}
 	if e.Kind == pass.Supervisor {
-		if result != link.EntryNotPassed {
-			p.useCode(e.Pass)
-		}
+		p.useCode(e.Pass)
 		return
 	}
-	k := keyOf(e.Pass, e.Zone)
-	switch result {
-	case link.EntryPassed:
-		p.set(k, p.records[k].passed(e))
-	case link.EntryUnknown:
-		p.set(k, p.records[k].doubtful(e))
+	if k := keyOf(e.Pass, e.Zone); !p.put(k, useOf(&e, seq, outcomes[result])) {
+		p.overflow++
 	}
 }
 
-func (p *Presence) set(k key, r record) {
-	old, known := p.records[k]
-	if !known && len(p.records) >= MaxRecords && !p.dropOldest(k.day()) {
-		p.overflow++
-		return
+// Forget drops what is known of passes of days before d, for good. The caller
+// knows the day for certain: with a wrong clock, used passes would become new ones.
+func (p *Presence) Forget(d pass.Day) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(d)
+}
+
+func (p *Presence) forget(d pass.Day) {
+	p.floor = max(p.floor, d)
+	p.codes.forget(d)
+	for k, list := range p.uses {
+		if k.day() < d {
+			p.drop(k, list)
+		}
 	}
-	p.records[k] = r
-	if r == (record{}) {
-		delete(p.records, k)
+	for k := range p.seen {
+		if k.day() < d {
+			delete(p.seen, k)
+		}
 	}
-	p.inside += count(r.inside) - count(old.inside)
+	p.release()
+}
+
+// Stats says how much is remembered.
+type Stats struct {
+	Records  int    // passes, per zone
+	Inside   int    // of them inside now
+	Pending  int    // own grants without a result
+	Overflow uint64 // uses for which there was no room
+	Others   int    // other controllers whose uses are in it
+	Awaited  int    // their grants without a result
+}
+
+// Stats returns the counts as of now.
+func (p *Presence) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := Stats{Records: len(p.uses), Inside: p.inside, Pending: len(p.pending), Overflow: p.overflow, Awaited: len(p.due)}
+	for _, x := range p.sources[1:] {
+		s.Others += count(x.uses > 0)
+	}
+	return s
 }
 
 func count(b bool) int {
@@ -177,92 +240,11 @@ func count(b bool) int {
 	return 0
 }
 
-// dropOldest makes room by forgetting the oldest day, if it is before d; mu is held.
-func (p *Presence) dropOldest(d pass.Day) bool {
-	oldest := d
-	for k := range p.records {
-		oldest = min(oldest, k.day())
-	}
-	if oldest == d {
-		return false
-	}
-	p.forget(oldest + 1)
-	return true
-}
-
-// passed returns r after the person of grant e walked through.
-func (r record) passed(e link.Entry) record {
-	r = r.showed(e)
-	switch gate.Direction(e.Direction) {
-	case gate.In:
-		r.inside = true
-		r.used = more(r.used)
-	case gate.Out:
-		r.inside = false
-	}
-	return r
-}
-
-// doubtful returns r after grant e ended and nobody knows how.
-func (r record) doubtful(e link.Entry) record {
-	r = r.showed(e)
-	switch gate.Direction(e.Direction) {
-	case gate.In:
-		r.unknown = more(r.unknown)
-	case gate.Out:
-		r.inside = false
-	}
-	return r
-}
-
-// showed commits the live slot.
-func (r record) showed(e link.Entry) record {
-	switch gate.Direction(e.Direction) {
-	case gate.In:
-		r.slotIn = max(r.slotIn, e.Slot)
-	case gate.Out:
-		r.slotOut = max(r.slotOut, e.Slot)
-	}
-	return r
-}
-
-// more counts and stays at 255: a pass has at most 15 entries.
-func more(n uint8) uint8 { return n + uint8(count(n < 255)) }
-
-// Forget drops what is known of passes of days before d. The caller knows the
-// day for certain: with a wrong clock, used passes would become new ones.
-func (p *Presence) Forget(d pass.Day) {
+// Expire gives the other controllers' grants up that have had no result for
+// RemoteGrant: they are unknown until one comes. Call it once a second or so,
+// with a time that has a monotonic reading.
+func (p *Presence) Expire(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forget(d)
-}
-
-func (p *Presence) forget(d pass.Day) {
-	p.codes.forget(d)
-	for k, r := range p.records {
-		if k.day() < d {
-			delete(p.records, k)
-			p.inside -= count(r.inside)
-		}
-	}
-	for k := range p.seen {
-		if k.day() < d {
-			delete(p.seen, k)
-		}
-	}
-}
-
-// Stats says how much is remembered.
-type Stats struct {
-	Records  int    // passes, per zone
-	Inside   int    // of them inside now
-	Pending  int    // grants without a result
-	Overflow uint64 // passes for which there was no room
-}
-
-// Stats returns the counts as of now.
-func (p *Presence) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Stats{len(p.records), p.inside, len(p.pending), p.overflow}
+	p.expire(now)
 }

@@ -1,0 +1,277 @@
+package presence
+
+import (
+	"slices"
+	"time"
+
+	"turnstile/central/link"
+	"turnstile/central/pass"
+	"turnstile/firmware-bridge/gate"
+)
+
+// RemoteGrant is how long another controller's grant counts as under way without
+// a result: longer than any gate's window and grace, so what is then still
+// missing was lost on the way, or its controller died.
+const RemoteGrant = 30 * time.Second
+
+// raceTime is how long word of a use may take between two controllers that hear
+// each other, their clocks' disagreement included.
+const raceTime = 2 * time.Second
+
+// Bounds of what other controllers can fill. Their keys vouch for what they
+// say; a stolen one must not cost the memory of this one or of the others.
+const (
+	maxOthers      = MaxUses / 4 * 3 // uses of all of them
+	maxOtherPasses = MaxRecords / 4 * 3
+	maxOfLane      = MaxUses / 4 // uses of one of them: four busy lanes, two days
+	maxSources     = 4096        // journals
+	maxJournals    = 8           // of one controller that have uses
+)
+
+// own is the source of this controller's own uses.
+const own = 0
+
+// sourceID names the journal that a use stands in.
+type sourceID struct {
+	lane    string // the controller; empty for this one
+	journal link.JournalID
+}
+
+// source is a journal and how many uses of it are remembered. A slot without
+// uses, but the own one, is free.
+type source struct {
+	id   sourceID
+	uses int
+}
+
+// dueUse is a grant of another controller that has no result.
+type dueUse struct {
+	key   key
+	use   use
+	until time.Time // zero: not set since the start
+}
+
+// Remote takes an entry of another controller's journal in: granted, passed, not
+// passed or unknown; others are passed over. Order and doubling do not matter,
+// and a result says all that its grant does. The grant counts as under way for
+// RemoteGrant at most and is lost afterwards, until a result comes. now needs a
+// monotonic reading.
+//
+// It returns the own grant that the entry's grant collides with: the same pass
+// let into the same zone at the same time, by two lanes that did not know of each
+// other. Each grant is judged once, when it is heard of first. Seq, Lane and Wall
+// are the own grant's, the rest is what the two have in common.
+//
+// Whose entry it is must have been proved, and that it is not of this controller.
+func (p *Presence) Remote(lane string, journal link.JournalID, e link.Entry, now time.Time) (conflict *link.Entry) {
+	k := keyOf(e.Pass, e.Zone)
+	u, ok := remoteUse(&e)
+	if !ok {
+		return nil
+	}
+	p.Lock(e.Pass) // a lane that decides on it now comes first, and is seen
+	defer p.Unlock(e.Pass)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expire(now)
+	if e.Pass.Day < p.floor {
+		return nil
+	}
+	if u.source, ok = p.source(sourceID{lane, journal}); !ok {
+		p.overflow++
+		return nil
+	}
+	before, known := p.find(k, u)
+	if !p.put(k, u) {
+		p.overflow++
+		return nil
+	}
+	p.see(&e)
+	if !known && u.end() == underWay {
+		p.due = append(p.due, dueUse{k, u, now.Add(RemoteGrant)})
+	}
+	if u.bits&heardGrant == 0 || before.bits&heardGrant != 0 || before.end() == notPassed {
+		return nil
+	}
+	return p.collision(k, u, &e)
+}
+
+// remoteUse checks the fields that place a use.
+func remoteUse(e *link.Entry) (u use, ok bool) {
+	seq, end := e.Grant, outcomes[e.Type]
+	if e.Type == link.EntryGranted {
+		seq, end = e.Seq, underWay
+	} else if end == underWay { // none of the table
+		return u, false
+	}
+	ok = seq != 0 && seq <= e.Seq && e.Pass.Index <= pass.MaxIndex && e.Zone < 16 && e.Kind != pass.Supervisor &&
+		(e.Direction == uint8(gate.In) || e.Direction == uint8(gate.Out))
+	return useOf(e, seq, end), ok
+}
+
+func (p *Presence) find(k key, u use) (use, bool) {
+	i, found := slices.BinarySearchFunc(p.uses[k], u, compare)
+	if !found {
+		return use{}, false
+	}
+	return p.uses[k][i], true
+}
+
+// collision returns the newest own grant that r collides with, nil if there is none.
+func (p *Presence) collision(k key, r use, e *link.Entry) *link.Entry {
+	if r.out() {
+		return nil
+	}
+	uses := slices.Clone(p.uses[k])
+	for _, g := range p.pending {
+		if g.Pass == e.Pass && g.Zone == e.Zone {
+			uses = append(uses, useOf(&g, g.Seq, underWay))
+		}
+	}
+	var hit *use
+	for i, u := range uses {
+		if u.source == own && !u.out() && collide(u, r, e.Flags, uses) && (hit == nil || u.grant > hit.grant) {
+			hit = &uses[i]
+		}
+	}
+	if hit == nil {
+		return nil
+	}
+	g := *e
+	g.Seq, g.Lane, g.Wall = hit.grant, hit.lane, hit.wall
+	return &g
+}
+
+// collide reports whether u, an own use, and r were granted at the same time
+// without knowledge of each other. If r is the earlier one that is certain: here it
+// was not known until now. If it is the later one its lane may have known of u,
+// unless word of u could hardly be there; and its flag may say that it did. Where
+// the clocks do not tell, what counts is whether u is under way.
+func collide(u, r use, flags link.EntryFlags, uses []use) bool {
+	knew := flags&link.FlagPassback != 0
+	if (u.bits|r.bits)&doubtful != 0 {
+		return u.end() == underWay && !knew
+	}
+	first, second, limit := r, u, RemoteGrant
+	if r.wall > u.wall {
+		first, second, limit = u, r, raceTime
+		if knew {
+			return false
+		}
+	}
+	if second.wall-first.wall > limit.Milliseconds() {
+		return false
+	}
+	return !slices.ContainsFunc(uses, func(v use) bool {
+		return v.out() && v.end() != notPassed && v.after(first) && !v.after(second)
+	})
+}
+
+// expire gives up what is due; mu is held.
+func (p *Presence) expire(now time.Time) {
+	n := 0
+	for i := range p.due {
+		d := &p.due[i]
+		if d.until.IsZero() {
+			d.until = now.Add(RemoteGrant)
+		}
+		at, known := p.find(d.key, d.use)
+		switch {
+		case !known || at.end() != underWay:
+		case now.Before(d.until):
+			p.due[n] = *d
+			n++
+		default:
+			d.use.bits |= uint8(lost)
+			p.put(d.key, d.use)
+		}
+	}
+	p.due = p.due[:n]
+}
+
+// source returns the number of a journal, and gives it one if there is room.
+func (p *Presence) source(id sourceID) (uint16, bool) {
+	if s, ok := p.index[id]; ok {
+		return s, true
+	}
+	if !link.ValidID(id.lane) {
+		return 0, false
+	}
+	free, journals := 0, 0
+	for s := range p.sources {
+		if s == own {
+			continue
+		}
+		x := &p.sources[s]
+		switch {
+		case x.uses == 0:
+			free = s
+		case x.id.lane == id.lane:
+			journals++
+		}
+	}
+	switch {
+	case journals >= maxJournals || free == 0 && len(p.sources) > maxSources:
+		return 0, false
+	case free == 0:
+		free = len(p.sources)
+		p.sources = append(p.sources, source{})
+	}
+	delete(p.index, p.sources[free].id)
+	p.sources[free] = source{id: id}
+	p.index[id] = uint16(free)
+	return uint16(free), true
+}
+
+// release frees the journals of which nothing is remembered; mu is held.
+func (p *Presence) release() {
+	for s := range p.sources {
+		if s != own && p.sources[s].uses == 0 {
+			delete(p.index, p.sources[s].id)
+			p.sources[s] = source{}
+		}
+	}
+}
+
+// retire makes the own uses those of an older journal: what it was named tells
+// them from those of its successor; mu is held.
+func (p *Presence) retire() {
+	s := uint16(len(p.sources)) // always room: maxSources is far below its type's
+	p.sources = append(p.sources, p.sources[own])
+	p.index[p.sources[s].id] = s
+	for _, list := range p.uses {
+		for i := range list {
+			if list[i].source == own {
+				list[i].source = s
+			}
+		}
+		slices.SortFunc(list, compare)
+	}
+}
+
+// count notes n more uses of a source.
+func (p *Presence) count(s uint16, n int) {
+	p.total += n
+	p.sources[s].uses += n
+}
+
+// roomForOther reports whether one more use of another controller can be kept.
+// Nothing is forgotten for it: whatever it says, it is not worth more than what
+// is known already.
+func (p *Presence) roomForOther(known bool, s uint16) bool {
+	others, ofLane := p.total-p.sources[own].uses, 0
+	for _, x := range p.sources[1:] {
+		if x.id.lane == p.sources[s].id.lane {
+			ofLane += x.uses
+		}
+	}
+	return p.total < MaxUses && others < maxOthers && ofLane < maxOfLane && (known || len(p.uses) < maxOtherPasses)
+}
+
+// Changes counts what has changed since the start: a checkpoint is worth writing
+// when it has risen.
+func (p *Presence) Changes() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changes
+}
