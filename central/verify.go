@@ -20,14 +20,20 @@ import (
 const maxCode = 4 << 10
 
 type verifyCommand struct {
+	configFlag `embed:""`
+
 	Code     string `arg:"" optional:"" help:"The code; - reads it from standard input."`
 	Picture  string `placeholder:"FILE" help:"Read the code from a PNG, JPEG or GIF instead."`
 	At       string `placeholder:"TIME" help:"Judge at this time, such as 2026-11-21T09:14:00+08:00; the default is now."`
 	Timezone string `default:"Asia/Hong_Kong" help:"Campus clock, if central is not asked."`
 	Offline  bool   `help:"Do not ask central for signature and status."`
+	Ledger   bool   `help:"Check the chains of all journals in central's data folder instead of a code."`
 }
 
 func (x *verifyCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	if x.Ledger {
+		return x.verifyLedger(ctx, c, cl)
+	}
 	text, err := x.text(c)
 	if err != nil {
 		return err
