@@ -58,6 +58,7 @@ type cli struct {
 	Lanes     lanesCommand     `cmd:"" group:"lanes" help:"Show the lane controllers."`
 	Lane      laneCommand      `cmd:"" group:"lanes" help:"Add and remove lane controllers."`
 	Rules     rulesCommand     `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
+	Keys      keysCommand      `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
 	Version   versionCommand   `cmd:"" group:"service" help:"Print the version."`
 }
 

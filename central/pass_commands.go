@@ -97,6 +97,7 @@ func (c *console) printPass(p office.PassBody) {
 	line("valid", text(period(p.From, p.Until)))
 	line("zones", text(joinInts(p.Zones)))
 	line("conditions", text(conditions(p)))
+	line("re-issued", text(times(p.Generation)))
 	line("issued", text(clock(p.Issued)+" by "+p.IssuedBy))
 	if p.Changed != nil {
 		line("changed", text(strings.TrimSuffix(clock(*p.Changed)+" by "+p.ChangedBy+": "+p.Reason, ": ")))
@@ -108,6 +109,17 @@ func (c *console) printPass(p office.PassBody) {
 		}
 	}
 	t.print(c)
+}
+
+// times says how often, nothing for never.
+func times(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func statusCell(status string) cell {

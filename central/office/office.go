@@ -91,6 +91,7 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.recordRoutes(h)
 	a.laneRoutes(h)
 	a.rulesRoutes(h)
+	a.keyRoutes(h)
 }
 
 // withHeaders states for every answer what a browser may do with it: nothing.

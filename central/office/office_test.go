@@ -107,6 +107,7 @@ var roles = map[string]office.Role{
 	"POST /passes/{day}/{index}/hold": office.Issuer, "POST /passes/{day}/{index}/release": office.Issuer,
 	"GET /passages": office.Viewer, "GET /alarms": office.Viewer, "GET /lanes": office.Viewer, "POST /lanes": office.Admin,
 	"DELETE /lanes/{id}": office.Admin, "GET /feed": office.Viewer, "GET /rules": office.Viewer, "PUT /rules": office.Admin,
+	"GET /keys": office.Viewer, "POST /keys/{key}/withdraw": office.Admin,
 }
 
 type document struct {
@@ -146,7 +147,7 @@ func TestRoleByRoute(t *testing.T) {
 // whether it gets as far as validation.
 func tryRole(t *testing.T, d *desk, route, role string, need office.Role) {
 	method, path, _ := strings.Cut(route, " ")
-	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x").Replace(path)
+	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1").Replace(path)
 	got := d.do(t, role, method, path, nil).Code
 	switch {
 	case role == "" || role == "wrong":

@@ -50,6 +50,7 @@ type Services struct {
 	Rules   Rules
 	Feed    Feed
 	Tokens  Tokens
+	Keys    Keys
 }
 
 // Passes issues passes and changes what lanes think of them. The argument by is

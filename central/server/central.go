@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -40,6 +39,8 @@ type central struct {
 	feed     *status.Feed
 	ledger   *ledger.Ledger
 
+	withdrawing sync.Mutex // one withdrawal at a time
+
 	published chan struct{} // closed when the feed was published for the first time
 	first     sync.Once
 
@@ -61,10 +62,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.db, err = openDatabase(ctx, s.config.Data); err != nil {
 		return err
 	}
-	if s.issuer, err = issuer.Open(keyPath(s.config.Data), s.config.Site, phrase, s.config.Now()); err != nil {
-		if errors.Is(err, issuer.ErrPassphrase) {
-			return fmt.Errorf("%w: %w", ErrConfig, err)
-		}
+	if s.issuer, err = s.config.openKeys(phrase); err != nil {
 		return err
 	}
 	s.alarms = &ledger.Alarms{DB: s.db, Now: s.config.Now}
@@ -84,7 +82,8 @@ func openDatabase(ctx context.Context, data string) (*database.DB, error) {
 	return database.Open(ctx, filepath.Join(data, "central.db"))
 }
 
-func keyPath(data string) string { return filepath.Join(data, "keys") }
+// keyFolder is where the private keys are.
+func (c *Config) keyFolder() string { return filepath.Join(c.Data, "keys") }
 
 // close releases what stages do not own.
 func (s *central) close() {

@@ -50,9 +50,14 @@ type Config struct {
 	// Passphrase says where the passphrase of the private keys is. Default the
 	// environment variable TURNSTILE_PASSPHRASE.
 	Passphrase issuer.Passphrase `yaml:"passphrase"`
-	HTTP       HTTP              `yaml:"http"`
-	Enrol      Enrol             `yaml:"enrol"`
-	Broker     Broker            `yaml:"broker"`
+	// Root is the file with the public keys of an offline root (central root new).
+	// Central then asks the root's keepers to sign what it may do; with another file
+	// than before, to hand over to another root. Default: central has its own root,
+	// one key of one, in its key folder.
+	Root   string `yaml:"root"`
+	HTTP   HTTP   `yaml:"http"`
+	Enrol  Enrol  `yaml:"enrol"`
+	Broker Broker `yaml:"broker"`
 	// Capacity is how many passes a day can have: a power of two, 1024..131072.
 	// Days that passes were issued for keep theirs. Default 131072.
 	Capacity uint32 `yaml:"capacity"`

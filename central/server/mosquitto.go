@@ -28,7 +28,7 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 		return "", err
 	}
 	defer db.Close()
-	i, err := issuer.Open(keyPath(c.Data), c.Site, phrase, now)
+	i, err := c.openKeys(phrase)
 	if err != nil {
 		return "", err
 	}

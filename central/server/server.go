@@ -137,6 +137,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.next()
 	parts.add("api", func(ctx context.Context) error { return serveHTTP(ctx, s.api, s.apiListener) })
 	parts.add("enrolment", func(ctx context.Context) error { return serveHTTP(ctx, s.enrol, s.enrolListener) })
+	parts.add("keys", s.keepKeys)
 	parts.add("watchdog", s.watchdog)
 
 	s.awaitBroker(ctx, parts.failed())

@@ -92,6 +92,9 @@ func (s feed) Healthy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSigner, err)
 	}
+	if err := s.delegationGood(); err != nil {
+		return err
+	}
 	if today := s.feed.Today(); s.feed.View().State.Day(today) == nil {
 		return fmt.Errorf("feed: the list of %s is not open", today)
 	}
@@ -211,6 +214,13 @@ func (s *central) register(r *prometheus.Registry) {
 			return 1
 		}
 		return 0
+	})
+	gauge("delegation_expires_timestamp_seconds", "Unix time at which the root's delegation ends.", func() float64 {
+		d, err := s.issuer.Delegation()
+		if err != nil {
+			return 0
+		}
+		return float64(d.Expires.Unix())
 	})
 	count("broker_lost_total", "Connections to the broker that broke.", func() float64 { return float64(s.session.Lost()) })
 	count("broker_dropped_total", "Messages dropped because their handler was behind.", func() float64 { return float64(s.session.Dropped()) })

@@ -30,15 +30,16 @@ type Fake struct {
 	Now  func() time.Time
 	Sick error // what Healthy returns
 
-	mu       sync.Mutex // guards the following
-	key      ed25519.PrivateKey
-	passes   []*office.Pass // as issued
-	lanes    []office.Lane
-	passages []office.Passage
-	alarms   []office.Alarm
-	rules    link.Rules
-	seq      uint64
-	tokens   []token
+	mu        sync.Mutex // guards the following
+	key       ed25519.PrivateKey
+	passes    []*office.Pass // as issued
+	lanes     []office.Lane
+	passages  []office.Passage
+	alarms    []office.Alarm
+	rules     link.Rules
+	seq       uint64
+	withdrawn map[uint16]time.Time // pass keys
+	tokens    []token
 }
 
 type token struct {
@@ -59,7 +60,7 @@ func New(now func() time.Time) *Fake {
 
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
-	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}}
+	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}}
 }
 
 // AddLane adds a lane controller as it is.
@@ -103,7 +104,7 @@ func (s passes) Issue(_ context.Context, by string, o office.Order) (office.Pass
 	}
 	p := &office.Pass{
 		Pass: pass.Pass{
-			Kind: o.Kind, Flags: o.Flags, KeyID: 1, Day: o.Day, Index: uint32(n*389+211) % Capacity, Start: int16(o.Start/time.Minute) - 480,
+			Kind: o.Kind, Flags: o.Flags, KeyID: uint16(len(f.withdrawn)) + 1, Day: o.Day, Index: uint32(n*389+211) % Capacity, Start: int16(o.Start/time.Minute) - 480,
 			Length: uint8(o.Length / (10 * time.Minute)), Zones: o.Zones, Entries: o.Entries,
 		},
 		HolderName: o.Holder, GuestName: o.GuestName, Purpose: o.Purpose, Issued: f.Now(), IssuedBy: by,

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"turnstile/central/issuer"
+	"turnstile/central/link"
+)
+
+// keyOptions says which key folder to open, and whose root it has.
+func (c *Config) keyOptions(phrase []byte) (issuer.Options, error) {
+	o := issuer.Options{Dir: c.keyFolder(), Site: c.Site, Passphrase: phrase, Now: c.Now()}
+	root, err := c.root()
+	o.Root = root
+	return o, err
+}
+
+// root reads the public keys of an offline root, nil if central has its own.
+func (c *Config) root() (*link.Root, error) {
+	if c.Root == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(c.Root)
+	if err != nil {
+		return nil, fmt.Errorf("%w: root: %w; make the root's keys with: central root new", ErrConfig, err)
+	}
+	r, err := issuer.ParseRoot(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: root: %s: %w", ErrConfig, c.Root, err)
+	}
+	return r, nil
+}
+
+// openKeys opens the key folder in this process. What the operator has to do
+// first is an ErrConfig.
+func (c *Config) openKeys(phrase []byte) (*issuer.Issuer, error) {
+	o, err := c.keyOptions(phrase)
+	if err != nil {
+		return nil, err
+	}
+	i, err := issuer.OpenWith(o)
+	var wants *issuer.NoDelegation
+	if errors.Is(err, issuer.ErrPassphrase) || errors.As(err, &wants) {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return i, err
+}
+
+// InstallDelegation takes the root's signatures to the request in the key folder
+// of a configuration. A central, or central sign, that runs on it takes them by
+// itself. The errors are those of issuer.Install.
+func InstallDelegation(c Config, signatures [][]byte) (issuer.DelegationState, error) {
+	if err := c.complete(); err != nil {
+		return issuer.DelegationState{}, err
+	}
+	phrase, err := c.Passphrase.Read()
+	if err != nil {
+		return issuer.DelegationState{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	o, err := c.keyOptions(phrase)
+	if err != nil {
+		return issuer.DelegationState{}, err
+	}
+	return issuer.Install(o, signatures)
+}
