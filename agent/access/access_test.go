@@ -159,6 +159,10 @@ var faults = []struct {
 		s.zone(func(z *link.Zone) { z.Passback = link.PassbackHard })
 	}},
 	{pass.AlreadyUsed, func(s *scene) { s.pass.Entries, s.facts.Past.Used = 2, 2 }},
+	{pass.HomeLane, func(s *scene) {
+		s.facts.Apart = true
+		s.zone(func(z *link.Zone) { z.Apart, z.Passback = link.ApartHome, link.PassbackHard })
+	}},
 }
 
 // TestOrder spoils everything from one check on: that check must speak first.
@@ -177,7 +181,7 @@ func TestOrder(t *testing.T) {
 			t.Errorf("with %v alone: %v", f.want, got)
 		}
 	}
-	if len(faults) < 18 {
+	if len(faults) < 19 {
 		t.Errorf("%d checks tried", len(faults))
 	}
 }
@@ -241,6 +245,10 @@ var reasonCases = []struct {
 	{"leaving, inside", 0, 0, func(s *scene) {
 		s.facts.Past.Inside, s.facts.Direction = true, gate.Out
 		s.zone(func(z *link.Zone) { z.Passback = link.PassbackHard })
+	}},
+	{"leaving, not inside", pass.NotInside, 0, func(s *scene) {
+		s.facts.Direction = gate.Out
+		s.zone(func(z *link.Zone) { z.Exit = link.PassbackHard })
 	}},
 	{"leaving, used up", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Used, s.facts.Direction = 1, 1, gate.Out }},
 	{"one of two used", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Used = 2, 1 }},
@@ -312,7 +320,7 @@ func TestEveryReasonOfDecideIsTried(t *testing.T) {
 	}
 	elsewhere := []pass.Reason{pass.Unreadable, pass.Foreign, pass.Malformed, pass.VersionUnknown,
 		pass.KindUnknown, pass.FlagsUnknown, pass.GateFault, pass.JournalFault, // of Parse and of the lane
-		pass.NotInside, pass.HomeLane, pass.WrongLane}
+		pass.WrongLane}
 	for _, r := range pass.Reasons() {
 		if tried[r] == slices.Contains(elsewhere, r) {
 			t.Errorf("%v: tried here: %v", r, tried[r])
