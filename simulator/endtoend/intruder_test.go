@@ -27,6 +27,7 @@ func invite(t *testing.T, s *site.Site, id string) string {
 	if err := s.API.Do(t.Context(), "POST", "/lanes", map[string]string{"id": id}, &i); err != nil {
 		t.Fatal(err)
 	}
+	keepSecret(s, "enrolment token of "+id, i.Token[40:])
 	return i.Token
 }
 

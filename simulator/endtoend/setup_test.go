@@ -78,6 +78,7 @@ func campus(t *testing.T, config site.Config, ids ...string) *site.Site {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+		noLeaks(t, s)
 		if t.Failed() {
 			showLogs(t, filepath.Join(config.Data, "logs"))
 		}
@@ -144,6 +145,7 @@ func issue(t *testing.T, s *site.Site, change func(*office.OrderBody)) office.Pa
 	if err != nil {
 		t.Fatal(err)
 	}
+	keepSecret(s, "code of "+p.ID, p.Code[40:])
 	return p
 }
 
