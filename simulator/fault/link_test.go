@@ -2,9 +2,12 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
+	"time"
 )
 
 // echo serves on loopback until the test ends.
@@ -61,6 +64,45 @@ func TestLinkCutAndJoined(t *testing.T) {
 	if _, got := ask(l, "again"); got != "again" {
 		t.Errorf("after joining: %q", got)
 	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLinkHeldAndSlow holds a piece back, delivers it, and delays the next.
+func TestLinkHeldAndSlow(t *testing.T) {
+	l, err := NewLink(echo(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- l.Run(ctx) }()
+	c, got := ask(l, "first")
+	if got != "first" {
+		t.Fatalf("came back: %q", got)
+	}
+	l.Hold(true)
+	c.Write([]byte("held"))
+	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := c.Read(make([]byte, 8)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a held link gave %d bytes, %v", n, err)
+	}
+	l.Hold(false)
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	b := make([]byte, 4)
+	if _, err := io.ReadFull(c, b); err != nil || string(b) != "held" {
+		t.Errorf("after the hold came %q, %v", b, err)
+	}
+	l.Slow(30 * time.Millisecond)
+	began := time.Now()
+	c.Write([]byte("slow"))
+	if _, err := io.ReadFull(c, b); err != nil || string(b) != "slow" || time.Since(began) < 60*time.Millisecond {
+		t.Errorf("over a slow link came %q, %v", b, err)
+	}
+	l.Hold(true)
+	c.Write([]byte("left behind"))
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,9 @@ import (
 type AgentSetup struct {
 	ID    string // link.ValidID
 	Lanes []LaneSetup
+	// Command runs the agent in place of `agent run`: a program and its
+	// arguments, to which --config FILE is added. Nil for the program itself.
+	Command []string
 }
 
 // LaneSetup is one lane of a controller.
@@ -48,6 +52,7 @@ type Agent struct {
 
 	site    *Site
 	config  string // path of its configuration
+	command []string
 	process *Process
 	wait    sync.WaitGroup // devices and cable
 }
@@ -62,7 +67,10 @@ type Lane struct {
 
 // newAgent enrols a lane controller, if it is new, and plugs its devices in.
 func (s *Site) newAgent(ctx context.Context, setup AgentSetup) (*Agent, error) {
-	a := &Agent{ID: setup.ID, site: s, Data: s.path(setup.ID, "data"), config: s.path(setup.ID, "agent.yaml")}
+	a := &Agent{ID: setup.ID, site: s, Data: s.path(setup.ID, "data"), config: s.path(setup.ID, "agent.yaml"), command: setup.Command}
+	if a.command == nil {
+		a.command = []string{s.program("agent"), "run"}
+	}
 	if err := os.MkdirAll(a.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of %s: %w", a.ID, err)
 	}
@@ -145,13 +153,22 @@ func (a *Agent) enrol(ctx context.Context) error {
 
 // Start starts the agent and waits until it has all its devices.
 func (a *Agent) Start() error {
+	if err := a.Launch(); err != nil {
+		return err
+	}
+	return a.process.await("devices", startLimit, a.ready)
+}
+
+// Launch starts the agent and waits for nothing.
+func (a *Agent) Launch() error {
 	os.Remove(a.statusFile()) // of an earlier start; it need not exist
-	p, err := start(a.site.program("agent"), a.ID, a.site.path("logs"), nil, "run", "--config", a.config)
+	args := append(slices.Clone(a.command[1:]), "--config", a.config)
+	p, err := start(a.command[0], a.ID, a.site.path("logs"), nil, args...)
 	if err != nil {
 		return err
 	}
 	a.process = p
-	return p.await("devices", startLimit, a.ready)
+	return nil
 }
 
 // ready reports whether every gate and scanner answers.
