@@ -20,6 +20,14 @@ const (
 	askBurst      = 6
 )
 
+// What one lane controller may ask for the time: it does so each hour, after
+// each connect, and with growing pauses while it has no answer. An answer is small
+// and signed at once.
+const (
+	timesPerSecond = 1
+	timeBurst      = 10
+)
+
 // maxRange is the longest range that is sent as events; beyond it snapshots are
 // the shorter answer.
 const maxRange = 8 * deltaEvents
@@ -27,24 +35,42 @@ const maxRange = 8 * deltaEvents
 // ErrTooOften tells that a lane controller asks more often than it should.
 var ErrTooOften = errors.New("asks too often")
 
-// limits are the lanes' rate limits.
+// limits are what lanes may ask, and what they may be told.
 type limits struct {
-	mu    sync.Mutex
-	lanes map[string]*rate.Limiter // of enrolled lanes alone, so bounded
+	mu     sync.Mutex
+	lanes  map[string]laneLimits // of enrolled lanes alone, so bounded
+	signed int64                 // Unix ms, the latest that a head or an answer told
 }
 
-func (l *limits) allow(lane string, now time.Time) bool {
+// forward reports whether a time is none that lies before what was signed, and
+// notes it.
+func (l *limits) forward(at int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at < l.signed-setBack.Milliseconds() {
+		return false
+	}
+	l.signed = max(l.signed, at)
+	return true
+}
+
+type laneLimits struct{ documents, time *rate.Limiter }
+
+func (l *limits) allow(a *link.Ask, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lanes == nil {
-		l.lanes = map[string]*rate.Limiter{}
+		l.lanes = map[string]laneLimits{}
 	}
-	r, ok := l.lanes[lane]
+	r, ok := l.lanes[a.Lane]
 	if !ok {
-		r = rate.NewLimiter(asksPerSecond, askBurst)
-		l.lanes[lane] = r
+		r = laneLimits{rate.NewLimiter(asksPerSecond, askBurst), rate.NewLimiter(timesPerSecond, timeBurst)}
+		l.lanes[a.Lane] = r
 	}
-	return r.AllowN(now, 1)
+	if a.Want == link.WantTime {
+		return r.time.AllowN(now, 1)
+	}
+	return r.documents.AllowN(now, 1)
 }
 
 // Ask answers what came on a lane controller's ask topic. A message that is not
@@ -62,17 +88,54 @@ func (f *Feed) Ask(ctx context.Context, lane string, message []byte) error {
 		f.config.Alarm(ctx, "forged_ask", lane, "", err.Error())
 		return err
 	}
-	if !f.limits.allow(lane, f.config.Now()) {
+	if !f.limits.allow(a, f.config.Now()) {
 		return ErrTooOften
+	}
+	if a.Want == link.WantTime {
+		return f.answerTime(ctx, a)
 	}
 	return f.call(ctx, func(ctx context.Context) { f.answer(ctx, a) })
 }
+
+// errNonce tells that a question for the time has none.
+var errNonce = fmt.Errorf("%w: a nonce has %d bytes", link.ErrMalformed, len(link.Nonce{}))
+
+// answerTime signs the time, in the caller's goroutine: what it waits for makes
+// the lane's bound larger. Central's clock is the campus's: passes and heads
+// are dated by it, so it is told however sure the machine is of it. But not a
+// time that lies before what was signed: a clock that was set back under this
+// process is wrong now or was then, and lanes take no head from it either.
+func (f *Feed) answerTime(ctx context.Context, a *link.Ask) error {
+	t := link.Time{Lane: a.Lane}
+	if copy(t.Nonce[:], a.Nonce) != len(a.Nonce) || len(a.Nonce) != len(t.Nonce) {
+		return errNonce
+	}
+	t.At = f.config.Now().UnixMilli()
+	if !f.limits.forward(t.At) {
+		return ErrSetBack
+	}
+	data, err := f.seal(link.TypeTime, t)
+	if err != nil {
+		return fmt.Errorf("sign the time: %w", err)
+	}
+	f.send(ctx, f.topics.Time(a.Lane), data, false)
+	return nil
+}
+
+// setBack is how far central's clock may go back without doubt: a leap second,
+// and a time daemon's step.
+const setBack = 2 * time.Second
+
+// ErrSetBack tells that central's clock runs behind what it signed before.
+var ErrSetBack = errors.New("central's clock was set back: see to its time synchronisation; lanes get no time until it has caught up")
 
 func (f *Feed) answer(ctx context.Context, a *link.Ask) {
 	topic := f.topics.Repeat(a.Lane)
 	switch a.Want {
 	case link.WantKeys:
 		f.answerKeys(ctx, a.Lane, topic)
+	case link.WantSnapshots:
+		f.answerSnapshots(ctx, topic)
 	case link.WantRange:
 		if err := f.answerRange(ctx, a, topic); err == nil {
 			return
@@ -80,8 +143,6 @@ func (f *Feed) answer(ctx context.Context, a *link.Ask) {
 			f.config.Log.Error("read feed log", "error", err)
 			return
 		}
-		f.answerSnapshots(ctx, topic)
-	default:
 		f.answerSnapshots(ctx, topic)
 	}
 }

@@ -232,5 +232,5 @@ func (w *work) open(tx *database.FeedTx, d pass.Day) error {
 			return err
 		}
 	}
-	return nil
+	return w.block(tx, d)
 }

@@ -256,6 +256,7 @@ func (f *Feed) call(ctx context.Context, g func(context.Context)) error {
 func (f *Feed) View() *View { return f.view.Load() }
 
 func (f *Feed) show(h link.Head) {
+	f.limits.forward(h.Issued)
 	f.view.Store(&View{State: f.state, Head: h, Rules: f.rules, Keys: f.keyset})
 }
 
