@@ -59,6 +59,7 @@ type cli struct {
 	Lane      laneCommand      `cmd:"" group:"lanes" help:"Add and remove lane controllers."`
 	Rules     rulesCommand     `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
 	Keys      keysCommand      `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
+	Root      rootCommand      `cmd:"" group:"service" help:"Make an offline root's keys and sign what central may do."`
 	Version   versionCommand   `cmd:"" group:"service" help:"Print the version."`
 }
 

@@ -55,7 +55,7 @@ func ParseRequest(data []byte) (*Request, error) {
 			err = errors.Join(err, fmt.Errorf("a role's key of %d bytes", len(k)))
 		}
 	}
-	if err != nil || !link.ValidID(r.Site) || r.Version == 0 || len(r.Keyset) == 0 || len(r.Status) == 0 || len(r.Keyset)+len(r.Status) > maxRoots {
+	if err != nil || !link.ValidID(r.Site) || r.Version == 0 || len(r.Keyset) == 0 || len(r.Status) == 0 || len(r.Keyset)+len(r.Status) > MaxRoots {
 		return nil, fmt.Errorf("%w: a field is missing or wrong: %w", ErrRequestFile, err)
 	}
 	return &r, nil

@@ -106,9 +106,9 @@ func (i *Issuer) offlineRoot() (*link.Root, error) {
 // ErrRoot tells that a document does not name a root.
 var ErrRoot = errors.New("not the public keys of a root")
 
-// maxRoots bounds the keys of a root: their signatures and those of the root
+// MaxRoots bounds the keys of a root: their signatures and those of the root
 // before it have to fit into one message.
-const maxRoots = 7
+const MaxRoots = 7
 
 // ParseRoot reads the public part of a root: JSON with keys and threshold.
 func ParseRoot(data []byte) (*link.Root, error) {
@@ -123,8 +123,8 @@ func ParseRoot(data []byte) (*link.Root, error) {
 }
 
 func checkRoot(r link.Root) error {
-	if r.Threshold < 1 || r.Threshold > len(r.Keys) || len(r.Keys) > maxRoots {
-		return fmt.Errorf("%w: threshold %d of %d keys, at most %d", ErrRoot, r.Threshold, len(r.Keys), maxRoots)
+	if r.Threshold < 1 || r.Threshold > len(r.Keys) || len(r.Keys) > MaxRoots {
+		return fmt.Errorf("%w: threshold %d of %d keys, at most %d", ErrRoot, r.Threshold, len(r.Keys), MaxRoots)
 	}
 	seen := map[link.KeyID]bool{}
 	for _, k := range r.Keys {
