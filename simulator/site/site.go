@@ -218,5 +218,8 @@ var campus = time.FixedZone("HKT", 8*3600)
 // Today returns the campus day of now, as 2026-11-21.
 func Today(now time.Time) string { return now.In(campus).Format(time.DateOnly) }
 
+// BrokerAddr is the broker's host and port.
+func (s *Site) BrokerAddr() string { return listen(s.endpoints.Broker) }
+
 // EnrolURL is where lane controllers enrol.
 func (s *Site) EnrolURL() string { return s.endpoints.Enrol }
