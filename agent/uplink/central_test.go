@@ -48,6 +48,7 @@ type central struct {
 	acked  uint64
 	states []link.LaneState
 	asks   []link.Ask
+	times  []link.Ask // the questions for the time
 	issued int64
 }
 
@@ -170,6 +171,8 @@ func (c *central) take(topic string, payload []byte) (ack []byte) {
 	case topics.Ask(laneID):
 		if a, err := link.Open[link.Ask](payload, link.TypeAsk, site, keys, link.MaxState); err != nil {
 			c.t.Errorf("ask: %v", err)
+		} else if a.Want == link.WantTime {
+			c.times = append(c.times, *a)
 		} else {
 			c.asks = append(c.asks, *a)
 		}
@@ -241,7 +244,9 @@ func (c *central) agent(t testing.TB, dial func(LinkOptions) Link) *agent {
 	t.Cleanup(func() { j.Close(); ca.Close() })
 	a := &agent{cache: ca, journal: j, health: health.New(c.now)}
 	f := feed.New(ca, feed.Identity{Site: site, Lane: laneID, Root: c.lane.Root, Seal: c.lane.Seal}, feed.Options{})
-	a.Uplink = New(Config{Identity: c.lane, Journal: j, Feed: f, Clock: wallclock.New(wallclock.Options{TrustSystem: true}), Health: a.health,
+	began := c.now()
+	clock := wallclock.New(wallclock.Options{TrustSystem: true, Ticks: func() wallclock.Ticks { return wallclock.Ticks{Elapsed: c.now().Sub(began)} }})
+	a.Uplink = New(Config{Identity: c.lane, Journal: j, Feed: f, Clock: clock, Health: a.health,
 		Log: slog.New(slog.DiscardHandler), Now: c.now, Dial: dial,
 		State:   func() link.LaneState { return link.LaneState{Boot: j.Boot(), Program: "test"} },
 		Taken:   func(feed.Result) { a.changes++ },
