@@ -18,6 +18,8 @@ type rulesCommand struct {
 	Show rulesShowCommand `cmd:"" help:"Print the rules in force, as YAML that set takes."`
 	Set  rulesSetCommand  `cmd:"" help:"Put the rules of a file into force."`
 	Mode rulesModeCommand `cmd:"" help:"Set the mode of one zone: normal, lockdown or free_passage."`
+
+	Passback rulesPassbackCommand `cmd:"" help:"Set the anti-passback of one zone."`
 }
 
 type rulesShowCommand struct{}
@@ -140,6 +142,35 @@ type rulesModeCommand struct {
 var errNoZone = errors.New("no such zone")
 
 func (x *rulesModeCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	return changeZone(ctx, c, cl, x.Zone, func(z *office.ZoneBody) { z.Mode = x.Mode })
+}
+
+type rulesPassbackCommand struct {
+	Zone        int     `arg:"" help:"Number of the zone."`
+	Entry       string  `arg:"" enum:"off,soft,hard" help:"A pass that is inside and wants in again: ${enum}."`
+	BackMinutes *int    `placeholder:"N" help:"Minutes after which it may come in again though it did not leave; 0: never."`
+	Exit        *string `enum:"off,soft,hard" placeholder:"off|soft|hard" help:"A pass that is not inside and wants out."`
+	Apart       *string `enum:"soft,home" placeholder:"soft|home" help:"A lane that is cut off admits and flags, or leaves it to the pass's home lane."`
+}
+
+func (x *rulesPassbackCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	return changeZone(ctx, c, cl, x.Zone, func(z *office.ZoneBody) {
+		z.Passback = x.Entry
+		setIf(&z.BackMinutes, x.BackMinutes)
+		setIf(&z.Exit, x.Exit)
+		setIf(&z.Apart, x.Apart)
+	})
+}
+
+// setIf leaves a setting as it is that was not named.
+func setIf[T any](setting, value *T) {
+	if value != nil {
+		*setting = *value
+	}
+}
+
+// changeZone changes one zone of the rules in force.
+func changeZone(ctx context.Context, c *console, cl *cli, id int, change func(*office.ZoneBody)) error {
 	api, err := cl.client(c)
 	if err != nil {
 		return err
@@ -149,10 +180,11 @@ func (x *rulesModeCommand) Run(ctx context.Context, c *console, cl *cli) error {
 		return err
 	}
 	for i := range r.Zones {
-		if r.Zones[i].ID == x.Zone {
-			r.Zones[i].Mode, r.Issued = x.Mode, nil
+		if r.Zones[i].ID == id {
+			change(&r.Zones[i])
+			r.Issued = nil
 			return putRules(ctx, c, cl, r)
 		}
 	}
-	return fmt.Errorf("%w %d; list them with: central rules show", errNoZone, x.Zone)
+	return fmt.Errorf("%w %d; list them with: central rules show", errNoZone, id)
 }

@@ -363,7 +363,11 @@ func TestPages(t *testing.T) {
 func TestRulesRoundTrip(t *testing.T) {
 	d := newDesk(t)
 	r := ask[office.RulesBody](t, d, "viewer", "GET", "/api/v1/rules", nil, 200)
+	if z := r.Zones[0]; z.Exit != "off" || z.Apart != "soft" || z.BackMinutes != 0 {
+		t.Errorf("a zone without any says %+v", z)
+	}
 	r.Zones[0].Mode, r.Zones[0].Passback = "lockdown", "hard"
+	r.Zones[0].BackMinutes, r.Zones[0].Exit, r.Zones[0].Apart = 90, "hard", "home"
 	r.Zones[0].Hours = []office.HoursBody{{Days: []string{"sun", "sat"}, Open: "07:30", Close: "24:00"}}
 	r.Zones[0].Holidays = []string{"2026-12-25"}
 	r.Issued = nil
@@ -382,6 +386,10 @@ func TestRulesRoundTrip(t *testing.T) {
 		"kind twice":         func(r *office.RulesBody) { r.Policies[1].Kind = r.Policies[0].Kind },
 		"three ages":         func(r *office.RulesBody) { r.Policies[0].Ages = r.Policies[0].Ages[:3] },
 		"unknown weekday":    func(r *office.RulesBody) { r.Zones[0].Hours[0].Days[0] = "someday" },
+		"back after 2 days":  func(r *office.RulesBody) { r.Zones[0].BackMinutes = 2880 },
+		"back in the past":   func(r *office.RulesBody) { r.Zones[0].BackMinutes = -1 },
+		"unknown exit":       func(r *office.RulesBody) { r.Zones[0].Exit = "ajar" },
+		"unknown apart":      func(r *office.RulesBody) { r.Zones[0].Apart = "closed" },
 		"no zone":            func(r *office.RulesBody) { r.Zones = []office.ZoneBody{} },
 	} {
 		bad := ask[office.RulesBody](t, d, "viewer", "GET", "/api/v1/rules", nil, 200)

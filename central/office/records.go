@@ -46,7 +46,7 @@ var entryNames = map[link.EntryType]string{
 	link.EntryFireOver: "fire_over", link.EntryTamper: "tamper", link.EntryTamperEnd: "tamper_over", link.EntryGateLost: "gate_lost",
 	link.EntryGateFound: "gate_found", link.EntryScanLost: "scanner_lost", link.EntryScanFound: "scanner_found", link.EntryBoot: "boot",
 	link.EntryFloor: "floor", link.EntryDropped: "dropped", link.EntryRefused: "message_refused", link.EntryFault: "gate_fault",
-	link.EntryHeld: "held_open", link.EntryHeldOver: "shut_again",
+	link.EntryHeld: "held_open", link.EntryHeldOver: "shut_again", link.EntryConflict: "conflict", link.EntryMode: "mode_changed",
 }
 
 func entryName(t link.EntryType) string {

@@ -35,6 +35,10 @@ type ZoneBody struct {
 	Passback string      `json:"passback" enum:"off,soft,hard" doc:"soft: admit who is inside already, and flag it; hard: refuse."`
 	Hours    []HoursBody `json:"hours,omitempty" maxItems:"32" doc:"None: always open."`
 	Holidays []string    `json:"holidays,omitempty" maxItems:"366" format:"date" doc:"Closed all day."`
+
+	BackMinutes int    `json:"back_minutes,omitempty" minimum:"0" maximum:"1440" doc:"So many minutes after it came in a pass may enter again though it did not leave; 0: never."`
+	Exit        string `json:"exit,omitempty" enum:"off,soft,hard" doc:"The same as passback for a pass that is not inside and wants out; off unless told. A zone where people stay past midnight takes soft: the next day's pass did not come in."`
+	Apart       string `json:"apart,omitempty" enum:"soft,home" doc:"What a lane does with passes that can be used up, or with all in a hard zone, while it reaches neither central nor the zone's other lanes. soft, unless told: admit and flag; home: only the pass's home lane admits."`
 }
 
 // HoursBody is one opening period.
@@ -55,6 +59,7 @@ type PolicyBody struct {
 var (
 	modeNames     = []string{"normal", "lockdown", "free_passage"}
 	passbackNames = []string{"off", "soft", "hard"}
+	apartNames    = []string{"soft", "home"}
 	actionNames   = []string{"refuse", "by_rules", "stamped", "live_only", "live_or_single", "alarmed"}
 	dayNames      = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 )
@@ -66,6 +71,9 @@ func wordOf[N ~uint8](words []string, n N) string {
 	}
 	return fmt.Sprintf("number_%d", n)
 }
+
+// numberOf is the inverse for a word that the schema let through; none is 0.
+func numberOf[N ~uint8](words []string, word string) N { return N(max(slices.Index(words, word), 0)) }
 
 func (a *api) rulesRoutes(h huma.API) {
 	huma.Register(h, operation(Viewer, "get-rules", http.MethodGet, "/rules", "Show the rules in force"), a.getRules)
@@ -122,7 +130,10 @@ func shortZones(mask uint16) []int {
 }
 
 func zoneBody(z link.Zone) ZoneBody {
-	out := ZoneBody{ID: int(z.ID), Name: z.Name, NameZH: z.NameZH, Mode: wordOf(modeNames, z.Mode), Passback: wordOf(passbackNames, z.Passback)}
+	out := ZoneBody{
+		ID: int(z.ID), Name: z.Name, NameZH: z.NameZH, Mode: wordOf(modeNames, z.Mode), Passback: wordOf(passbackNames, z.Passback),
+		BackMinutes: int(z.BackMinutes), Exit: wordOf(passbackNames, z.Exit), Apart: wordOf(apartNames, z.Apart),
+	}
 	for _, h := range z.Hours {
 		body := HoursBody{Open: clockText(h.Open), Close: clockText(h.Close)}
 		for i, name := range dayNames {
@@ -170,8 +181,9 @@ func (b RulesBody) rules() (link.Rules, error) {
 
 func (b ZoneBody) zone(at string) (link.Zone, error) {
 	z := link.Zone{
-		ID: uint8(b.ID), Name: b.Name, NameZH: b.NameZH, Mode: link.Mode(slices.Index(modeNames, b.Mode)),
-		Passback: link.Passback(slices.Index(passbackNames, b.Passback)),
+		ID: uint8(b.ID), Name: b.Name, NameZH: b.NameZH, Mode: numberOf[link.Mode](modeNames, b.Mode),
+		Passback: numberOf[link.Passback](passbackNames, b.Passback), BackMinutes: uint16(b.BackMinutes),
+		Exit: numberOf[link.Passback](passbackNames, b.Exit), Apart: numberOf[link.Apart](apartNames, b.Apart),
 	}
 	for i, h := range b.Hours {
 		hours, err := h.hours()
