@@ -24,3 +24,19 @@ CREATE TABLE supervisor_codes (
     UNIQUE (sheet, place)
 );
 CREATE INDEX supervisor_codes_lane ON supervisor_codes (lane, number, valid_from);
+
+-- What the ledger says of supervisor codes: entries of kind 4, in their order,
+-- copied from it up to the number in supervisor_read.
+CREATE TABLE supervisor_uses (
+    number BIGINT NOT NULL PRIMARY KEY,
+    day    BIGINT NOT NULL,
+    idx    BIGINT NOT NULL,
+    lane   TEXT   NOT NULL,
+    entry  BYTEA  NOT NULL
+);
+CREATE INDEX supervisor_uses_code ON supervisor_uses (day, idx);
+
+CREATE TABLE supervisor_read (
+    number BIGINT NOT NULL
+);
+INSERT INTO supervisor_read (number) VALUES (0);
