@@ -1,0 +1,135 @@
+package neighbours
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"turnstile/central/link"
+)
+
+// asking is what central is asked for, and when.
+type asking struct {
+	cursor uint64    // ledger number up to which everything came
+	at     time.Time // of the next question; zero: now
+	gap    time.Duration
+}
+
+// Pauses between questions.
+const (
+	askEvery = time.Minute     // uses that the broker lost are so late at most
+	askMore  = 2 * time.Second // central answers a lane that often
+	askFirst = 5 * time.Second // without an answer, doubling up to askEvery
+)
+
+func (a *asking) soon() { a.at, a.gap = time.Time{}, askFirst }
+
+// Ask returns a question if one is due: for uses behind the cursor, and, by To,
+// for LANES documents above the lowest version that is here.
+func (n *Neighbours) Ask(now time.Time) (link.Ask, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a := &n.asking
+	wait := a.at.Sub(now)
+	if !n.connected || len(n.zones) == 0 || wait > 0 && wait <= askEvery { // more: the clock was set back
+		return link.Ask{}, false
+	}
+	a.at = now.Add(a.gap)
+	a.gap = min(2*a.gap, askEvery)
+	return link.Ask{Lane: n.c.Lane, Want: link.WantUses, From: a.cursor, To: n.version(), Sent: now.UnixMilli()}, true
+}
+
+// version is the lowest of the zones' documents, 0 if one is missing; mu is held.
+func (n *Neighbours) version() uint64 {
+	lowest := ^uint64(0)
+	for _, z := range n.zones {
+		if z.lanes == nil {
+			return 0
+		}
+		lowest = min(lowest, z.lanes.Version)
+	}
+	return lowest
+}
+
+// takeUses takes central's answer.
+func (n *Neighbours) takeUses(payload []byte, now time.Time) error {
+	d := n.c.Delegation()
+	if d == nil {
+		return nil
+	}
+	u, err := link.Open[link.Uses](payload, link.TypeUses, n.c.Site, link.KeysOf(d.Status...), link.MaxDocument)
+	if err != nil {
+		return err
+	}
+	if u.Lane != n.c.Lane {
+		return fmt.Errorf("%w: uses for lane controller %.40q", link.ErrForged, u.Lane)
+	}
+	for i := range u.Groups {
+		if err := n.takeGroup(&u.Groups[i], now); err != nil {
+			return err
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if a := &n.asking; a.cursor == u.From { // else a message before it is missing, or it was played again
+		a.cursor, a.gap, a.at = u.Next, askFirst, now.Add(askEvery)
+		if u.More {
+			a.at = now.Add(askMore)
+		}
+	}
+	return nil
+}
+
+// takeGroup takes the uses of one journal. The own ones are in the journal here.
+func (n *Neighbours) takeGroup(g *link.UseGroup, now time.Time) error {
+	entries, err := g.List()
+	if err != nil {
+		return err
+	}
+	if !link.ValidID(g.Lane) {
+		return fmt.Errorf("%w: uses of %.40q", link.ErrMalformed, g.Lane)
+	}
+	if err := check(entries); err != nil {
+		return err
+	}
+	if g.Lane == n.c.Lane {
+		return nil
+	}
+	own := entries[:0]
+	for _, e := range entries {
+		if n.own[e.Zone] != nil {
+			own = append(own, e)
+		}
+	}
+	n.take(g.Lane, g.Journal, own, now)
+	return nil
+}
+
+// cursorFile has the cursor as a decimal number.
+const cursorFile = "uses-cursor"
+
+// Cursor returns how far central's answers were taken. Whatever of them Take was
+// given before is to be made durable, and then Keep called with it.
+func (n *Neighbours) Cursor() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asking.cursor
+}
+
+// Keep writes the cursor down from which the next start goes on if it resumes.
+func (n *Neighbours) Keep(cursor uint64) error {
+	return n.writeFile(cursorFile, []byte(strconv.FormatUint(cursor, 10)))
+}
+
+// readCursor returns 0 if there is none: central is asked from the day's start.
+func (n *Neighbours) readCursor() uint64 {
+	data, err := n.readFile(cursorFile, 20)
+	cursor, err2 := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	if err := errors.Join(err, err2); err != nil && data != nil {
+		n.c.Log.Warn("cursor cannot be used; all uses of the day are asked for", "error", err)
+		return 0
+	}
+	return cursor
+}

@@ -1,0 +1,239 @@
+package neighbours
+
+import (
+	"time"
+
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+// told is what this controller's lanes told of one zone.
+type told struct {
+	kept  []kept // ascending seq
+	fresh int    // of them were never sent
+	older int    // what the next hello tells again beside the newest
+}
+
+type kept struct {
+	seq   uint64
+	day   pass.Day // of the pass
+	fresh bool
+	raw   [link.EntrySize]byte
+}
+
+// maxKept bounds the uses of a zone that are told again by hellos, and dropKept is
+// how many of the oldest go at once. At one hello in two seconds, each tells the
+// oldest again within ten minutes.
+const (
+	maxKept  = 4096
+	dropKept = 256
+)
+
+// repeats is how many uses from before each message has again, for whoever lost
+// the message before.
+const repeats = 3
+
+// isUse reports whether an entry is told to other lanes: the passages of the
+// passes that are counted, no supervisor codes, nobody who walked through an open gate.
+func isUse(e *link.Entry) bool {
+	return e.Type.IsUse() && e.Flags&link.FlagFreePassage == 0 && (e.Kind == pass.ECard || e.Kind == pass.Guest || e.Kind == pass.Staff)
+}
+
+// Took takes an entry that is durable in the own journal, with its Seq. It does
+// not block.
+func (n *Neighbours) Took(e link.Entry) {
+	if !n.keep(&e, true) {
+		return
+	}
+	select {
+	case n.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Recall takes an entry of an earlier start of this agent: hellos tell it, nothing
+// is sent for it alone.
+func (n *Neighbours) Recall(e link.Entry) { n.keep(&e, false) }
+
+func (n *Neighbours) keep(e *link.Entry, fresh bool) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	t := n.own[e.Zone]
+	if t == nil || !isUse(e) || e.Seq == 0 {
+		return false
+	}
+	if e.Boot == 0 {
+		e.Boot = n.c.Boot // the journal sets it in its own copy
+	}
+	t.add(e, fresh)
+	return true
+}
+
+// add puts an entry in its place: lanes of one controller finish their appends in
+// another order than the journal numbered them.
+func (t *told) add(e *link.Entry, fresh bool) {
+	k := kept{seq: e.Seq, day: e.Pass.Day, fresh: fresh}
+	e.Append(k.raw[:0])
+	if len(t.kept) >= maxKept {
+		t.drop(dropKept)
+	}
+	t.kept = append(t.kept, k)
+	for i := len(t.kept) - 1; i > 0 && t.kept[i-1].seq > k.seq; i-- {
+		t.kept[i], t.kept[i-1] = t.kept[i-1], t.kept[i]
+	}
+	if fresh {
+		t.fresh++
+	}
+}
+
+// drop forgets the first count uses.
+func (t *told) drop(count int) {
+	for _, k := range t.kept[:count] {
+		if k.fresh {
+			t.fresh--
+		}
+	}
+	t.kept = append(t.kept[:0], t.kept[count:]...)
+	t.older = max(0, t.older-count)
+}
+
+// forget drops what belongs to days before d at the front.
+func (t *told) forget(d pass.Day) {
+	count := 0
+	for count < len(t.kept) && t.kept[count].day < d {
+		count++
+	}
+	t.drop(count)
+}
+
+// next returns the uses of one message with fresh ones, nil if none is fresh.
+func (t *told) next() []byte {
+	if t.fresh == 0 {
+		return nil
+	}
+	first := 0
+	for i, left := len(t.kept)-1, t.fresh; left > 0; i-- {
+		if t.kept[i].fresh {
+			first = i
+			left--
+		}
+	}
+	first = max(0, first-repeats)
+	for i := first; i < min(first+link.MaxUseEntries, len(t.kept)); i++ {
+		if t.kept[i].fresh {
+			t.kept[i].fresh = false
+			t.fresh--
+		}
+	}
+	return t.part(first)
+}
+
+// newest returns the last uses of all; it is not nil if there are none.
+func (t *told) newest() []byte { return t.part(max(0, len(t.kept)-link.MaxUseEntries)) }
+
+// again returns older uses, others at each call until all were told; nil if the
+// newest are all.
+func (t *told) again() []byte {
+	if len(t.kept) <= link.MaxUseEntries {
+		return nil
+	}
+	if t.older >= len(t.kept)-link.MaxUseEntries {
+		t.older = 0
+	}
+	b := t.part(t.older)
+	t.older += link.MaxUseEntries
+	return b
+}
+
+// part returns up to MaxUseEntries uses from index i on, end to end.
+func (t *told) part(i int) []byte {
+	b := []byte{}
+	for _, k := range t.kept[i:min(i+link.MaxUseEntries, len(t.kept))] {
+		b = append(b, k.raw[:]...)
+	}
+	return b
+}
+
+// flush sends what is fresh.
+func (n *Neighbours) flush(now time.Time) {
+	for _, z := range n.sortedZones() {
+		for range maxKept / link.MaxUseEntries {
+			m, ok := n.message(z, now, (*told).next)
+			if !ok {
+				break
+			}
+			n.send(m)
+			n.publish(m)
+		}
+	}
+}
+
+// hello says by multicast that this controller is there, with its newest uses,
+// and tells some of its older ones again.
+func (n *Neighbours) hello(now time.Time) {
+	day, sure := n.c.Day(now)
+	for _, z := range n.sortedZones() {
+		if sure && day > 0 {
+			n.forget(z, day-1)
+		}
+		if n.c.Multicast == (Multicast{}) {
+			continue
+		}
+		if m, ok := n.message(z, now, (*told).newest); ok {
+			n.send(m)
+		}
+		if m, ok := n.message(z, now, (*told).again); ok {
+			n.send(m)
+		}
+	}
+}
+
+func (n *Neighbours) forget(z uint8, before pass.Day) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.own[z].forget(before)
+}
+
+// message seals the uses that pick returns; false if it returns nil.
+func (n *Neighbours) message(z uint8, now time.Time, pick func(*told) []byte) ([]byte, bool) {
+	n.mu.Lock()
+	entries := pick(n.own[z])
+	sent := n.stamp(now)
+	n.mu.Unlock()
+	if entries == nil {
+		return nil, false
+	}
+	m, err := link.Seal(n.c.Signer, link.TypeUse, n.c.Site, link.Use{Lane: n.c.Lane, Journal: n.c.Journal, Zone: z, Entries: entries, Sent: sent})
+	if err != nil {
+		n.c.Log.Error("seal uses", "error", err)
+		return nil, false
+	}
+	return m, true
+}
+
+// stamp returns Sent of the next message: it rises with each, unless the clock was
+// set back; mu is held.
+func (n *Neighbours) stamp(now time.Time) int64 {
+	const burst = 1000 // ms by which Sent may run ahead of the clock
+	ms := now.UnixMilli()
+	if ms <= n.sent && ms > n.sent-burst {
+		ms = n.sent + 1
+	}
+	n.sent = ms
+	return ms
+}
+
+// publish hands a message to the uplink, if that is connected.
+func (n *Neighbours) publish(m []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.connected {
+		return
+	}
+	select {
+	case n.outgoing <- m:
+		n.counts.Published++
+	default:
+		n.counts.Unpublished++
+	}
+}
