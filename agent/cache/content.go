@@ -73,11 +73,14 @@ type checkpoint struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// errEncode tells that a change makes no sense; no disk is to blame.
+var errEncode = errors.New("encode")
+
 // put stores v under a name with a checksum: bbolt has none on its data.
 func put(b *bolt.Bucket, key []byte, v any) error {
 	data, err := cbor.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("encode %T: %w", v, err)
+		return fmt.Errorf("%w %T: %w", errEncode, v, err)
 	}
 	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, data)
 	return b.Put(key, append(binary.BigEndian.AppendUint32(nil, sum), data...))
@@ -273,25 +276,24 @@ type Update struct {
 // transaction. After a restart the head looks older than it was, never newer.
 const headEvery = time.Minute
 
-// Apply makes the change durable in one transaction and then shows it in View.
-// After an error neither has happened; ErrFull if there was no room.
+// Apply makes the change durable in one transaction and then shows it in View. A
+// disk that does not take it delays nothing: a revocation counts at once. Settle
+// then tells, and writes it when it can.
 func (c *Cache) Apply(u Update) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.view.Load()
 	v := u.on(old)
 	onlyHead := u.State == nil && u.Delegation == nil && u.Keys == nil && u.Rules == nil
-	if onlyHead && v.HeadAt.Sub(c.headAt).Abs() < headEvery {
-		c.view.Store(v)
-		return nil
+	if c.trouble == nil && !(onlyHead && v.HeadAt.Sub(c.headAt).Abs() < headEvery) {
+		err := c.write(u, old, v)
+		if errors.Is(err, errEncode) {
+			return err
+		}
+		c.trouble, c.tried = err, c.o.Now()
 	}
-	w := c.plan(u, old)
-	err := c.db.Update(func(tx *bolt.Tx) error { return w.write(tx, u, v) })
-	if err != nil {
-		return fmt.Errorf("write cache: %w", full(err))
-	}
-	c.base, c.events, c.headAt = w.base, w.events, v.HeadAt
 	c.view.Store(v)
+	c.settle() // what it returns is told by Settle
 	return nil
 }
 
@@ -431,6 +433,9 @@ func (c *Cache) Checkpoint(presence []byte, journal link.JournalID, seq uint64) 
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.db == nil {
+		return fmt.Errorf("write checkpoint: %w", c.trouble)
+	}
 	err := c.db.Update(func(tx *bolt.Tx) error {
 		return putFact(tx, factCheckpoint, checkpoint{journal, seq, presence})
 	})
@@ -442,6 +447,11 @@ func (c *Cache) Checkpoint(presence []byte, journal link.JournalID, seq uint64) 
 
 // LoadCheckpoint returns the last checkpoint; seq 0 and nil if there is none.
 func (c *Cache) LoadCheckpoint() (presence []byte, journal link.JournalID, seq uint64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.db == nil {
+		return nil, journal, 0, nil
+	}
 	var p checkpoint
 	err = c.db.View(func(tx *bolt.Tx) error {
 		if err := checkFormat(tx); err != nil && !errors.Is(err, ErrNewer) {

@@ -55,6 +55,9 @@ func openGate(path string) (*gateFile, map[pass.Day]pass.GateKey, error) {
 	b := make([]byte, gateFileSize)
 	n, _ := f.ReadAt(b, 0) // short: a new file, or one to be filled below
 	keys, damage := g.parse(b)
+	if n > 0 && damage == nil && zero(b[:gateSlotSize]) {
+		damage = fmt.Errorf("%w: version of the gate keys", ErrDamaged)
+	}
 	if n == gateFileSize && damage == nil {
 		return g, keys, nil
 	}
@@ -95,12 +98,9 @@ func sumOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
-// write puts exactly these keys into the file, each on the slot that its day
-// had, and zeros over all others. It is durable when it returns.
+// write puts exactly these keys, gateSlots at most, into the file, each on the
+// slot that its day had, and zeros over all others. It is durable when it returns.
 func (g *gateFile) write(version uint64, keys map[pass.Day]pass.GateKey) error {
-	if len(keys) > gateSlots {
-		return fmt.Errorf("%w: %d gate keys, at most %d", link.ErrMalformed, len(keys), gateSlots)
-	}
 	days := g.days
 	placed := map[pass.Day]bool{}
 	for i, d := range days {
@@ -175,10 +175,11 @@ func (c *Cache) changeGate(change func(*View) (uint64, map[pass.Day]pass.GateKey
 	if version == v.GateVersion && maps.Equal(keys, v.Gate) {
 		return nil
 	}
-	if err := c.gate.write(version, keys); err != nil {
-		return err
+	if len(keys) > gateSlots {
+		return fmt.Errorf("%w: %d gate keys, at most %d", link.ErrMalformed, len(keys), gateSlots)
 	}
 	v.Gate, v.GateVersion = keys, version
 	c.view.Store(&v)
+	c.gateTrouble, c.tried = c.writeGate(), c.o.Now()
 	return nil
 }
