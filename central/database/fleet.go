@@ -198,3 +198,22 @@ func (d *DB) PruneApplied(ctx context.Context, before int64) error {
 		WHERE a.lane = lane_applied.lane)`, before)
 	return named(err)
 }
+
+// Renew stores a lane controller's next certificate in place of the present one,
+// which is listed as removed. ErrConflict if present is not the stored one.
+func (d *DB) Renew(ctx context.Context, l Lane, present []byte, at int64, removed Removed) error {
+	return d.write(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `UPDATE lanes SET expires = $1, certificate = $2 WHERE id = $3 AND certificate = $4 AND enrolled <> 0`,
+			l.Expires, l.Certificate, l.ID, present)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(ErrConflict, err)
+		}
+		if err := addRemoved(ctx, tx, removed); err != nil {
+			return err
+		}
+		return audit(ctx, tx, at, "lane "+l.ID, "renew", l.ID, "")
+	})
+}

@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -46,32 +46,41 @@ func refuse(status int, code, detail string) error {
 
 const newToken = "make a new one with: central lane add ID"
 
-// Handler serves link.EnrolPath; to be served over TLS with a certificate of
-// the authority alone. Everything else is not found.
+// Handler serves link.EnrolPath and link.RenewPath; to be served over TLS with a
+// certificate of the authority alone, by a server that asks for client
+// certificates and verifies nothing but that their keys are there
+// (tls.RequestClientCert): an enrolling lane has none, and one that renews may
+// come with an ended one. Everything else is not found.
 func (f *Fleet) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+link.EnrolPath, f.serveEnrol)
+	mux.HandleFunc("POST "+link.EnrolPath, func(w http.ResponseWriter, r *http.Request) {
+		answer, err := f.enrolFrom(w, r)
+		f.reply(w, r, "enrol lane", answer, err)
+	})
+	mux.HandleFunc("POST "+link.RenewPath, func(w http.ResponseWriter, r *http.Request) {
+		answer, err := f.renewFrom(w, r)
+		f.reply(w, r, "renew certificate", answer, err)
+	})
 	return mux
 }
 
-func (f *Fleet) serveEnrol(w http.ResponseWriter, r *http.Request) {
-	answer, err := f.enrolFrom(w, r)
+// reply answers with body, or with why not.
+func (f *Fleet) reply(w http.ResponseWriter, r *http.Request, what string, body any, err error) {
 	status := http.StatusOK
-	var body any = answer
 	if err != nil {
 		var p *problem
 		if !errors.As(err, &p) {
-			f.config.Log.Error("enrol lane", "error", err)
+			f.config.Log.Error(what, "error", err)
 			p = &problem{http.StatusServiceUnavailable, link.EnrolProblem{Code: codeTryAgain, Detail: "central could not do it now; try again, and see central's log"}}
 		}
-		f.config.Log.Warn("enrolment refused", "address", r.RemoteAddr, "code", p.Code)
+		f.config.Log.Warn("refused", "what", what, "address", r.RemoteAddr, "code", p.Code)
 		status, body = p.status, p.EnrolProblem
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		f.config.Log.Warn("answer enrolment", "error", err)
+		f.config.Log.Warn("answer", "what", what, "error", err)
 	}
 }
 
@@ -183,7 +192,7 @@ func (f *Fleet) admit(lane string, r *link.EnrolRequest, now time.Time) (row dat
 		JournalKey: r.JournalKey, SealKey: r.SealKey}, nil
 }
 
-// limiter bounds enrolments: all together, and from one address.
+// limiter bounds enrolments: all together, and from one host.
 type limiter struct {
 	mu    sync.Mutex
 	all   *rate.Limiter
@@ -200,11 +209,25 @@ const (
 	maxHosts           = 1024 // then all are forgotten
 )
 
-func (l *limiter) allow(address string, now time.Time) bool {
-	host, _, err := net.SplitHostPort(address)
+// network is whom an address is counted with: an IPv4 address is one host, an
+// IPv6 host has all 2^64 addresses of its network.
+func network(address string) string {
+	p, err := netip.ParseAddrPort(address)
 	if err != nil {
-		host = address
+		return address
 	}
+	a := p.Addr().Unmap().WithZone("")
+	if a.Is6() {
+		n, err := a.Prefix(64)
+		if err == nil {
+			return n.String()
+		}
+	}
+	return a.String()
+}
+
+func (l *limiter) allow(address string, now time.Time) bool {
+	host := network(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
