@@ -131,7 +131,7 @@ func (a *agent) open() error {
 	if err != nil {
 		return err
 	}
-	if err := a.openCache(); err != nil {
+	if err := a.openCache(floor); err != nil {
 		return err
 	}
 	p, from, gaps, err := restore(a.cache, a.journal, a.log)
@@ -175,9 +175,10 @@ func (a *agent) openJournal() (*link.Floor, error) {
 	return r.Floor, nil
 }
 
-// openCache opens the cache after a child process has found it sound.
-func (a *agent) openCache() error {
-	o := cache.Options{Now: a.o.Now}
+// openCache opens the cache after a child process has found it sound. One that is
+// behind the journal's floor is set aside.
+func (a *agent) openCache(floor *link.Floor) error {
+	o := cache.Options{Now: a.o.Now, Floor: floor}
 	if a.o.Exe != "" {
 		o.Check = func(path string) error { return cache.CheckInChild(a.o.Exe, path) }
 	}
@@ -187,7 +188,7 @@ func (a *agent) openCache() error {
 	}
 	a.cache = c
 	if r.Lost != nil {
-		a.log.Error("cache was damaged and set aside; it is filled again from central", "as", r.SetAside, "err", r.Lost)
+		a.log.Error("cache cannot be used and was set aside; it is filled again from central", "as", r.SetAside, "err", r.Lost)
 		a.warnings.Raise(health.CacheDamaged, "", fmt.Sprintf("%s: %v", r.SetAside, r.Lost))
 	}
 	if r.GateLost != nil {

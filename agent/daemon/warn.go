@@ -21,6 +21,8 @@ func (h *house) warn(lanes []lane.Status) {
 	}
 	w := h.warnings
 	w.Put(journal != nil, health.JournalFault, "", text(journal))
+	stored := h.cache.Settle()
+	w.Put(stored != nil, health.CacheFault, "", text(stored))
 	w.Put(!h.cache.View().HasFeed(), health.FeedNone, "", "no lists, rules or keys yet")
 	h.warnJournal(w, h.journal.Level())
 	now := h.o.Now()
