@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"turnstile/central/link"
-	"turnstile/firmware-bridge/gate"
 )
 
 // Why a message is passed over. None of it is anybody's fault.
@@ -87,9 +86,6 @@ func (n *Neighbours) open(data []byte, now time.Time, spend func(now time.Time, 
 	if m.entries, err = m.use.List(); err != nil {
 		return m, err
 	}
-	if err := check(m.entries); err != nil {
-		return m, err
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.known.add(rest)
@@ -126,22 +122,6 @@ func (n *Neighbours) senderOf(signer link.KeyID, rest []byte, now time.Time, spe
 		return nil, errBusy
 	}
 	return p, nil
-}
-
-// check returns ErrMalformed for what no journal tells of a pass at a gate.
-func check(entries []link.Entry) error {
-	for i := range entries {
-		e := &entries[i]
-		d := gate.Direction(e.Direction)
-		fits := e.Grant != 0 && e.Grant < e.Seq
-		if e.Type == link.EntryGranted {
-			fits = e.Grant == 0
-		}
-		if !fits || !isUse(e) || e.Lane == 0 || e.Zone > 15 || d != gate.In && d != gate.Out {
-			return fmt.Errorf("%w: use with the number %d", link.ErrMalformed, e.Seq)
-		}
-	}
-	return nil
 }
 
 // take hands uses of passes of these days over.

@@ -33,12 +33,6 @@ const (
 // the message before.
 const repeats = 3
 
-// isUse reports whether an entry is told to other lanes: the passages of the
-// passes that are counted, no supervisor codes, nobody who walked through an open gate.
-func isUse(e *link.Entry) bool {
-	return e.Type.IsUse() && e.Flags&link.FlagFreePassage == 0 && (e.Kind == pass.ECard || e.Kind == pass.Guest || e.Kind == pass.Staff)
-}
-
 // Took takes an entry that is durable in the own journal, with its Seq. It does
 // not block.
 func (n *Neighbours) Took(e link.Entry) {
@@ -59,7 +53,7 @@ func (n *Neighbours) keep(e *link.Entry, fresh bool) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	t := n.own[e.Zone]
-	if t == nil || !isUse(e) || e.Seq == 0 {
+	if t == nil || !e.IsUse() {
 		return false
 	}
 	if e.Boot == 0 {

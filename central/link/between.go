@@ -3,6 +3,8 @@ package link
 import (
 	"crypto/ed25519"
 	"fmt"
+
+	"turnstile/central/pass"
 )
 
 // Nonce makes an answer the answer to one question: random, used once.
@@ -104,16 +106,27 @@ func (g *UseGroup) List() ([]Entry, error) {
 	return parseUses(g.Entries, func(*Entry) bool { return true })
 }
 
-// IsUse reports whether an entry of the type says what a pass did at a gate.
-func (t EntryType) IsUse() bool {
-	return t == EntryGranted || t == EntryPassed || t == EntryNotPassed || t == EntryUnknown
+// IsUse reports whether an entry is one that lanes tell each other: what a pass of
+// a kind that is counted did at a gate. Supervisor codes, test passes and what
+// walked through an open gate are not.
+func (e *Entry) IsUse() bool {
+	fits := e.Grant != 0 && e.Grant < e.Seq // a result comes after its grant
+	switch e.Type {
+	case EntryGranted:
+		fits = e.Grant == 0
+	case EntryPassed, EntryNotPassed, EntryUnknown:
+	default:
+		return false
+	}
+	counted := e.Kind == pass.ECard || e.Kind == pass.Guest || e.Kind == pass.Staff
+	return fits && counted && e.Flags&FlagFreePassage == 0 && e.Lane != 0 && e.Zone <= 15 && (e.Direction == 1 || e.Direction == 2)
 }
 
 func parseUses(b []byte, ok func(*Entry) bool) ([]Entry, error) {
 	list := make([]Entry, 0, len(b)/EntrySize)
 	for last := uint64(0); len(b) > 0; {
 		e, rest, err := ParseEntry(b)
-		if err != nil || !e.Type.IsUse() || e.Seq <= last || !ok(&e) {
+		if err != nil || !e.IsUse() || e.Seq <= last || !ok(&e) {
 			return nil, fmt.Errorf("%w: use %d", ErrMalformed, len(list)+1)
 		}
 		list, b, last = append(list, e), rest, e.Seq

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"turnstile/central/link"
+	"turnstile/central/pass"
 )
 
 func use(entries ...link.Entry) *link.Use {
@@ -33,11 +34,20 @@ func TestUseRefuses(t *testing.T) {
 		e.Seq += uint64(i)
 		many = append(many, e)
 	}
+	changed := func(e link.Entry, f func(*link.Entry)) *link.Use { f(&e); return use(e) }
 	cut := use(grant)
 	cut.Entries = cut.Entries[:79]
 	for what, u := range map[string]*link.Use{
 		"out of order": use(passed, grant), "twice": use(grant, grant), "another zone": use(other), "a refusal": use(denied),
 		"a floor": use(exampleEntries()[1]), "too many": use(many...), "a cut entry": cut,
+		"a supervisor code": changed(grant, func(e *link.Entry) { e.Kind = pass.Supervisor }),
+		"a test pass":       changed(grant, func(e *link.Entry) { e.Kind = pass.Test }),
+		"free passage":      changed(grant, func(e *link.Entry) { e.Flags |= link.FlagFreePassage }),
+		"no direction":      changed(grant, func(e *link.Entry) { e.Direction = 0 }),
+		"no lane":           changed(grant, func(e *link.Entry) { e.Lane = 0 }),
+		"grant of a grant":  changed(grant, func(e *link.Entry) { e.Grant = 1 }),
+		"result of nothing": changed(passed, func(e *link.Entry) { e.Grant = 0 }),
+		"result before":     changed(passed, func(e *link.Entry) { e.Grant = e.Seq }),
 	} {
 		_, err := u.List()
 		wantError(t, what, err, link.ErrMalformed)
