@@ -3,8 +3,11 @@ package cache
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -30,9 +33,17 @@ var gateMagic = []byte("tsgatek1")
 
 // gateFile is guarded by the cache's mu.
 type gateFile struct {
-	f       *os.File
+	f       gateDisk
 	version uint64
 	days    [gateSlots]slotDay
+}
+
+// gateDisk is the part of a file that gate keys need.
+type gateDisk interface {
+	io.ReaderAt
+	io.WriterAt
+	Sync() error
+	Close() error
 }
 
 type slotDay struct {
@@ -43,6 +54,11 @@ type slotDay struct {
 // openGate opens or makes the file. An error beside a usable file says that
 // some of it could not be read; that part is wiped.
 func openGate(path string) (*gateFile, map[pass.Day]pass.GateKey, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := createGate(path); err != nil {
+			return nil, nil, err
+		}
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, nil, err
@@ -53,15 +69,12 @@ func openGate(path string) (*gateFile, map[pass.Day]pass.GateKey, error) {
 	}
 	g := &gateFile{f: f}
 	b := make([]byte, gateFileSize)
-	n, _ := f.ReadAt(b, 0) // short: a new file, or one to be filled below
+	n, _ := f.ReadAt(b, 0) // short: one to be filled below
 	keys, damage := g.parse(b)
-	if n > 0 && damage == nil && zero(b[:gateSlotSize]) {
-		damage = fmt.Errorf("%w: version of the gate keys", ErrDamaged)
-	}
 	if n == gateFileSize && damage == nil {
 		return g, keys, nil
 	}
-	if n > 0 && damage == nil {
+	if damage == nil {
 		damage = fmt.Errorf("%w: gate keys cut short", ErrDamaged)
 	}
 	if err := g.write(g.version, keys); err != nil {
@@ -77,7 +90,7 @@ func (g *gateFile) parse(b []byte) (keys map[pass.Day]pass.GateKey, damage error
 	switch {
 	case bytes.HasPrefix(head, gateMagic) && sumOf(head[:16]) == binary.BigEndian.Uint32(head[16:]):
 		g.version = binary.BigEndian.Uint64(head[8:])
-	case !zero(head):
+	default:
 		damage = fmt.Errorf("%w: version of the gate keys", ErrDamaged)
 	}
 	for i := range gateSlots {
@@ -100,6 +113,8 @@ func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 // write puts exactly these keys, gateSlots at most, into the file, each on the
 // slot that its day had, and zeros over all others. It is durable when it returns.
+// The version comes last: were it there before its keys, a power cut between
+// would leave a lane that asks for none.
 func (g *gateFile) write(version uint64, keys map[pass.Day]pass.GateKey) error {
 	days := g.days
 	placed := map[pass.Day]bool{}
@@ -116,14 +131,37 @@ func (g *gateFile) write(version uint64, keys map[pass.Day]pass.GateKey) error {
 			days[i] = slotDay{true, d}
 		}
 	}
-	if _, err := g.f.WriteAt(encodeGate(version, days, keys), 0); err != nil {
-		return fmt.Errorf("write gate keys: %w", full(err))
+	b := encodeGate(version, days, keys)
+	err := g.put(b[gateSlotSize:], gateSlotSize)
+	if err == nil {
+		err = g.put(b[:gateSlotSize], 0)
 	}
-	if err := g.f.Sync(); err != nil {
+	if err != nil {
 		return fmt.Errorf("write gate keys: %w", full(err))
 	}
 	g.days, g.version = days, version
 	return nil
+}
+
+func (g *gateFile) put(b []byte, off int64) error {
+	if _, err := g.f.WriteAt(b, off); err != nil {
+		return err
+	}
+	return g.f.Sync()
+}
+
+// createGate makes a file without keys and moves it into place.
+func createGate(path string) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(encodeGate(0, [gateSlots]slotDay{}, nil), 0)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return replace(tmp, path)
 }
 
 func encodeGate(version uint64, days [gateSlots]slotDay, keys map[pass.Day]pass.GateKey) []byte {

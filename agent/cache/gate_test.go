@@ -115,3 +115,62 @@ func TestEachDamagedGateByte(t *testing.T) {
 		t.Fatal("not filled up again")
 	}
 }
+
+// failing is a gate file whose operation number at fails, done or not.
+type failing struct {
+	gateDisk
+	op, at int
+	done   bool
+}
+
+var errDisk = errors.New("disk")
+
+func (f *failing) step(do func() error) error {
+	if f.op++; f.op < f.at || f.op == f.at && f.done {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	if f.op >= f.at { // and all later ones: the power is gone
+		return errDisk
+	}
+	return nil
+}
+
+func (f *failing) WriteAt(b []byte, off int64) (n int, err error) {
+	return len(b), f.step(func() error { _, err := f.gateDisk.WriteAt(b, off); return err })
+}
+
+func (f *failing) Sync() error { return f.step(f.gateDisk.Sync) }
+
+// TestPowerCutAtEachStepOfTheGateFile: after a cut the file has the version only
+// with its keys; with the old version the new keys come again.
+func TestPowerCutAtEachStepOfTheGateFile(t *testing.T) {
+	old, young := map[pass.Day]pass.GateKey{3: key()}, map[pass.Day]pass.GateKey{4: key()}
+	for at := 1; at <= 5; at++ {
+		for _, done := range []bool{false, true} {
+			path := filepath.Join(t.TempDir(), "gatekeys")
+			g, _, err := openGate(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := g.write(7, old); err != nil {
+				t.Fatal(err)
+			}
+			real := g.f
+			g.f = &failing{gateDisk: real, at: at, done: done}
+			if err := g.write(8, young); (err == nil) != (at == 5) {
+				t.Fatalf("step %d: %v", at, err)
+			}
+			real.Close()
+			g, keys, err := openGate(path)
+			if err != nil {
+				t.Fatalf("step %d: %v", at, err)
+			}
+			if whole := keys[4] == young[4] && len(keys) == 1; g.version == 8 && !whole || g.version == 7 && at == 5 {
+				t.Errorf("step %d, done %v: version %d with %d keys", at, done, g.version, len(keys))
+			}
+			g.close()
+		}
+	}
+}
