@@ -47,3 +47,13 @@ func (d *DB) JournalEntries(ctx context.Context, key int64, after uint64, limit 
 	return all(ctx, d.sql, func(r rowScanner) (b []byte, err error) { return b, r.Scan(&b) },
 		`SELECT entry FROM entries WHERE journal = $1 AND seq > $2 ORDER BY seq LIMIT $3`, key, int64(after), limit)
 }
+
+// Journal returns a lane's journal, or ErrNotFound.
+func (d *DB) Journal(ctx context.Context, lane string, id link.JournalID) (Journal, error) {
+	return journalOf(ctx, d.sql, lane, id)
+}
+
+func journalOf(ctx context.Context, q querier, lane string, id link.JournalID) (Journal, error) {
+	j, err := scanJournal(q.QueryRowContext(ctx, `SELECT `+journalColumns+` FROM journals WHERE lane = $1 AND journal = $2`, lane, id[:]))
+	return j, named(err)
+}

@@ -52,9 +52,7 @@ func scanJournal(r rowScanner) (j Journal, err error) {
 
 // Journal returns a lane's journal, or ErrNotFound.
 func (t *LedgerTx) Journal(lane string, id link.JournalID) (Journal, error) {
-	j, err := scanJournal(t.tx.QueryRowContext(t.ctx, `SELECT `+journalColumns+` FROM journals WHERE lane = $1 AND journal = $2`,
-		lane, id[:]))
-	return j, named(err)
+	return journalOf(t.ctx, t.tx, lane, id)
 }
 
 // AddJournal stores a journal that was not known, and sets its Key.

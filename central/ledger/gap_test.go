@@ -208,3 +208,26 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 		}
 	}
 }
+
+// TestRemind: a lane that reports more acknowledged than the ledger has is told
+// where the ledger stands, also of a journal that it does not know; no other is.
+func TestRemind(t *testing.T) {
+	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+	j, unknown := newJournal("N1", 1, 30), newJournal("N2", 2, 5)
+	s.put(t, "N1", j.batch(t, 1, 20))
+	s.expect(t, j, 20)
+	for _, c := range []struct {
+		j     *journal
+		acked uint64
+		told  int // -1: nothing
+	}{{j, 20, -1}, {j, 5, -1}, {j, 21, 20}, {unknown, 3, 0}, {unknown, 0, -1}} {
+		if err := s.Remind(context.Background(), c.j.lane, c.j.id, c.acked); err != nil {
+			t.Fatal(err)
+		}
+		if c.told >= 0 {
+			s.expect(t, c.j, c.told)
+		} else if len(s.acks) != 0 {
+			t.Fatalf("%d acknowledged: told though nothing lacks", c.acked)
+		}
+	}
+}

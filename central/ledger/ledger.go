@@ -335,6 +335,27 @@ func (l *Ledger) begin(tx *database.LedgerTx, j *database.Journal, in *incoming)
 	}
 	return tx.AddJournal(j)
 }
+// Remind acknowledges again where the ledger stands with a lane's journal, if
+// that is below what the lane reports as acknowledged: after central was restored
+// from a backup a lane with nothing new to send would not hear of it. Call it for
+// each report of a lane; it reads one row.
+func (l *Ledger) Remind(ctx context.Context, lane string, id link.JournalID, acked uint64) error {
+	if acked == 0 {
+		return nil
+	}
+	j, err := l.config.DB.Journal(ctx, lane, id)
+	switch {
+	case errors.Is(err, database.ErrNotFound):
+		j = database.Journal{Lane: lane, ID: id, Chain: link.JournalStart(id)}
+	case err != nil:
+		return fmt.Errorf("read journal %x of lane %s: %w", id[:4], lane, err)
+	}
+	if j.Last < acked {
+		l.acknowledge(ctx, &j)
+	}
+	return nil
+}
+
 // acknowledge tells the lane how far its journal is on central's disk.
 func (l *Ledger) acknowledge(ctx context.Context, j *database.Journal) {
 	data, err := link.Seal(l.config.Signer, link.TypeAck, l.config.Site,
