@@ -36,7 +36,7 @@ var (
 	ErrUsed      = errors.New("the token was used before: make a new one with `central lane add`")
 	ErrExpired   = errors.New("the token has expired: make a new one with `central lane add`")
 	ErrUnknown   = errors.New("central does not know the token: make a new one with `central lane add`")
-	ErrRefused   = errors.New("central refused the enrolment")
+	ErrRefused   = errors.New("central refused")
 	ErrAnswer    = errors.New("central's answer does not fit: update central and agent to matching versions")
 	ErrUnreached = errors.New("central cannot be reached: check its address and the network")
 )
@@ -68,7 +68,7 @@ func newKeys() (k keys, err error) {
 // folder, in place of an earlier one. After an error nothing is changed there;
 // whether the token is spent, the next try tells.
 func Enrol(ctx context.Context, centralURL string, token link.EnrolToken, dataDir string) (Identity, error) {
-	address, err := endpoint(centralURL)
+	base, err := parseCentral(centralURL)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -79,26 +79,30 @@ func Enrol(ctx context.Context, centralURL string, token link.EnrolToken, dataDi
 	if err != nil {
 		return Identity{}, err
 	}
-	answer, err := post(ctx, address, token, k)
+	answer, err := post(ctx, base.JoinPath(link.EnrolPath), token, k)
 	if err != nil {
-		return Identity{}, fmt.Errorf("enrol at %s: %w", address.Host, err)
+		return Identity{}, fmt.Errorf("enrol at %s: %w", base.Host, err)
 	}
 	s, err := k.store(answer, token.Authority)
 	if err != nil {
-		return Identity{}, fmt.Errorf("enrol at %s: %w", address.Host, err)
+		return Identity{}, fmt.Errorf("enrol at %s: %w", base.Host, err)
 	}
+	s.Central = base.String()
 	if err := s.write(dataDir); err != nil {
+		return Identity{}, err
+	}
+	if err := forget(dataDir); err != nil { // a renewal of the earlier identity
 		return Identity{}, err
 	}
 	return Load(dataDir)
 }
 
-func endpoint(text string) (*url.URL, error) {
+func parseCentral(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.User != nil {
 		return nil, ErrAddress
 	}
-	return u.JoinPath(link.EnrolPath), nil
+	return u, nil
 }
 
 func (k keys) request(t link.EnrolToken) ([]byte, error) {
@@ -119,6 +123,15 @@ func post(ctx context.Context, to *url.URL, t link.EnrolToken, k keys) (*link.En
 	if err != nil {
 		return nil, err
 	}
+	data, err := exchange(ctx, to, pinned(t.Authority, to.Hostname()), body, refusals)
+	if err != nil {
+		return nil, err
+	}
+	return parseAnswer(data)
+}
+
+// exchange posts JSON and returns the answer's; codes are the refusals by code.
+func exchange(ctx context.Context, to *url.URL, t *tls.Config, body []byte, codes map[string]error) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
@@ -126,18 +139,18 @@ func post(ctx context.Context, to *url.URL, t link.EnrolToken, k keys) (*link.En
 		return nil, ErrAddress
 	}
 	r.Header.Set("Content-Type", "application/json")
-	transport := &http.Transport{TLSClientConfig: pinned(t.Authority, to.Hostname())}
+	transport := &http.Transport{TLSClientConfig: t}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(r)
 	switch {
 	case errors.Is(err, ErrAuthority):
-		return nil, ErrAuthority // the secret was not sent
+		return nil, ErrAuthority // nothing was sent
 	case err != nil:
 		return nil, fmt.Errorf("%w (%w)", ErrUnreached, err)
 	}
 	defer response.Body.Close()
-	return readAnswer(response)
+	return readAnswer(response, codes)
 }
 
 // pinned accepts a chain that ends in the certificate with the hash, for the
@@ -170,7 +183,7 @@ func checkChain(chain []*x509.Certificate, authority link.Hash, host string) err
 }
 
 // readAnswer tells a good answer from each refusal.
-func readAnswer(r *http.Response) (*link.EnrolAnswer, error) {
+func readAnswer(r *http.Response, codes map[string]error) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, link.MaxEnrol+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w (%w)", ErrUnreached, err)
@@ -179,9 +192,9 @@ func readAnswer(r *http.Response) (*link.EnrolAnswer, error) {
 		return nil, fmt.Errorf("%w (more than %d bytes)", ErrAnswer, link.MaxEnrol)
 	}
 	if r.StatusCode != http.StatusOK {
-		return nil, refusal(r.StatusCode, data)
+		return nil, refusal(r.StatusCode, data, codes)
 	}
-	return parseAnswer(data)
+	return data, nil
 }
 
 func parseAnswer(data []byte) (*link.EnrolAnswer, error) {
@@ -207,12 +220,12 @@ func parseAnswer(data []byte) (*link.EnrolAnswer, error) {
 // refusals maps the codes of link.EnrolProblem.
 var refusals = map[string]error{"token_unknown": ErrUnknown, "token_used": ErrUsed, "token_expired": ErrExpired}
 
-func refusal(status int, data []byte) error {
+func refusal(status int, data []byte, codes map[string]error) error {
 	var p link.EnrolProblem
 	if err := json.Unmarshal(data, &p); err != nil {
 		return fmt.Errorf("%w: status %d: is this central's enrolment address?", ErrRefused, status)
 	}
-	if err, ok := refusals[p.Code]; ok {
+	if err, ok := codes[p.Code]; ok {
 		return err
 	}
 	return fmt.Errorf("%w: %.40q: %.200q", ErrRefused, p.Code, p.Detail)

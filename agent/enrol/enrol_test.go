@@ -249,7 +249,7 @@ func FuzzAnswer(f *testing.F) {
 func FuzzIdentity(f *testing.F) {
 	f.Add([]byte(`{"version":1,"lane":"n1","site":"c","journal_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if i, err := parse(data); err == nil && (!link.ValidID(i.Lane) || i.Certificate.Leaf == nil || i.Seal == nil) {
+		if _, i, err := parse(data); err == nil && (!link.ValidID(i.Lane) || i.Certificate.Leaf == nil || i.Seal == nil) {
 			t.Fatalf("%+v", i)
 		}
 	})

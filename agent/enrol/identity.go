@@ -32,6 +32,7 @@ var (
 type Identity struct {
 	Lane, Site  string
 	Broker      string            // e.g. ssl://central.example:8883
+	Central     string            // enrolment address, e.g. https://central.example:8443; "" from agents before renewals
 	Certificate tls.Certificate   // for the broker; Leaf is set
 	Authority   *x509.Certificate // whom the broker's certificate must come from
 	Root        link.Root
@@ -60,6 +61,7 @@ type stored struct {
 	Lane        string    `json:"lane"`
 	Site        string    `json:"site"`
 	Broker      string    `json:"broker"`
+	Central     string    `json:"central,omitempty"`
 	Root        link.Root `json:"root"`
 	Authority   []byte    `json:"authority"`   // DER
 	Certificate []byte    `json:"certificate"` // DER
@@ -91,7 +93,7 @@ func (k keys) store(a *link.EnrolAnswer, authority link.Hash) (*stored, error) {
 
 // identity checks that all parts belong together.
 func (s *stored) identity() (Identity, error) {
-	i := Identity{Lane: s.Lane, Site: s.Site, Broker: s.Broker, Root: s.Root}
+	i := Identity{Lane: s.Lane, Site: s.Site, Broker: s.Broker, Central: s.Central, Root: s.Root}
 	if s.Version != version || !link.ValidID(s.Lane) || !link.ValidID(s.Site) || len(s.JournalKey) != ed25519.SeedSize {
 		return i, fmt.Errorf("%w: version, lane, site or journal key", ErrDamaged)
 	}
@@ -117,22 +119,26 @@ func (s *stored) identity() (Identity, error) {
 }
 
 // write puts the file in place at once and durably.
-func (s *stored) write(dir string) error {
-	data, err := json.MarshalIndent(s, "", "  ")
+func (s *stored) write(dir string) error { return writeJSON(dir, FileName, s) }
+
+// writeJSON puts a file with secrets in place: as it was or whole, also after a
+// power cut.
+func writeJSON(dir, file string, content any) error {
+	data, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encode identity: %w", err)
+		return fmt.Errorf("encode %s: %w", file, err)
 	}
-	name := filepath.Join(dir, FileName)
+	name := filepath.Join(dir, file)
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("write identity: %w", err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	_, err = f.Write(data)
 	if err := errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write identity: %w", err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	if err := os.Rename(name+".new", name); err != nil {
-		return fmt.Errorf("write identity: %w", err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return syncFolder(dir)
 }
@@ -167,29 +173,45 @@ const maxFile = 64 << 10
 // Load reads the identity from the data folder: ErrNone if there is none,
 // ErrDamaged, or ErrOpen if others can read it.
 func Load(dataDir string) (Identity, error) {
-	name := filepath.Join(dataDir, FileName)
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Identity{}, ErrNone
-	case err != nil:
-		return Identity{}, fmt.Errorf("read identity: %w", err)
-	case info.Mode().Perm()&0o077 != 0:
-		return Identity{}, fmt.Errorf("%w (%s)", ErrOpen, name)
-	case info.Size() > maxFile:
-		return Identity{}, fmt.Errorf("%w: %d bytes", ErrDamaged, info.Size())
+	_, i, err := load(dataDir)
+	return i, err
+}
+
+func load(dataDir string) (*stored, Identity, error) {
+	data, err := readFile(dataDir, FileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Identity{}, ErrNone
 	}
-	data, err := os.ReadFile(name)
 	if err != nil {
-		return Identity{}, fmt.Errorf("read identity: %w", err)
+		return nil, Identity{}, err
 	}
 	return parse(data)
 }
 
-func parse(data []byte) (Identity, error) {
+// readFile reads a file that nobody else may read.
+func readFile(dir, file string) ([]byte, error) {
+	name := filepath.Join(dir, file)
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	case info.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("%w (%s)", ErrOpen, name)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%w: %s has %d bytes", ErrDamaged, file, info.Size())
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return data, nil
+}
+
+func parse(data []byte) (*stored, Identity, error) {
 	var s stored
 	if err := json.Unmarshal(data, &s); err != nil {
-		return Identity{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, Identity{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return s.identity()
+	i, err := s.identity()
+	return &s, i, err
 }
