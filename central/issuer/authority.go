@@ -125,6 +125,18 @@ func (i *Issuer) AuthorityHash() link.Hash { return sha256.Sum256(i.authority.ce
 // Of the request only the key counts. ErrRequest if it is not self-signed or its
 // key is neither ECDSA P-256 nor Ed25519.
 func (i *Issuer) SignLane(csr []byte, lane string, now time.Time) (*x509.Certificate, error) {
+	key, err := keyOf(csr)
+	if err != nil {
+		return nil, err
+	}
+	if !link.ValidID(lane) {
+		return nil, fmt.Errorf("%w: lane id %.40q", ErrRequest, lane)
+	}
+	return i.client(lane, key, LaneLife, now)
+}
+
+// keyOf returns the key of a certificate request that proves to have it.
+func keyOf(csr []byte) (any, error) {
 	r, err := x509.ParseCertificateRequest(csr)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
@@ -136,10 +148,7 @@ func (i *Issuer) SignLane(csr []byte, lane string, now time.Time) (*x509.Certifi
 	if r.PublicKeyAlgorithm != x509.Ed25519 && (!ok || ec.Curve != elliptic.P256()) {
 		return nil, fmt.Errorf("%w: want an ECDSA P-256 or Ed25519 key", ErrRequest)
 	}
-	if !link.ValidID(lane) {
-		return nil, fmt.Errorf("%w: lane id %.40q", ErrRequest, lane)
-	}
-	return i.client(lane, r.PublicKey, LaneLife, now)
+	return r.PublicKey, nil
 }
 
 func (i *Issuer) client(name string, public any, life time.Duration, now time.Time) (*x509.Certificate, error) {
@@ -159,25 +168,27 @@ func (i *Issuer) leaf(t *x509.Certificate, public any) (*x509.Certificate, error
 	return x509.ParseCertificate(der)
 }
 
-// CentralCertificate returns a new client certificate for central itself.
-func (i *Issuer) CentralCertificate(now time.Time) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// SignCentral signs a client certificate for central itself.
+func (i *Issuer) SignCentral(csr []byte, now time.Time) (*x509.Certificate, error) {
+	key, err := keyOf(csr)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make central's key: %w", err)
+		return nil, err
 	}
-	c, err := i.client(CentralName, key.Public(), ServerLife, now)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return i.chain(c, key), nil
+	return i.client(CentralName, key, ServerLife, now)
 }
 
-// ServerCertificate returns a new certificate for a server that is reached
-// under the hosts (names and IP addresses).
-func (i *Issuer) ServerCertificate(hosts []string, now time.Time) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// maxHosts bounds the names of one server.
+const maxHosts = 64
+
+// SignServer signs a certificate for a server that is reached under the hosts
+// (names and IP addresses).
+func (i *Issuer) SignServer(csr []byte, hosts []string, now time.Time) (*x509.Certificate, error) {
+	key, err := keyOf(csr)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make server key: %w", err)
+		return nil, err
+	}
+	if len(hosts) > maxHosts {
+		return nil, fmt.Errorf("%w: %d hosts, at most %d", ErrRequest, len(hosts), maxHosts)
 	}
 	t := template(pkix.Name{CommonName: "Turnstile central of " + i.site}, now.Add(-leafBack), now.Add(ServerLife))
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
@@ -188,17 +199,53 @@ func (i *Issuer) ServerCertificate(hosts []string, now time.Time) (tls.Certifica
 			t.DNSNames = append(t.DNSNames, h)
 		}
 	}
-	c, err := i.leaf(t, key.Public())
+	return i.leaf(t, key)
+}
+
+// certifier is the part of a Service that makes certificates for this process.
+type certifier interface {
+	Servers
+	Authority() *x509.Certificate
+}
+
+// CentralCertificate returns a new client certificate for central itself, whose
+// key is made here.
+func CentralCertificate(c certifier, now time.Time) (tls.Certificate, error) {
+	return certificate(c, func(csr []byte) (*x509.Certificate, error) { return c.SignCentral(csr, now) })
+}
+
+// ServerCertificate returns a new certificate for a server that is reached under
+// the hosts (names and IP addresses), whose key is made here.
+func ServerCertificate(c certifier, hosts []string, now time.Time) (tls.Certificate, error) {
+	return certificate(c, func(csr []byte) (*x509.Certificate, error) { return c.SignServer(csr, hosts, now) })
+}
+
+// CentralCertificate is the function of that name.
+func (i *Issuer) CentralCertificate(now time.Time) (tls.Certificate, error) {
+	return CentralCertificate(i, now)
+}
+
+// ServerCertificate is the function of that name.
+func (i *Issuer) ServerCertificate(hosts []string, now time.Time) (tls.Certificate, error) {
+	return ServerCertificate(i, hosts, now)
+}
+
+// certificate makes a key and has it signed. The authority's certificate is sent
+// along: an enrolling lane knows only its hash.
+func certificate(c certifier, sign func(csr []byte) (*x509.Certificate, error)) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make key: %w", err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make certificate request: %w", err)
+	}
+	signed, err := sign(csr)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return i.chain(c, key), nil
-}
-
-// chain sends the authority's certificate along: an enrolling lane knows only
-// its hash.
-func (i *Issuer) chain(c *x509.Certificate, key *ecdsa.PrivateKey) tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{c.Raw, i.authority.certificate.Raw}, PrivateKey: key, Leaf: c}
+	return tls.Certificate{Certificate: [][]byte{signed.Raw, c.Authority().Raw}, PrivateKey: key, Leaf: signed}, nil
 }
 
 // RevocationList returns a signed list (DER) of client certificates that are

@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"crypto/ecdh"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"math/big"
@@ -83,13 +82,14 @@ type Certificates interface {
 	Root() link.Root
 }
 
-// Servers makes certificates for central's own connections. The private keys are
-// made on the caller's side.
+// Servers makes certificates for central's own connections, from requests (DER)
+// of which only the key counts: private keys stay with who asks. See
+// ServerCertificate and CentralCertificate.
 type Servers interface {
-	// ServerCertificate is for a server reached under the hosts (names, addresses).
-	ServerCertificate(hosts []string, now time.Time) (tls.Certificate, error)
-	// CentralCertificate is a client certificate for central itself.
-	CentralCertificate(now time.Time) (tls.Certificate, error)
+	// SignServer is for a server reached under the hosts (names, addresses).
+	SignServer(csr []byte, hosts []string, now time.Time) (*x509.Certificate, error)
+	// SignCentral is a client certificate for central itself.
+	SignCentral(csr []byte, now time.Time) (*x509.Certificate, error)
 	// RevocationList returns a signed list (DER) of certificates that are refused.
 	RevocationList(serials []*big.Int, now time.Time) ([]byte, error)
 }

@@ -22,6 +22,7 @@ import (
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/status"
+	"turnstile/central/supervisor"
 )
 
 // central is a central with all its parts.
@@ -38,6 +39,7 @@ type central struct {
 	fleet    *fleet.Fleet
 	feed     *status.Feed
 	ledger   *ledger.Ledger
+	codes    *supervisor.Codes
 
 	withdrawing sync.Mutex // one withdrawal at a time
 
@@ -66,7 +68,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 		return err
 	}
 	s.alarms = &ledger.Alarms{DB: s.db, Now: s.config.Now}
-	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openFeed, s.openServers} {
+	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openFeed, s.openSupervisor, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -138,7 +140,7 @@ func (s *central) openBroker(context.Context) (err error) {
 		return s.openSession(*s.config.Broker.External)
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {
-		return s.issuer.ServerCertificate(s.config.Broker.Hosts, now)
+		return issuer.ServerCertificate(s.issuer, s.config.Broker.Hosts, now)
 	}, now: s.config.Now}
 	s.embedded, err = broker.Start(broker.Config{
 		Site: s.config.Site, Listen: s.config.Broker.Listen, Store: filepath.Join(s.config.Data, "broker"),
@@ -260,7 +262,7 @@ func (s *central) openServers(context.Context) (err error) {
 		return err
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {
-		return s.issuer.ServerCertificate(s.config.Enrol.Hosts, now)
+		return issuer.ServerCertificate(s.issuer, s.config.Enrol.Hosts, now)
 	}, now: s.config.Now}
 	s.enrol = office.Server(s.fleet.Handler())
 	s.enrol.TLSConfig = &tls.Config{GetCertificate: server.forServer, MinVersion: tls.VersionTLS12}
@@ -291,7 +293,7 @@ func (s *central) sessionTLS(e External) (*tls.Config, error) {
 		t.Certificates = []tls.Certificate{c}
 		return t, nil
 	}
-	own := &renewing{make: s.issuer.CentralCertificate, now: s.config.Now}
+	own := &renewing{make: func(now time.Time) (tls.Certificate, error) { return issuer.CentralCertificate(s.issuer, now) }, now: s.config.Now}
 	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get() }
 	return t, nil
 }

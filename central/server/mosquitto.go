@@ -33,10 +33,10 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 		return "", err
 	}
 	m := broker.Mosquitto{Site: c.Site, Central: issuer.CentralName, Port: port, Authority: i.Authority()}
-	if m.Server, err = i.ServerCertificate(hosts, now); err != nil {
+	if m.Server, err = issuer.ServerCertificate(i, hosts, now); err != nil {
 		return "", err
 	}
-	if m.Client, err = i.CentralCertificate(now); err != nil {
+	if m.Client, err = issuer.CentralCertificate(i, now); err != nil {
 		return "", err
 	}
 	if m.Revoked, err = revoked(ctx, db, i, c); err != nil {

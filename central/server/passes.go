@@ -19,7 +19,7 @@ import (
 func (s *central) services() office.Services {
 	return office.Services{
 		Passes: passes{s}, Records: records{s}, Lanes: lanes{s}, Rules: rules{s}, Feed: feed{s},
-		Tokens: tokens{s.db, s.config.Now}, Keys: keys{s},
+		Tokens: tokens{s.db, s.config.Now}, Keys: keys{s}, Supervisor: supervisorCodes{s},
 	}
 }
 

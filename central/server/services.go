@@ -233,6 +233,7 @@ func (s *central) register(r *prometheus.Registry) {
 		}
 		return n
 	})
+	r.MustRegister(newCodeGauge(s.codes))
 	count("ledger_entries_total", "Journal entries stored.", func() float64 { return float64(s.ledger.Counts().Stored) })
 	count("ledger_repeated_total", "Journal entries that were stored before or did not fit.", func() float64 { return float64(s.ledger.Counts().Repeated) })
 	count("ledger_refused_total", "Batches that were not their lane's own.", func() float64 { return float64(s.ledger.Counts().Refused) })
