@@ -43,24 +43,25 @@ type cli struct {
 	TokenFile string `placeholder:"FILE" env:"TURNSTILE_TOKEN_FILE" help:"File with the API token; or put the token into TURNSTILE_TOKEN."`
 	JSON      bool   `name:"json" help:"Print JSON for programs."`
 
-	Serve     serveCommand     `cmd:"" group:"service" help:"Run the issuing service."`
-	Token     tokenCommand     `cmd:"" group:"service" help:"Make, list and revoke API tokens, on this machine."`
-	Mosquitto mosquittoCommand `cmd:"" group:"service" help:"Write the configuration and certificates of an external broker."`
-	Issue     issueCommand     `cmd:"" group:"passes" help:"Issue a pass."`
-	Show      showCommand      `cmd:"" group:"passes" help:"Show a pass and its code."`
-	List      listCommand      `cmd:"" group:"passes" help:"List passes, the newest first."`
-	Revoke    revokeCommand    `cmd:"" group:"passes" help:"Make all lanes refuse a pass."`
-	Hold      holdCommand      `cmd:"" group:"passes" help:"Refuse a pass until it is released."`
-	Release   releaseCommand   `cmd:"" group:"passes" help:"Take a revocation or hold back."`
-	Verify    verifyCommand    `cmd:"" group:"passes" help:"Explain a code field by field."`
-	Passages  passagesCommand  `cmd:"" group:"lanes" help:"Read the ledger."`
-	Alarms    alarmsCommand    `cmd:"" group:"lanes" help:"Read the alarms."`
-	Lanes     lanesCommand     `cmd:"" group:"lanes" help:"Show the lane controllers."`
-	Lane      laneCommand      `cmd:"" group:"lanes" help:"Add and remove lane controllers."`
-	Rules     rulesCommand     `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
-	Keys      keysCommand      `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
-	Root      rootCommand      `cmd:"" group:"service" help:"Make an offline root's keys and sign what central may do."`
-	Version   versionCommand   `cmd:"" group:"service" help:"Print the version."`
+	Serve      serveCommand      `cmd:"" group:"service" help:"Run the issuing service."`
+	Token      tokenCommand      `cmd:"" group:"service" help:"Make, list and revoke API tokens, on this machine."`
+	Mosquitto  mosquittoCommand  `cmd:"" group:"service" help:"Write the configuration and certificates of an external broker."`
+	Issue      issueCommand      `cmd:"" group:"passes" help:"Issue a pass."`
+	Show       showCommand       `cmd:"" group:"passes" help:"Show a pass and its code."`
+	List       listCommand       `cmd:"" group:"passes" help:"List passes, the newest first."`
+	Revoke     revokeCommand     `cmd:"" group:"passes" help:"Make all lanes refuse a pass."`
+	Hold       holdCommand       `cmd:"" group:"passes" help:"Refuse a pass until it is released."`
+	Release    releaseCommand    `cmd:"" group:"passes" help:"Take a revocation or hold back."`
+	Verify     verifyCommand     `cmd:"" group:"passes" help:"Explain a code field by field."`
+	Passages   passagesCommand   `cmd:"" group:"lanes" help:"Read the ledger."`
+	Alarms     alarmsCommand     `cmd:"" group:"lanes" help:"Read the alarms."`
+	Lanes      lanesCommand      `cmd:"" group:"lanes" help:"Show the lane controllers."`
+	Lane       laneCommand       `cmd:"" group:"lanes" help:"Add and remove lane controllers."`
+	Rules      rulesCommand      `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
+	Supervisor supervisorCommand `cmd:"" group:"lanes" help:"Print, list and revoke codes that open a lane by hand."`
+	Keys       keysCommand       `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
+	Root       rootCommand       `cmd:"" group:"service" help:"Make an offline root's keys and sign what central may do."`
+	Version    versionCommand    `cmd:"" group:"service" help:"Print the version."`
 }
 
 // console is what a command may touch of its process.

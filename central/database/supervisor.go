@@ -20,7 +20,7 @@ type SupervisorCode struct {
 	Cause     pass.Cause
 	From      int64  // Unix ms
 	Till      int64  // Unix ms
-	Code      string // the text
+	Code      string // the text of one that was just made: it is not kept
 	Officer   string // whom the sheet was given to; stays here
 	Issued    int64  // Unix ms
 	IssuedBy  string
@@ -29,11 +29,11 @@ type SupervisorCode struct {
 	Reason    string // given with the revocation
 }
 
-const supervisorColumns = `day, idx, sheet, place, lane, number, action, cause, valid_from, valid_till, code,
+const supervisorColumns = `day, idx, sheet, place, lane, number, action, cause, valid_from, valid_till,
 	officer, issued, issued_by, revoked, revoked_by, reason`
 
 func scanSupervisor(r rowScanner) (c SupervisorCode, err error) {
-	return c, r.Scan(&c.Day, &c.Index, &c.Sheet, &c.Place, &c.Lane, &c.Number, &c.Action, &c.Cause, &c.From, &c.Till, &c.Code,
+	return c, r.Scan(&c.Day, &c.Index, &c.Sheet, &c.Place, &c.Lane, &c.Number, &c.Action, &c.Cause, &c.From, &c.Till,
 		&c.Officer, &c.Issued, &c.IssuedBy, &c.Revoked, &c.RevokedBy, &c.Reason)
 }
 
@@ -66,8 +66,8 @@ func (t *SupervisorTx) NextNumber(day pass.Day, capacity uint32) (number, stands
 // Insert stores a code.
 func (t *SupervisorTx) Insert(c *SupervisorCode) error {
 	_, err := t.tx.ExecContext(t.ctx, `INSERT INTO supervisor_codes (`+supervisorColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '', '')`,
-		c.Day, c.Index, c.Sheet, c.Place, c.Lane, c.Number, c.Action, c.Cause, c.From, c.Till, c.Code, c.Officer, c.Issued, c.IssuedBy)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '', '')`,
+		c.Day, c.Index, c.Sheet, c.Place, c.Lane, c.Number, c.Action, c.Cause, c.From, c.Till, c.Officer, c.Issued, c.IssuedBy)
 	return named(err)
 }
 

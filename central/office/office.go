@@ -92,6 +92,7 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.laneRoutes(h)
 	a.rulesRoutes(h)
 	a.keyRoutes(h)
+	a.supervisorRoutes(h)
 }
 
 // withHeaders states for every answer what a browser may do with it: nothing.

@@ -108,6 +108,7 @@ var roles = map[string]office.Role{
 	"GET /passages": office.Viewer, "GET /alarms": office.Viewer, "GET /lanes": office.Viewer, "POST /lanes": office.Admin,
 	"DELETE /lanes/{id}": office.Admin, "GET /feed": office.Viewer, "GET /rules": office.Viewer, "PUT /rules": office.Admin,
 	"GET /keys": office.Viewer, "POST /keys/{key}/withdraw": office.Admin,
+	"POST /supervisor-codes": office.Admin, "GET /supervisor-codes": office.Admin, "POST /supervisor-codes/revoke": office.Admin,
 }
 
 type document struct {

@@ -44,13 +44,14 @@ func (r *Refusal) Unwrap() error { return r.Kind }
 // Services is what the API stands on. All of them are safe for concurrent use
 // and return only when what they changed is durable.
 type Services struct {
-	Passes  Passes
-	Records Records
-	Lanes   Lanes
-	Rules   Rules
-	Feed    Feed
-	Tokens  Tokens
-	Keys    Keys
+	Passes     Passes
+	Records    Records
+	Lanes      Lanes
+	Rules      Rules
+	Feed       Feed
+	Tokens     Tokens
+	Keys       Keys
+	Supervisor Supervisor
 }
 
 // Passes issues passes and changes what lanes think of them. The argument by is

@@ -1,6 +1,7 @@
 -- +goose Up
 -- Supervisor codes: one row a code. (day, idx) is taken from the day's issue
--- counter, so no pass has it. officer is personal data and stays here.
+-- counter, so no pass has it. The code's text is kept nowhere: who has the
+-- database opens nothing with it. officer is personal data and stays here.
 
 CREATE TABLE supervisor_codes (
     day        BIGINT NOT NULL REFERENCES days (day),
@@ -13,7 +14,6 @@ CREATE TABLE supervisor_codes (
     cause      BIGINT NOT NULL,
     valid_from BIGINT NOT NULL,
     valid_till BIGINT NOT NULL,
-    code       TEXT   NOT NULL,
     officer    TEXT   NOT NULL,
     issued     BIGINT NOT NULL,
     issued_by  TEXT   NOT NULL,

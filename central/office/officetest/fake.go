@@ -39,6 +39,8 @@ type Fake struct {
 	rules     link.Rules
 	seq       uint64
 	withdrawn map[uint16]time.Time // pass keys
+	codes     []office.SupervisorCode
+	sheets    int
 	tokens    []token
 }
 
@@ -60,7 +62,7 @@ func New(now func() time.Time) *Fake {
 
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
-	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}}
+	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}}
 }
 
 // AddLane adds a lane controller as it is.
