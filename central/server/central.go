@@ -140,7 +140,7 @@ func (s *central) openBroker(context.Context) (err error) {
 		return s.openSession(*s.config.Broker.External)
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {
-		return s.issuer.ServerCertificate(s.config.Broker.Hosts, now)
+		return issuer.ServerCertificate(s.issuer, s.config.Broker.Hosts, now)
 	}, now: s.config.Now}
 	s.embedded, err = broker.Start(broker.Config{
 		Site: s.config.Site, Listen: s.config.Broker.Listen, Store: filepath.Join(s.config.Data, "broker"),
@@ -262,7 +262,7 @@ func (s *central) openServers(context.Context) (err error) {
 		return err
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {
-		return s.issuer.ServerCertificate(s.config.Enrol.Hosts, now)
+		return issuer.ServerCertificate(s.issuer, s.config.Enrol.Hosts, now)
 	}, now: s.config.Now}
 	s.enrol = office.Server(s.fleet.Handler())
 	s.enrol.TLSConfig = &tls.Config{GetCertificate: server.forServer, MinVersion: tls.VersionTLS12}
@@ -293,7 +293,7 @@ func (s *central) sessionTLS(e External) (*tls.Config, error) {
 		t.Certificates = []tls.Certificate{c}
 		return t, nil
 	}
-	own := &renewing{make: s.issuer.CentralCertificate, now: s.config.Now}
+	own := &renewing{make: func(now time.Time) (tls.Certificate, error) { return issuer.CentralCertificate(s.issuer, now) }, now: s.config.Now}
 	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get() }
 	return t, nil
 }
