@@ -416,7 +416,7 @@ func TestKilledWhileRecovering(t *testing.T) {
 	for _, what := range []fault{dieBefore, dieAfter, fails, failsButWas} {
 		w := &world{at: 1, what: what}
 		w.disk = []link.Entry{{Type: link.EntryGranted, Seq: 1, Lane: 1, Pass: guest.ID(), Zone: zone, Direction: uint8(gate.In)}}
-		recover := func() (left []link.Entry, err error) {
+		begin := func() (left []link.Entry, err error) {
 			p := presence.New()
 			for _, e := range w.disk {
 				p.Apply(e)
@@ -424,11 +424,11 @@ func TestKilledWhileRecovering(t *testing.T) {
 			r := lane.Recorder{Journal: w, Presence: p, Facts: goodFacts, Now: func() time.Time { return noon }}
 			return r.Recover(p.Unresolved())
 		}
-		if left, err := recover(); !errors.Is(err, errDisk) || len(left) != 1 {
+		if left, err := begin(); !errors.Is(err, errDisk) || len(left) != 1 {
 			t.Errorf("%s: %d left, %v", what, len(left), err)
 		}
 		w = &world{at: -1, disk: w.left()}
-		if left, err := recover(); err != nil || len(left) != 0 {
+		if left, err := begin(); err != nil || len(left) != 0 {
 			t.Errorf("%s: %d left, %v", what, len(left), err)
 		}
 		if got := check(t, string(what), w.disk, 0, false); got != link.EntryUnknown {
