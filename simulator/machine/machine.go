@@ -36,6 +36,10 @@ type Config struct {
 	// around it changes nothing for it: 2^Steady ns an instruction. 0: its
 	// time is the machine's.
 	Steady int
+	// Resume is a file that Snapshot made of a computer with the same
+	// configuration but for Resume and what is in its disks: it goes on from
+	// there in place of a start. Its clock stands where it stood then.
+	Resume string
 }
 
 // startLimit is how long a computer may take until its first process answers. It
@@ -142,6 +146,11 @@ func (m *Machine) connect(ctx context.Context, c Config) error {
 	}
 	if c.Pins {
 		if m.Pins, err = m.attachPins(ctx); err != nil {
+			return err
+		}
+	}
+	if c.Resume != "" {
+		if err := m.resume(ctx, c.Resume); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,9 @@ func (c Config) qemu(kernel, initramfs, sockets string) (program string, args []
 	if c.Steady > 0 {
 		args = append(args, "-icount", fmt.Sprintf("shift=%d,sleep=on", c.Steady))
 	}
+	if c.Resume != "" {
+		args = append(args, "-S", "-incoming", "defer")
+	}
 	for _, d := range c.Devices {
 		args = append(args, strings.ReplaceAll(d, "%SOCKETS%", sockets))
 	}
@@ -49,4 +52,12 @@ func (c Config) qemu(kernel, initramfs, sockets string) (program string, args []
 // a device takes it as chardev=ID, a test by Machine.Dial(ID).
 func Socket(id string) []string {
 	return []string{"-chardev", "socket,id=" + id + ",server=on,wait=off,path=%SOCKETS%/" + id + ".sock"}
+}
+
+// Disk returns QEMU's arguments for a disk that is served at a unix socket
+// (package disk), for Config.Devices. In the guest it is /dev/vda; modules
+// virtio_blk and those of its file system are needed. A flush in the guest is one
+// on the disk.
+func Disk(socket string) []string {
+	return []string{"-drive", "if=virtio,format=raw,cache=writeback,file=nbd+unix:///?socket=" + socket}
 }

@@ -48,7 +48,7 @@ func (m *medium) flush() {
 }
 
 // tearing is the share of the surviving writes of which only some sectors do.
-const tearing = 0.25
+const tearing = 0.4
 
 // cut settles what of the cache survives. One number decides how much in all:
 // from a disk that has written nearly nothing back to one that has nearly

@@ -37,6 +37,14 @@ type Content struct {
 	Data []byte
 }
 
+// Mount is a file system and where to attach it.
+type Mount struct {
+	Device  string // such as /dev/vda
+	Kind    string // such as ext4
+	At      string // a folder, made if it is not there
+	Options string // as of mount -o, those of the file system alone
+}
+
 // Signal is a signal and the process to send it to.
 type Signal struct {
 	PID    int
@@ -129,6 +137,15 @@ func (c *Client) List(pattern string) (paths []string, err error) {
 	err = c.call("List", pattern, &paths, patience)
 	return paths, err
 }
+
+// Mount attaches a file system of a device, whose blocks are read anew.
+func (c *Client) Mount(m Mount) error { return c.call("Mount", m, &struct{}{}, patience) }
+
+// Sync writes everything that programs have written to the disks, and flushes them.
+func (c *Client) Sync() error { return c.call("Sync", struct{}{}, &struct{}{}, patience) }
+
+// SetClock sets the guest's clock.
+func (c *Client) SetClock(to time.Time) error { return c.call("SetClock", to, &struct{}{}, patience) }
 
 // Now returns the guest's clock.
 func (c *Client) Now() (t time.Time, err error) {
