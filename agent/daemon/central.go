@@ -39,7 +39,7 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 	c.feed = feed.New(a.cache, feed.Identity{Site: id.Site, Lane: id.Lane, Root: id.Root, Seal: id.Seal},
 		feed.Options{Floor: floor, Trusted: c.wall.Trusted})
 	c.uplink = uplink.New(uplink.Config{
-		Identity: id, Journal: a.journal, Feed: c.feed, Clock: c.wall, Health: a.warnings, Log: a.log,
+		Identity: id, Journal: a.journal, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
 		State: c.report, Taken: c.taken, Refused: c.refused, Now: a.o.Now,
 	})
 	return c

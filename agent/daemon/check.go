@@ -72,6 +72,9 @@ func (k *checker) config(c *Config) {
 	if why := checkLoopback(c.HTTP); why != "" {
 		k.wrong([]any{"http"}, "http: %q %s", c.HTTP, why)
 	}
+	if err := c.Neighbours.multicast().Check(); err != nil {
+		k.wrong([]any{"neighbours"}, "neighbours: %v", err)
+	}
 	if c.Broker != "" && !isBroker(c.Broker) {
 		k.wrong([]any{"broker"}, "broker: %.80q; write ssl://host:port", c.Broker)
 	}

@@ -30,6 +30,8 @@ type Config struct {
 	Broker string `yaml:"broker"`
 	// Clock says what is known of this machine's clock beyond the kernel's word.
 	Clock Clock `yaml:"clock"`
+	// Neighbours says how the zone's other controllers are reached without central.
+	Neighbours Neighbours `yaml:"neighbours"`
 	// Lanes are the lanes of this controller, at least one.
 	Lanes []Lane `yaml:"lanes"`
 }

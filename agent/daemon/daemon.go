@@ -36,6 +36,7 @@ import (
 	"turnstile/agent/health"
 	"turnstile/agent/journal"
 	"turnstile/agent/lane"
+	"turnstile/agent/neighbours"
 	"turnstile/agent/presence"
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -79,17 +80,18 @@ type agent struct {
 	log     *slog.Logger
 	started time.Time
 
-	warnings *health.Set
-	cache    *cache.Cache
-	journal  *journal.Journal
-	presence *presence.Presence
-	keeper   keeper
-	record   *lane.Recorder
-	central  *central
-	lanes    []*lane.Lane
-	board    *display.Board
-	listener net.Listener
-	address  string // of the pages
+	warnings   *health.Set
+	cache      *cache.Cache
+	journal    *journal.Journal
+	presence   *presence.Presence
+	keeper     keeper
+	record     *lane.Recorder
+	central    *central
+	neighbours *neighbours.Neighbours
+	lanes      []*lane.Lane
+	board      *display.Board
+	listener   net.Listener
+	address    string // of the pages
 
 	// Owned by run, then by housekeep.
 	booted bool         // the journal has this start
@@ -141,9 +143,13 @@ func (a *agent) open() error {
 	if gaps > 0 {
 		a.warnings.Raise(health.JournalDamaged, "", fmt.Sprintf("%d stretches of entries cannot be read; see *.bad in %s", gaps, a.config.Data))
 	}
-	a.presence, a.keeper = p, keeper{cache: a.cache, journal: a.journal, presence: p, at: from}
-	a.record = &lane.Recorder{Journal: a.journal, Presence: p, Facts: a.facts, Now: a.o.Now, Start: a.started}
+	a.presence, a.keeper = p, keeper{cache: a.cache, journal: a.journal, presence: p, at: from, written: a.started}
+	if err := a.openNeighbours(id, from > 0); err != nil {
+		return err
+	}
 	a.central = newCentral(a, id, floor)
+	a.keeper.others = a.neighbours
+	a.record = &lane.Recorder{Journal: a.journal, Presence: p, Facts: a.facts, Now: a.o.Now, Start: a.started, Took: a.neighbours.Took}
 	warmUp()
 	return a.makeLanes()
 }
@@ -212,7 +218,8 @@ func (a *agent) makeLanes() error {
 			return err
 		}
 		l := lane.New(lane.Setup{
-			Number: uint8(c.Number), Name: c.Name, Zone: uint8(c.Zone), Gate: g, Readers: readers,
+			Number: uint8(c.Number), Name: c.Name, Zone: uint8(c.Zone), Ref: pass.LaneRefOf(a.central.id.Site, a.central.id.Lane, uint8(c.Number)),
+			Gate: g, Readers: readers, Others: a.neighbours,
 			Pulse: time.Duration(c.Gate.Pulse), Window: time.Duration(c.Gate.Window),
 			Record: a.record, Log: a.log, Changed: func(s lane.Status) { a.board.Set(display.ViewOf(s)) },
 		})
@@ -236,7 +243,8 @@ func (a *agent) run(ctx context.Context) error {
 	defer stopBack()
 	var lanes, rest sync.WaitGroup
 	for name, run := range map[string]func(context.Context) error{
-		"journal": a.journal.Run, "session with central": a.central.uplink.Run, "pages": a.serve, "housekeeping": a.housekeep,
+		"journal": a.journal.Run, "session with central": a.central.uplink.Run, "pages": a.serve,
+		"housekeeping": a.housekeep, "exchange with neighbours": a.neighbours.Run,
 	} {
 		rest.Go(func() {
 			if err := run(back); err != nil && back.Err() == nil {
@@ -328,8 +336,8 @@ func (a *agent) check(text []byte, number uint8) (CheckResult, bool) {
 // close writes the checkpoint and closes what open opened, in its reverse order.
 func (a *agent) close() error {
 	var errs []error
-	if a.presence != nil {
-		errs = append(errs, a.keeper.write())
+	if a.neighbours != nil {
+		errs = append(errs, a.keeper.write(time.Now()))
 	}
 	if a.cache != nil {
 		errs = append(errs, a.cache.Close())

@@ -67,7 +67,7 @@ func (h *house) round() {
 	}
 	h.warn(statuses)
 	h.report(statuses)
-	h.say("write checkpoint", h.keeper.due())
+	h.say("write checkpoint", h.keeper.due(time.Now()))
 	h.endDay()
 	h.writeStatus()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"turnstile/agent/cache"
 	"turnstile/agent/journal"
@@ -66,30 +67,43 @@ func fromCheckpoint(c *cache.Cache, j *journal.Journal, log *slog.Logger) (*pres
 	return p, 0
 }
 
+// cursor is how far other controllers' uses came from central; with a checkpoint
+// they are known for good, and central need not tell them again.
+type cursor interface {
+	Cursor() uint64
+	Keep(cursor uint64) error
+}
+
+// checkpointLater is how old a checkpoint gets while less happens: what other
+// controllers told is nowhere else on this machine.
+const checkpointLater = 10 * time.Minute
+
 // keeper writes checkpoints.
 type keeper struct {
 	cache    *cache.Cache
 	journal  *journal.Journal
 	presence *presence.Presence
-	at       uint64 // entry of the last checkpoint
+	others   cursor
+	at       uint64    // entry of the last checkpoint
+	written  time.Time // when that was; zero: before this start
 }
 
-// due writes a checkpoint if enough has happened since the last one.
-func (k *keeper) due() error {
-	if k.journal.Last()-k.at < checkpointEvery {
+// due writes a checkpoint if enough has happened since the last one, or something
+// has and it is old.
+func (k *keeper) due(now time.Time) error {
+	since := k.journal.Last() - k.at
+	if since < checkpointEvery && now.Sub(k.written) < checkpointLater {
 		return nil
 	}
-	return k.write()
+	return k.write(now)
 }
 
-func (k *keeper) write() error {
+func (k *keeper) write(now time.Time) error {
+	told := k.others.Cursor() // before the checkpoint, which so has all that it covers
 	data, seq := k.presence.Checkpoint(k.journal.Last)
-	if seq == k.at {
-		return nil
-	}
 	if err := k.cache.Checkpoint(data, k.journal.ID(), seq); err != nil {
 		return err
 	}
-	k.at = seq
-	return nil
+	k.at, k.written = seq, now
+	return k.others.Keep(told)
 }

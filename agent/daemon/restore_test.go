@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"turnstile/agent/access"
 	"turnstile/agent/cache"
@@ -72,6 +73,12 @@ func inside(p *presence.Presence, index uint32) bool {
 	return p.Of(pass.ID{Day: 2516, Index: index}, 0, gate.In) == access.Past{Inside: true, Used: 1}
 }
 
+// told is how far central has told other controllers' uses.
+type told struct{ cursor, kept uint64 }
+
+func (c *told) Cursor() uint64           { return c.cursor }
+func (c *told) Keep(cursor uint64) error { c.kept = cursor; return nil }
+
 func TestRestore(t *testing.T) {
 	d := &disk{T: t, dir: t.TempDir()}
 	d.open()
@@ -80,11 +87,13 @@ func TestRestore(t *testing.T) {
 		t.Errorf("a new cache has a checkpoint at %d", from)
 	}
 	d.walk(p, 1)
-	k := keeper{cache: d.cache, journal: d.journal, presence: p}
-	if err := k.due(); err != nil || k.at != 0 {
+	others := &told{cursor: 7}
+	now := time.Now()
+	k := keeper{cache: d.cache, journal: d.journal, presence: p, others: others, written: now}
+	if err := k.due(now.Add(checkpointLater - 1)); err != nil || k.at != 0 || others.kept != 0 {
 		t.Errorf("checkpoint after two entries, %v", err)
 	}
-	if err := k.write(); err != nil || k.at != 2 {
+	if err := k.due(now.Add(checkpointLater)); err != nil || k.at != 2 || others.kept != 7 {
 		t.Errorf("checkpoint at %d, %v", k.at, err)
 	}
 	d.walk(p, 2)

@@ -68,6 +68,15 @@ func (r Reader) about() string {
 	return r.About()
 }
 
+// Others is what a lane asks of the zone's other controllers; agent/neighbours
+// implements it.
+type Others interface {
+	// Apart reports whether neither central nor all of them can be reached.
+	Apart(zone uint8, now time.Time) bool
+	// Home reports whether this controller answers for the pass while it is so.
+	Home(zone uint8, id pass.ID) bool
+}
+
 // Setup is what a lane is made of.
 type Setup struct {
 	Number  uint8 // from 1
@@ -79,6 +88,7 @@ type Setup struct {
 	Window  time.Duration // to walk through; 0: gate.DefaultWindow
 	Readers []Reader      // one or two
 	Record  *Recorder
+	Others  Others       // nil: this controller is its zone's only one
 	Changed func(Status) // called on each change, from the lane's goroutine; must not block
 	Log     *slog.Logger
 }

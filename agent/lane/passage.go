@@ -30,6 +30,9 @@ func (l *Lane) decide() event {
 	defer p.Unlock(code.ID())
 	f.Past = p.Of(code.ID(), f.Zone, f.Direction)
 	now := l.setup.Record.Now()
+	if o := l.setup.Others; o != nil && o.Apart(f.Zone, now) {
+		f.Apart, f.Home = true, o.Home(f.Zone, code.ID())
+	}
 	d := judge(&code, f, now)
 	e := entryOf(&code, d)
 	if d.Granted() {
