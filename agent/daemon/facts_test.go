@@ -27,15 +27,15 @@ func TestAgeOfTheFeed(t *testing.T) {
 	} {
 		issued := now.Add(-c.issued).UnixMilli()
 		v := &cache.View{HeadAt: c.headAt, Head: link.Head{Issued: issued}, LevelAt: c.headAt, LevelIssued: issued}
-		if got := ageOf(v, now, c.usable); got.Round(10*time.Millisecond) != c.want {
+		if got := ageOf(v, now, now, c.usable); got.Round(10*time.Millisecond) != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 	ahead := &cache.View{HeadAt: now, Head: link.Head{Issued: now.UnixMilli()}, LevelAt: now.Add(-time.Hour), LevelIssued: now.Add(-time.Hour).UnixMilli()}
-	if got := ageOf(ahead, now, true); got.Round(10*time.Millisecond) != time.Hour {
+	if got := ageOf(ahead, now, now, true); got.Round(10*time.Millisecond) != time.Hour {
 		t.Errorf("heads come, what they announce does not: %v", got)
 	}
-	if got := ageOf(&cache.View{}, now, true); got != unknownAge {
+	if got := ageOf(&cache.View{}, now, now, true); got != unknownAge {
 		t.Errorf("never: %v", got)
 	}
 }

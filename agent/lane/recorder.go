@@ -34,7 +34,7 @@ const noAge = 0xffffffff
 
 // stamp fills in what all entries have.
 func (r *Recorder) stamp(e *link.Entry, f *access.Facts, now time.Time) {
-	e.Wall, e.Mono = now.UnixMilli(), uint64(time.Since(r.Start).Milliseconds())
+	e.Wall, e.Mono = now.Add(f.Offset).UnixMilli(), uint64(time.Since(r.Start).Milliseconds())
 	e.Clock, e.Bound = f.Clock, uint16(min(f.Bound/time.Second, 65535))
 	if f.Clock == link.ClockUntrusted {
 		e.Bound = 65535
