@@ -16,7 +16,7 @@ var remedies = map[pass.Reason]string{
 	pass.Foreign:        "Show the campus access code; this is some other text or QR code.",
 	pass.Malformed:      "Scan again; if it stays so, open or print the code anew.",
 	pass.VersionUnknown: "Update this program and the lanes, or issue a new pass.",
-	pass.KindUnknown:    "Update this program and the lanes, or issue a new pass.",
+	pass.KindUnknown:    "Use a code of a known kind; a newer one needs an update of this program and of the lanes.",
 	pass.FlagsUnknown:   "Update this program and the lanes, or issue a new pass.",
 	pass.TestPass:       "Issue a pass of another kind.",
 	pass.KeyUnknown:     "Check that this is the central that issued it; otherwise issue a new pass.",
@@ -55,6 +55,9 @@ func formProblem(text []byte, code *pass.Code, reason pass.Reason) string {
 	case pass.VersionUnknown:
 		return fmt.Sprintf("byte 0 says version %d; this program knows version %d", text0(text)>>4, pass.Version)
 	case pass.KindUnknown:
+		if code.Kind == pass.Supervisor {
+			return "it is a supervisor code, no pass: central supervisor list shows what became of it"
+		}
 		return fmt.Sprintf("byte 0 says kind %d, which is none of ecard, guest, staff, test", uint8(code.Kind))
 	case pass.FlagsUnknown:
 		return fmt.Sprintf("byte 1 is 0x%02x; only bits 0, 1 and 2 have a meaning", uint8(code.Flags))
