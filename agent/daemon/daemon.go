@@ -172,7 +172,7 @@ func (a *agent) openJournal() (*link.Floor, error) {
 		a.warnings.Raise(health.JournalTorn, "", fmt.Sprintf("%d bytes were cut from its end", r.Torn))
 	}
 	if r.Lost != nil {
-		a.log.Error("journal is damaged and was set aside; a new one has begun", "as", r.SetAside, "err", r.Lost)
+		a.log.Error("journal is damaged and was set aside; a new one has begun", "as", r.SetAside, "older_removed", r.Removed, "err", r.Lost)
 		a.warnings.Raise(health.JournalDamaged, "", fmt.Sprintf("%s: %v", r.SetAside, r.Lost))
 	}
 	if r.Damaged > 0 {

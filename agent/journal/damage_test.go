@@ -315,9 +315,12 @@ func script(t *testing.T, d *memory, o Options) (promised []link.Entry) {
 	return promised
 }
 
-// TestEachFault lets every single operation on the disk fail, undone or done,
-// then cuts the power and opens again: all that was promised and not dropped is
-// there, once, in order.
+// fault is how one operation fails.
+type fault struct{ done, half bool }
+
+// TestEachFault lets every single operation on the disk fail, undone, done or,
+// for some writes, done by half, then cuts the power and opens again: all that was
+// promised and not dropped is there, once, in order.
 func TestEachFault(t *testing.T) {
 	o := Options{KeepBytes: minSegment}
 	dry := newMemory()
@@ -325,19 +328,22 @@ func TestEachFault(t *testing.T) {
 		t.Fatalf("without a fault %d entries", n)
 	}
 	total := dry.op
-	if total < 400 {
-		t.Fatalf("only %d operations", total)
+	if total < 400 || len(dry.writes) < 200 {
+		t.Fatalf("only %d operations, %d writes", total, len(dry.writes))
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for at := 1; at <= total; at++ {
-		for _, done := range []bool{false, true} {
+		for _, f := range []fault{{}, {done: true}, {done: true, half: true}} {
+			if f.half && (!dry.writes[at] || at%5 != 0) {
+				continue
+			}
 			d := newMemory()
-			d.failAt, d.failDone = at, done
+			d.failAt, d.failDone, d.failHalf = at, f.done, f.half
 			promised := script(t, d, o)
 			if at > 4 && len(promised) < scripted-10 {
-				t.Fatalf("fault %d done=%v: only %d entries; one fault must not stop the journal", at, done, len(promised))
+				t.Fatalf("fault %d %+v: only %d entries; one fault must not stop the journal", at, f, len(promised))
 			}
-			checkPromised(t, d.cutPower(r), promised, at, done)
+			checkPromised(t, d.cutPower(r), promised, at, f.done)
 		}
 	}
 }

@@ -22,8 +22,11 @@ type memory struct {
 	op       int // changing operations so far
 	failAt   int // that operation fails, 0: none
 	failDone bool
+	failHalf bool // of a write the first half is done
 	failErr  error
-	noSpace  bool // no file can be made
+	readErr  error        // of each ReadAt
+	writes   map[int]bool // operations that are writes
+	noSpace  bool         // no file can be made
 	opened   []string
 	readN    int64
 	gate     chan struct{} // if not nil, each sync of a segment takes one
@@ -40,7 +43,9 @@ type memFile struct {
 
 var errFault = errors.New("injected fault")
 
-func newMemory() *memory { return &memory{files: map[string]*memFile{}, failErr: errFault} }
+func newMemory() *memory {
+	return &memory{files: map[string]*memFile{}, failErr: errFault, writes: map[int]bool{}}
+}
 
 // step counts one operation; it runs do unless this one fails undone.
 func (d *memory) step(do func()) error {
@@ -109,6 +114,9 @@ func (d *memory) remove(name string) error {
 func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
+	if f.d.readErr != nil {
+		return 0, f.d.readErr
+	}
 	if off >= int64(len(f.cached)) {
 		return 0, io.EOF
 	}
@@ -123,6 +131,10 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
+	f.d.writes[f.d.op+1] = true
+	if f.d.failHalf && f.d.op+1 == f.d.failAt {
+		p = p[:len(p)/2]
+	}
 	err := f.d.step(func() {
 		if grow := off + int64(len(p)) - int64(len(f.cached)); grow > 0 {
 			f.cached = append(f.cached, make([]byte, grow)...)
@@ -132,6 +144,9 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 			f.dirty[s] = true
 		}
 	})
+	if err != nil && f.d.failHalf {
+		return len(p), err
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -133,7 +133,7 @@ func (j *Journal) dropOldest() error {
 	oldest := j.segments[0]
 	j.mu.Unlock()
 	drop := j.disk.remove
-	if oldest.bad {
+	if oldest.bad || oldest.damage != 0 {
 		drop = j.keepDamaged
 	}
 	if err := drop(oldest.name()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -24,7 +25,28 @@ func Open(dir string, o Options) (*Journal, Report, error) {
 	if err != nil {
 		return nil, Report{}, err
 	}
-	return openOn(d, lock, o)
+	j, r, err := openOn(d, lock, o)
+	if r.SetAside != "" {
+		r.Removed = d.pruneAside()
+	}
+	return j, r, err
+}
+
+// maxAside is how many journals that were set aside are kept: a disk that fails
+// each week must not fill itself with them.
+const maxAside = 4
+
+// pruneAside removes the oldest of those beyond maxAside and returns their
+// names. What cannot be removed stays for the next time.
+func (d folder) pruneAside() (removed []string) {
+	old, _ := filepath.Glob(filepath.Join(d.path, asidePrefix+"*")) // the pattern is sound; ascending
+	for len(old) > maxAside {
+		if os.RemoveAll(old[0]) == nil {
+			removed = append(removed, filepath.Base(old[0]))
+		}
+		old = old[1:]
+	}
+	return removed
 }
 
 // openOn opens the journal on a disk that lock holds for this process.
@@ -168,7 +190,7 @@ func (j *Journal) begin(boot uint32) error {
 // damaged newest one is still there and it begins again. The numbers of a
 // damaged journal are never used twice, so a new journal begins.
 func (j *Journal) setAside(boot uint32, r *Report) error {
-	r.SetAside = fmt.Sprintf("aside-%d", j.o.Now().UnixMilli())
+	r.SetAside = fmt.Sprintf("%s%d", asidePrefix, j.o.Now().UnixMilli())
 	for _, s := range j.segments {
 		if err := j.disk.rename(s.name(), r.SetAside+"/"+s.name()); err != nil {
 			return err

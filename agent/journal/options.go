@@ -23,12 +23,14 @@ type Report struct {
 	Torn     int         // bytes cut from the tail: a write that never became durable
 	Damaged  int         // older segments with damage: Read returns a *Gap there
 	SetAside string      // folder, within the journal's, of a journal that is damaged at its end; this one is new, with a new id
+	Removed  []string    // folders of journals set aside long before, removed because there were more than four
 	Lost     error       // why it was set aside, nil if it was not
 	Scanned  int         // entries read by Open
 	Floor    *link.Floor // the newest EntryFloor, nil if there is none
 }
 
-// What can be wrong. Append returns ErrFull and ErrClosed, or wraps the error
+// What can be wrong. Append returns ErrFull (for grants and refusals while there
+// is still a reserve for alarms and results) and ErrClosed, or wraps the error
 // of the disk; after any error the entry counts as not written.
 var (
 	ErrLocked  = errors.New("journal is in use by another process: stop the other agent first")

@@ -161,7 +161,8 @@ func (w *walk) take(b []byte, seed uint32) {
 	}
 }
 
-// quarantine marks a segment damaged from an entry on and renames it. What
+// quarantine marks a segment damaged from an entry on and renames it; a disk that
+// does not rename hides no gap: the next start finds it again. What
 // follows in it cannot be chained to anything, so it is one gap to the end. The
 // segment being written is only reported: Open judges it.
 func (j *Journal) quarantine(s segment, damage, from, limit uint64) error {
@@ -171,16 +172,12 @@ func (j *Journal) quarantine(s segment, damage, from, limit uint64) error {
 	if newest {
 		return fmt.Errorf("%w: entry %d in the segment being written; restart the agent", ErrDamaged, damage)
 	}
-	if !s.bad {
-		if err := j.disk.rename(s.name(), segmentName(s.first, badSuffix)); err != nil {
-			return err
-		}
-	}
+	renamed := s.bad || j.disk.rename(s.name(), segmentName(s.first, badSuffix)) == nil
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i := range j.segments {
 		if j.segments[i].first == s.first {
-			j.segments[i].bad, j.segments[i].damage = true, damage
+			j.segments[i].bad, j.segments[i].damage = renamed, damage
 		}
 	}
 	return &Gap{max(from, damage), limit - 1}

@@ -209,7 +209,8 @@ func (s *scan) judgeTail(tail []byte, seed uint32) {
 const (
 	segmentSuffix = ".seg"
 	badSuffix     = ".bad"
-	keptPrefix    = "kept-" // before the name of a damaged segment whose time is over
+	asidePrefix   = "aside-" // before the time of a journal that was set aside: a folder
+	keptPrefix    = "kept-"  // before the name of a damaged segment whose time is over
 	spareName     = "spare"
 	stateName     = "state"
 )

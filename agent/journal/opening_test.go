@@ -1,0 +1,210 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"turnstile/central/link"
+)
+
+// segmentsOf returns the content of all files that are or were segments.
+func segmentsOf(d *memory) (list [][]byte) {
+	for name, f := range d.files {
+		if strings.HasSuffix(name, segmentSuffix) || strings.HasSuffix(name, badSuffix) {
+			list = append(list, f.cached)
+		}
+	}
+	return list
+}
+
+func has(list [][]byte, b []byte) bool {
+	for _, x := range list {
+		if bytes.Equal(x, b) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestEachFaultWhileOpening: each operation fails of an opening that cuts a torn
+// tail, sets a journal aside, or finds a spare that was half made; then the power
+// goes, and it is opened again.
+func TestEachFaultWhileOpening(t *testing.T) {
+	whole := newMemory()
+	j, _ := open(t, whole, Options{})
+	appendN(t, j, 1, 240)
+	newest := segmentName(j.segments[2].first, segmentSuffix)
+	j.Close()
+	whole.put(spareName, []byte("half made"))
+	for what, c := range map[string]struct {
+		spoil func(b []byte)
+		aside bool
+		last  uint64
+	}{
+		"torn":    {func(b []byte) { clear(b[dataStart+53*88+30 : dataStart+54*88]) }, false, 239},
+		"damaged": {func(b []byte) { b[dataStart+10*88+30] ^= 1 }, true, 0},
+	} {
+		dry := whole.copy()
+		c.spoil(dry.files[newest].cached)
+		before := segmentsOf(dry)
+		if k, r, err := dry.on(t, Options{}); err != nil || (r.SetAside != "") != c.aside || k.Last() != c.last {
+			t.Fatalf("%s: %v, %+v, last %d", what, err, r, k.Last())
+		}
+		if dry.op < 3 {
+			t.Fatalf("%s: only %d operations", what, dry.op)
+		}
+		rnd := rand.New(rand.NewPCG(8, 9))
+		for at := 1; at <= dry.op; at++ {
+			for _, done := range []bool{false, true} {
+				d := whole.copy()
+				c.spoil(d.files[newest].cached)
+				c.spoil(d.files[newest].durable)
+				d.failAt, d.failDone = at, done
+				if k, _, err := d.on(t, Options{}); err == nil {
+					k.Close()
+				}
+				after := d.cutPower(rnd)
+				k, r, err := after.on(t, Options{})
+				if err != nil || k.Last() != c.last || !c.aside && (r.SetAside != "" || k.ID() != j.ID()) || c.aside && k.ID() == j.ID() {
+					t.Fatalf("%s, fault %d done=%v: %v, %+v, last %d", what, at, done, err, r, k.Last())
+				}
+				if k.Boot() < 2 {
+					t.Fatalf("%s, fault %d done=%v: boot %d", what, at, done, k.Boot())
+				}
+				left := segmentsOf(after)
+				for _, b := range before {
+					if c.aside && !has(left, b) {
+						t.Fatalf("%s, fault %d done=%v: a segment that was set aside is gone", what, at, done)
+					}
+				}
+				if _, err := k.Append(granted(1)); err != nil {
+					t.Fatal(err)
+				}
+				k.Close()
+			}
+		}
+	}
+}
+
+// TestEachFaultWhileQuarantining: each operation fails of finding damage in an
+// older segment, dropping it when its time is over and keeping the file; then
+// the power goes. The gap is the same, or the segment is gone as acknowledged;
+// the damaged file is there.
+func TestEachFaultWhileQuarantining(t *testing.T) {
+	whole := newMemory()
+	j, _ := open(t, whole, Options{})
+	appendN(t, j, 1, 300)
+	second, chain := j.segments[1].first, j.Chain()
+	j.Close()
+	name := segmentName(second, segmentSuffix)
+	whole.files[name].cached[dataStart+20] ^= 1
+	whole.files[name].durable[dataStart+20] ^= 1
+	damaged := whole.files[name].cached
+	o := Options{KeepBytes: minSegment, Budget: 100 * minSegment}
+	work := func(d *memory) *memory {
+		j, _, err := d.on(t, o)
+		if err != nil {
+			return d
+		}
+		j.Read(second, 1)
+		if err := j.Ack(300, chain, 0); err != nil {
+			t.Fatal(err)
+		}
+		j.housekeep()
+		j.Close()
+		return d
+	}
+	dry := work(whole.copy())
+	if dry.op < 7 || dry.files[keptPrefix+segmentName(second, badSuffix)] == nil {
+		t.Fatalf("%d operations", dry.op)
+	}
+	rnd := rand.New(rand.NewPCG(8, 9))
+	for at := 1; at <= dry.op; at++ {
+		for _, done := range []bool{false, true} {
+			d := whole.copy()
+			d.failAt, d.failDone = at, done
+			after := work(d).cutPower(rnd)
+			k, r, err := after.on(t, o)
+			if err != nil || r.SetAside != "" || k.Last() != 300 || !has(segmentsOf(after), damaged) {
+				t.Fatalf("fault %d done=%v: %v, %+v", at, done, err, r)
+			}
+			from := max(second, k.First())
+			var gap *Gap
+			if _, _, err := k.Read(from, 1); from == second && (!errors.As(err, &gap) || gap.From != second) || from != second && err != nil {
+				t.Fatalf("fault %d done=%v: oldest %d, %v", at, done, k.First(), err)
+			}
+			k.Close()
+		}
+	}
+}
+
+// TestReadErrorsChangeNothing: a disk that cannot be read for a while makes
+// neither damage nor a new journal of what it holds.
+func TestReadErrorsChangeNothing(t *testing.T) {
+	d := newMemory()
+	j, _ := open(t, d, Options{})
+	appendN(t, j, 1, 300)
+	d.readErr = unix.EIO
+	for _, from := range []uint64{1, 100, 290} {
+		if _, _, err := j.Read(from, 10); !errors.Is(err, unix.EIO) || errors.Is(err, ErrDamaged) {
+			t.Fatalf("read from %d: %v", from, err)
+		}
+	}
+	if err := j.Ack(100, link.Hash{}, 0); !errors.Is(err, unix.EIO) || j.Acked() != 0 {
+		t.Fatalf("acknowledged without a look: %v", err)
+	}
+	j.Close()
+	before := segmentsOf(d.copy())
+	if _, _, err := d.on(t, Options{}); !errors.Is(err, unix.EIO) || !MayPass(err) {
+		t.Fatalf("open: %v", err)
+	}
+	for _, b := range segmentsOf(d) {
+		if !has(before, b) {
+			t.Fatal("a file was changed")
+		}
+	}
+	d.readErr = nil
+	k, r := open(t, d, Options{})
+	if r.SetAside != "" || r.Damaged != 0 || k.ID() != j.ID() {
+		t.Fatalf("%+v", r)
+	}
+	checkGranted(t, all(t, k), 300)
+}
+
+// TestFewJournalsAreKeptAside: a disk that ruins its newest file at each start
+// does not fill itself with what was set aside.
+func TestFewJournalsAreKeptAside(t *testing.T) {
+	dir := t.TempDir()
+	now := time.UnixMilli(1763700000000)
+	var removed []string
+	for n := range maxAside + 3 {
+		now = now.Add(time.Hour)
+		j, r, err := Open(dir, Options{SegmentSize: minSegment, Now: func() time.Time { return now }})
+		if err != nil || (r.SetAside == "") != (n == 0) || int(j.Boot()) != n+1 {
+			t.Fatalf("start %d: %v, %+v, boot %d", n, err, r, j.Boot())
+		}
+		removed = append(removed, r.Removed...)
+		appendN(t, j, 1, 3)
+		j.Close()
+		f, err := os.OpenFile(filepath.Join(dir, segmentName(1, segmentSuffix)), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte{0xff}, dataStart+20); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "aside-*", "*"+segmentSuffix))
+	if err != nil || len(left) != maxAside || len(removed) != 2 || removed[0] != "aside-1763707200000" {
+		t.Fatalf("%v left, %v removed, %v", left, removed, err)
+	}
+}
