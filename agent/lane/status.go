@@ -157,7 +157,7 @@ func (l *Lane) standing() pass.Reason {
 		return pass.Lockdown
 	case z.Mode == link.FreePassage || !f.ClockUsable() || l.hasExit():
 		return pass.Granted
-	case !z.IsOpen(f.Rules.Campus(l.setup.Record.Now().Unix())):
+	case !z.IsOpen(f.Rules.Campus(l.setup.Record.Now().Add(f.Offset).Unix())):
 		return pass.Closed
 	}
 	return pass.Granted

@@ -46,7 +46,7 @@ func Decide(code *pass.SupervisorCode, f *access.Facts, at Place, now time.Time)
 		return d
 	}
 	if f.ClockUsable() {
-		d.Reason = window(code, now.Unix())
+		d.Reason = window(code, now.Add(f.Offset).Unix())
 	} else {
 		d.Flags |= link.FlagStamped
 	}

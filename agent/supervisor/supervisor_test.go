@@ -90,6 +90,10 @@ func TestReasons(t *testing.T) {
 		{"a clock in holdover still has windows", func(s *scene) {
 			s.facts.Clock, s.facts.Bound, s.now = link.ClockHoldover, access.MaxBound, s.now.AddDate(0, 0, 2)
 		}, pass.Expired},
+		{"a clock in 1970 of which the lane knows the error", func(s *scene) {
+			s.facts.Offset, s.now = s.now.Sub(time.Unix(5, 0)), time.Unix(5, 0)
+		}, pass.Granted},
+		{"a right clock that the lane knows to be 2 days behind", func(s *scene) { s.facts.Offset = 48 * time.Hour }, pass.Expired},
 		{"a clock in 1970", func(s *scene) { s.facts.Clock, s.now = link.ClockUntrusted, time.Unix(5, 0) }, pass.Granted},
 		{"a clock of next year", func(s *scene) { s.facts.Clock, s.now = link.ClockUntrusted, s.now.AddDate(1, 0, 0) }, pass.Granted},
 		{"a clock in 1970, used", func(s *scene) { s.facts.Clock, s.now, s.at.Used = link.ClockUntrusted, time.Unix(5, 0), true }, pass.AlreadyUsed},
