@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"turnstile/simulator/chaos"
 	"turnstile/simulator/parity"
 )
 
@@ -26,6 +28,40 @@ func (p *parityCmd) Run(ctx context.Context) error {
 	}
 	return report(r, p.JSON)
 }
+
+type chaosCmd struct {
+	Seed      uint64        `help:"Of the schedule; 0: one of the clock."`
+	For       time.Duration `help:"How long." default:"2m"`
+	Programs  string        `help:"Folder of the programs; this program's own unless told." type:"path"`
+	Data      string        `help:"Folder to keep everything in; a temporary one unless told." type:"path"`
+	Mosquitto string        `help:"Path of a mosquitto to use in place of central's own broker." type:"path"`
+	JSON      string        `help:"File to write the report to, for programs." type:"path"`
+}
+
+// Run breaks a campus and prints what became of it.
+func (c *chaosCmd) Run(ctx context.Context) error {
+	if c.Seed == 0 {
+		c.Seed = uint64(time.Now().Unix())
+	}
+	d := demo{Programs: c.Programs, Data: "unused"}
+	if err := d.defaults(); err != nil {
+		return err
+	}
+	fmt.Printf("chaos for %v, seed %d\n", c.For, c.Seed)
+	r, err := chaos.Run(ctx, chaos.Options{Seed: c.Seed, For: c.For, Programs: d.Programs, Folder: c.Data, Mosquitto: c.Mosquitto, Progress: os.Stdout})
+	if err != nil {
+		return err
+	}
+	return report(r, c.JSON)
+}
+
+type laneCmd struct {
+	Config string `help:"The agent's configuration." required:"" type:"path"`
+	Clock  string `help:"File that says by how much the clock is wrong, such as -24h." required:"" type:"path"`
+}
+
+// Run runs an agent whose clock lies, for the campaign.
+func (l *laneCmd) Run(ctx context.Context) error { return chaos.RunLane(ctx, l.Config, l.Clock) }
 
 // outcome is the report of a campaign.
 type outcome interface {

@@ -30,6 +30,8 @@ var version = "unknown"
 type commands struct {
 	Demo    demo       `cmd:"" help:"Two lanes, central and a page to play on, on this machine."`
 	Bench   bench      `cmd:"" help:"Measure the product beside its physical limits."`
+	Chaos   chaosCmd   `cmd:"" help:"Break a running campus by a seeded schedule, and check what is promised."`
+	Lane    laneCmd    `cmd:"" hidden:"" help:"An agent whose clock lies."`
 	Parity  parityCmd  `cmd:"" help:"Decide a simulated day online and offline, and explain each difference."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

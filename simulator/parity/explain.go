@@ -67,21 +67,21 @@ func formOf(v *visit) string {
 	return formStill
 }
 
-// refuses reports whether an action keeps a good pass of a form out.
-func refuses(a link.Action, form string) bool {
+// Refuses reports whether an action keeps a good pass out.
+func Refuses(a link.Action, live, single bool) bool {
 	switch a {
 	case link.Refuse:
 		return true
 	case link.LiveOnly:
-		return form != formLive
+		return !live
 	case link.LiveOrSingle:
-		return form == formStill
+		return !live && !single
 	}
 	return false
 }
 
-// marks are what an action writes on the entry of an admitted pass.
-func marks(a link.Action) link.EntryFlags {
+// Marks are what an action writes on the entry of an admitted pass.
+func Marks(a link.Action) link.EntryFlags {
 	switch a {
 	case link.ByRules:
 		return 0
@@ -98,7 +98,7 @@ func (j *judge) compare(v *visit, online, offline verdict) string {
 	action := j.action(v.holder.row.Kind, band)
 	c := j.cell(v.holder.row.Kind, form, band, action)
 	c.Scans++
-	why := j.file(c, v, online, offline, refuses(action, form))
+	why := j.file(c, v, online, offline, Refuses(action, form == formLive, form == formSingle))
 	if why == "" {
 		why = badMarks(online, offline, action)
 	}
@@ -202,8 +202,8 @@ func badMarks(online, offline verdict, action link.Action) string {
 	if online.reason == pass.Granted && online.flags&policy != 0 {
 		return fmt.Sprintf("online marked %#x with a fresh feed", online.flags)
 	}
-	if offline.reason == pass.Granted && offline.flags&policy != marks(action) {
-		return fmt.Sprintf("offline marked %#x, the policy says %#x", offline.flags, marks(action))
+	if offline.reason == pass.Granted && offline.flags&policy != Marks(action) {
+		return fmt.Sprintf("offline marked %#x, the policy says %#x", offline.flags, Marks(action))
 	}
 	return ""
 }

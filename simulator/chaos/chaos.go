@@ -1,0 +1,363 @@
+// Package chaos breaks a running campus by a seeded schedule, and checks what the product promises after every step.
+//
+// Central, a broker and three lane controllers run as the processes that are
+// installed; scanners and gates are virtual and hang on pseudo-terminals, the
+// network goes over links that can be cut, slowed and held. People scan all the
+// time while processes are killed and frozen, disks are full, a clock jumps,
+// cables are out, and wires carry garbage. After each step everything is
+// healed, and then Check compares what was seen on the wires with the lanes'
+// journals, central's ledger and the feed.
+//
+// The schedule of a seed is the same each time; what the machine makes of it in
+// between is not, as in life.
+package chaos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"turnstile/central/link"
+	"turnstile/central/office"
+	"turnstile/simulator/device"
+	"turnstile/simulator/site"
+)
+
+// Options of a campaign.
+type Options struct {
+	Seed      uint64
+	For       time.Duration // how long steps are begun
+	Programs  string        // folder of agent, central and simulator
+	Folder    string        // "": a temporary one, kept only after a failure
+	Mosquitto string        // path of an external broker; "": central's own
+	Progress  io.Writer     // one line a step; nil: nowhere
+}
+
+// campaign is one run.
+type campaign struct {
+	Options
+	site     *site.Site
+	world    *world
+	desk     *desk
+	breaker  *breaker
+	schedule *Schedule
+	ledger   []office.PassageBody
+	journals []Journal // as of the last look
+	report   Report
+}
+
+// healLimit is how long a healed campus may take to be whole again: lanes come
+// back to the broker with growing pauses, up to a minute.
+const healLimit = 150 * time.Second
+
+// tellEvery is how often it is told what is still missing.
+const tellEvery = 10 * time.Second
+
+// Run runs a campaign. The error says that it could not be run; broken promises
+// are in the report.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	temporary := o.Folder == ""
+	if temporary {
+		var err error
+		if o.Folder, err = os.MkdirTemp("", "turnstile-chaos-"); err != nil {
+			return nil, fmt.Errorf("make data folder: %w", err)
+		}
+	}
+	c := &campaign{Options: o, world: newWorld()}
+	began := time.Now()
+	err := c.open(ctx)
+	if err == nil {
+		err = c.play(ctx, began)
+		err = errors.Join(err, c.site.Close())
+	}
+	c.finish(began)
+	if err != nil {
+		return &c.report, fmt.Errorf("%w\nlogs are in %s", err, filepath.Join(o.Folder, "logs"))
+	}
+	if temporary && !c.report.Failed() {
+		err = os.RemoveAll(o.Folder)
+	}
+	return &c.report, err
+}
+
+// open starts the campus: two lane controllers with a true clock, one of them
+// with two lanes, and one whose clock lies.
+func (c *campaign) open(ctx context.Context) error {
+	clock := filepath.Join(c.Folder, "clock")
+	setup := func(id string, lanes int, command ...string) site.AgentSetup {
+		a := site.AgentSetup{ID: id, Command: command}
+		for i := range lanes {
+			watch := func(s device.ControllerState) { c.world.watch(id, i+1, s) }
+			a.Lanes = append(a.Lanes, site.LaneSetup{Name: fmt.Sprintf("%s %d", id, i+1), Window: time.Second, Changed: watch})
+		}
+		return a
+	}
+	agents := []site.AgentSetup{setup("north", 2), setup("south", 1),
+		setup("liar", 1, filepath.Join(c.Programs, "simulator"), "lane", "--clock", clock)}
+	var err error
+	c.site, err = site.Start(context.WithoutCancel(ctx), site.Config{Programs: c.Programs, Data: c.Folder, Agents: agents, Mosquitto: c.Mosquitto, Heads: time.Second})
+	if err != nil {
+		return err
+	}
+	cast := Cast{Lying: 2, External: c.Mosquitto != ""}
+	for _, a := range agents {
+		cast.Lanes = append(cast.Lanes, len(a.Lanes))
+	}
+	c.schedule = NewSchedule(c.Seed, cast)
+	c.breaker = &breaker{site: c.site, world: c.world, clock: clock, down: map[string]bool{}}
+	c.desk = &desk{site: c.site, world: c.world, rand: rand.New(rand.NewPCG(c.Seed, 2)), api: c.site.API}
+	for len(c.desk.guests) < wantGuests && len(c.desk.good) < wantGood && ctx.Err() == nil {
+		c.desk.stock(ctx)
+	}
+	return nil
+}
+
+// play runs steps until the time is over or a promise is broken.
+func (c *campaign) play(ctx context.Context, began time.Time) error {
+	for time.Since(began) < c.For && ctx.Err() == nil {
+		c.report.Steps++
+		faults := c.schedule.Step()
+		healed := time.Now()
+		violations, err := c.step(ctx, faults)
+		if err != nil {
+			return fmt.Errorf("step %d of seed %d: %w", c.report.Steps, c.Seed, err)
+		}
+		c.progress("step %d: %d faults, %d openings so far, %.1f s", c.report.Steps, len(faults), c.world.openingsSoFar(), time.Since(healed).Seconds())
+		if len(violations) > 0 {
+			c.report.Step, c.report.Violations, c.report.History, c.report.Folder = c.report.Steps, violations, c.world.history(), c.Folder
+			for _, f := range faults {
+				c.report.Schedule = append(c.report.Schedule, f.String())
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (c *campaign) progress(format string, args ...any) {
+	c.world.note(format, args...)
+	if c.Progress != nil {
+		fmt.Fprintf(c.Progress, format+"\n", args...)
+	}
+}
+
+// step lets people scan while the faults come and go; then everybody goes home,
+// and the campus is looked at.
+func (c *campaign) step(ctx context.Context, faults []Fault) ([]Violation, error) {
+	people, home := context.WithCancel(ctx)
+	defer home()
+	var crowd sync.WaitGroup
+	c.send(people, &crowd)
+	violations, err := c.happen(ctx, faults)
+	home()
+	crowd.Wait()
+	if err != nil || len(violations) > 0 {
+		return violations, err
+	}
+	return c.whole(ctx)
+}
+
+// send sends the office to work and the people to the lanes.
+func (c *campaign) send(ctx context.Context, wait *sync.WaitGroup) {
+	seed := c.Seed<<16 + uint64(c.report.Steps)<<8
+	c.desk.api = c.site.API // another one after each start of central
+	wait.Go(func() { c.desk.run(ctx) })
+	for i, a := range c.site.Agents {
+		for j, l := range a.Lanes {
+			p := &crowd{desk: c.desk, lane: l, name: fmt.Sprintf("%s/%d", a.ID, l.Number), world: c.world, rand: rand.New(rand.NewPCG(seed, uint64(i)<<8+uint64(j)))}
+			wait.Go(func() { p.run(ctx) })
+		}
+	}
+}
+
+// act is the begin or the end of a fault.
+type act struct {
+	at    time.Duration
+	fault Fault
+	end   bool
+}
+
+// happen plays the faults of a step. What is broken when the step ends is healed.
+func (c *campaign) happen(ctx context.Context, faults []Fault) (found []Violation, err error) {
+	var acts []act
+	for _, f := range faults {
+		acts = append(acts, act{f.At, f, false}, act{f.At + f.For, f, true})
+	}
+	slices.SortStableFunc(acts, func(a, b act) int { return cmp.Compare(a.at, b.at) })
+	began := time.Now()
+	for _, a := range acts {
+		wait(ctx, time.Until(began.Add(a.at)))
+		if a.end {
+			err = errors.Join(err, c.breaker.end(a.fault))
+			continue
+		}
+		err = errors.Join(err, c.breaker.begin(a.fault))
+		if a.fault.Kind == KillAgent && err == nil { // what a lane has promised is on its disk at this moment
+			more, failed := c.killed(a.fault.Agent)
+			found, err = append(found, more...), errors.Join(err, failed)
+		}
+	}
+	wait(ctx, time.Until(began.Add(stepTime)))
+	return found, err
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// killed looks at the journal of a lane controller that was just killed.
+func (c *campaign) killed(agent int) ([]Violation, error) {
+	a := c.site.Agents[agent]
+	p := c.world.picture()
+	p.Openings = slices.DeleteFunc(p.Openings, func(o Opening) bool { return o.Controller != a.ID })
+	j, err := copyJournal(a.ID, a.Data, scratch(c.Folder))
+	if err != nil {
+		return nil, err
+	}
+	p.Journals = []Journal{j}
+	p.Ledger = slices.DeleteFunc(slices.Clone(c.ledger), func(office.PassageBody) bool { return true })
+	p.Journals[0].Acked = 0 // central's rows are looked at when it is there again
+	c.report.Checks++
+	return Check(p), nil
+}
+
+// whole waits until the campus is whole again and checks everything.
+func (c *campaign) whole(ctx context.Context) ([]Violation, error) {
+	began := time.Now()
+	p, err := c.settle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.report.SlowestSec = max(c.report.SlowestSec, time.Since(began).Seconds())
+	c.report.Checks++
+	violations := append(Check(p), c.kept(p)...)
+	c.journals, c.ledger = p.Journals, p.Ledger
+	return violations, nil
+}
+
+// settle asks again and again until a picture breaks no promise, or the time is
+// over: then what it breaks is broken.
+func (c *campaign) settle(ctx context.Context) (*Picture, error) {
+	over, told := time.Now().Add(healLimit), time.Now()
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		p, err := c.look(ctx)
+		if err == nil && len(Check(p)) == 0 {
+			return p, nil
+		}
+		if time.Since(told) > tellEvery {
+			told = time.Now()
+			c.progress("  not whole yet: %v %v", err, Check(p))
+		}
+		if time.Now().After(over) || ctx.Err() != nil {
+			return p, errors.Join(err, ctx.Err())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// look takes a picture of the healed campus.
+func (c *campaign) look(ctx context.Context) (*Picture, error) {
+	c.desk.api = c.site.API
+	c.desk.follow(ctx)
+	p := c.world.picture()
+	p.Healed = true
+	for _, a := range c.site.Agents {
+		s, err := a.Status()
+		if err != nil {
+			return p, fmt.Errorf("%s does not answer: %w", a.ID, err)
+		}
+		j, err := copyJournal(a.ID, a.Data, scratch(c.Folder))
+		if err != nil {
+			return p, err
+		}
+		j.Acked = max(j.Acked, s.Journal.Acked)
+		p.Journals = append(p.Journals, j)
+		for _, l := range a.Lanes {
+			st := l.Controller.State()
+			p.Steel = append(p.Steel, Steel{a.ID, uint8(l.Number), st.Relay, st.Locked, st.Grant != 0})
+		}
+	}
+	var err error
+	if p.Lanes, err = c.site.API.Lanes(ctx); err != nil {
+		return p, err
+	}
+	if err := c.site.API.Do(ctx, "GET", "/feed", nil, &p.Feed); err != nil {
+		return p, err
+	}
+	p.Ledger = slices.Clone(c.ledger)
+	for more := true; more; {
+		rows, err := c.site.API.Passages(ctx, int64(len(p.Ledger)))
+		if err != nil {
+			return p, err
+		}
+		p.Ledger, more = append(p.Ledger, rows...), len(rows) > 0
+	}
+	return p, nil
+}
+
+// kept checks that nothing that stood in a journal before is another entry now.
+func (c *campaign) kept(p *Picture) (found []Violation) {
+	for _, old := range c.journals {
+		i := slices.IndexFunc(p.Journals, func(j Journal) bool { return j.Controller == old.Controller })
+		if i < 0 || p.Journals[i].ID != old.ID || len(p.Journals[i].Entries) < len(old.Entries) {
+			found = append(found, Violation{promiseKept, fmt.Sprintf("the journal of %s had %d entries and has less, or is another one", old.Controller, len(old.Entries))})
+			continue
+		}
+		for n, e := range old.Entries {
+			if now := p.Journals[i].Entries[n]; string(now.Append(nil)) != string(e.Append(nil)) {
+				found = append(found, Violation{promiseKept, fmt.Sprintf("entry %d of %s is another one than before", e.Seq, old.Controller)})
+			}
+		}
+	}
+	return found
+}
+
+// finish completes the report.
+func (c *campaign) finish(began time.Time) {
+	r := &c.report
+	r.Seed, r.Broker, r.Took, r.Rows = c.Seed, "central's own broker", time.Since(began).Round(100*time.Millisecond).String(), len(c.ledger)
+	if c.Mosquitto != "" {
+		r.Broker = "mosquitto"
+	}
+	r.Counts, r.Faults = map[string]int{}, map[string]int{}
+	for k, n := range c.world.counts {
+		if len(k) > 7 && k[:7] == "fault: " {
+			r.Faults[k[7:]] = n
+			continue
+		}
+		r.Counts[k] = n
+	}
+	for _, j := range c.journals {
+		r.Entries += len(j.Entries)
+		for _, e := range j.Entries {
+			if e.Type == link.EntryGranted {
+				r.Grants++
+			}
+		}
+	}
+}
+
+func (w *world) openingsSoFar() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.openings)
+}

@@ -1,0 +1,74 @@
+package chaos
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// programs is the folder of the binaries under test, built from this checkout.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "turnstile-chaos-programs-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	build := exec.Command("go", "build", "-o", folder, "./agent", "./central", "./simulator")
+	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+		return 1
+	}
+	programs = folder
+	return m.Run()
+}
+
+// TestCampaign is a short campaign; `make chaos` has longer ones.
+func TestCampaign(t *testing.T) {
+	r, err := Run(t.Context(), Options{Seed: 1, For: time.Minute, Programs: programs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log("\n" + r.Text())
+	if r.Failed() {
+		t.Error("a promise is broken")
+	}
+	faults := 0
+	for _, n := range r.Faults {
+		faults += n
+	}
+	if r.Steps < 2 || faults < 4 || r.Checks < r.Steps || r.Counts["openings"] < 30 || r.Grants < 30 || r.Rows < r.Entries || r.Counts["revocations"] < 2 {
+		t.Errorf("a thin campaign: %d steps, %d faults, %d checks, %d rows of %d entries", r.Steps, faults, r.Checks, r.Rows, r.Entries)
+	}
+	var again Report
+	b, err := r.JSON()
+	if err != nil || json.Unmarshal(b, &again) != nil || again.Steps != r.Steps {
+		t.Errorf("the JSON has %d steps, %v", again.Steps, err)
+	}
+}
+
+// TestReportOfFailure checks that a broken promise is told with all that is
+// needed to see it again.
+func TestReportOfFailure(t *testing.T) {
+	r := Report{Seed: 77, Step: 3, Steps: 3, Violations: []Violation{{promiseOnce, "rows 4 and 9"}}, Schedule: []string{"kill agent"}, History: []string{"a scan"}, Folder: "somewhere"}
+	text := r.Text()
+	for _, want := range []string{"step 3 of seed 77", promiseOnce, "rows 4 and 9", "kill agent", "a scan", "somewhere", "SEED=77"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q:\n%s", want, text)
+		}
+	}
+	if !r.Failed() {
+		t.Error("a broken promise is no failure")
+	}
+}
