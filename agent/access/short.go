@@ -21,7 +21,7 @@ func Expand(s pass.Short, f *Facts, now time.Time) (pass.Code, pass.Reason) {
 	if !f.ClockUsable() {
 		return pass.Code{}, pass.ClockUntrusted
 	}
-	today, _ := f.Rules.Campus(now.Unix())
+	today, _ := f.Rules.Campus(now.Add(f.Offset).Unix())
 	key, ok := f.Gate[today]
 	var generation uint8
 	if list := f.State.Day(today); list != nil {
@@ -44,7 +44,7 @@ func Expand(s pass.Short, f *Facts, now time.Time) (pass.Code, pass.Reason) {
 // (signature, window, live tag, escort) was checked or ruled out there. Nor can
 // it name the holder: a blocked one is kept out by the pass's own status alone.
 func DecideShort(code *pass.Code, f Facts, now time.Time) Decision {
-	j := judge{code: code, f: &f, now: now, at: now.Unix(), sure: true, flags: link.FlagShort}
+	j := judge{code: code, f: &f, now: now, at: now.Add(f.Offset).Unix(), sure: true, flags: link.FlagShort}
 	r := j.status()
 	if r == pass.Granted {
 		r = j.place()

@@ -182,7 +182,7 @@ func (f *Feed) delegation(m *link.KeysMessage, v *cache.View, now time.Time) (*l
 		return nil, fmt.Errorf("%w: delegation %d", ErrRollback, d.Version)
 	case old != nil && d.Version == old.Version && !reflect.DeepEqual(d, old):
 		return nil, fmt.Errorf("%w: two delegations %d", ErrFork, d.Version)
-	case d.Expires != 0 && now.Unix() > d.Expires && f.o.Trusted(now):
+	case d.Expires != 0 && f.o.Campus(now).Unix() > d.Expires && f.o.Trusted(now):
 		return nil, ErrExpired
 	}
 	return d, nil

@@ -29,6 +29,9 @@ type Identity struct {
 type Options struct {
 	Floor   *link.Floor              // newest of the journal; a cache that is behind it is not shown. nil: none
 	Trusted func(now time.Time) bool // the clock can judge a head's age; nil: never
+	// Campus returns the campus's time when the machine's clock showed now, which may
+	// be wrong by years though the lane knows the time; nil: that clock is right.
+	Campus func(now time.Time) time.Time
 }
 
 // What a message can be refused for, beside link's errors. A refused message
@@ -80,6 +83,9 @@ func New(c *cache.Cache, id Identity, o Options) *Feed {
 	if o.Trusted == nil {
 		o.Trusted = func(time.Time) bool { return false }
 	}
+	if o.Campus == nil {
+		o.Campus = func(now time.Time) time.Time { return now }
+	}
 	f := &Feed{c: c, id: id, o: o, snaps: map[uint16]*link.Snapshot{}, early: map[string][]byte{}}
 	if s := c.View().State; s != nil {
 		f.remember(s)
@@ -117,7 +123,8 @@ func (f *Feed) View() *cache.View { return f.c.View() }
 // is frozen, cut off, or never came.
 func (f *Feed) Stale(now time.Time) bool {
 	v := f.c.View()
-	return v.Head.Issued == 0 || now.Sub(v.LevelAt) > 3*time.Duration(v.Head.Next)*time.Millisecond
+	since := now.Sub(v.LevelAt) // below 0: the machine's clock was set back, and nothing came since
+	return v.Head.Issued == 0 || since < 0 || since > 3*time.Duration(v.Head.Next)*time.Millisecond
 }
 
 // Handle takes one message that came at now. The error tells why it was

@@ -57,8 +57,8 @@ func checkHead(h *link.Head) error {
 // arrival is when the head counts as heard: now, unless a trusted clock says
 // that it had expired on the way. Held back heads do not make a feed fresh.
 func (f *Feed) arrival(h *link.Head, now time.Time) time.Time {
-	issued := time.UnixMilli(h.Issued)
-	if h.Expires > 0 && now.UnixMilli() > h.Expires && issued.Before(now) && f.o.Trusted(now) {
+	issued, campus := time.UnixMilli(h.Issued), f.o.Campus(now)
+	if h.Expires > 0 && campus.UnixMilli() > h.Expires && issued.Before(campus) && f.o.Trusted(now) {
 		return issued
 	}
 	return now

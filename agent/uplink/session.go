@@ -301,7 +301,7 @@ func (s *session) question() error {
 // publishAsk signs a question and sends it.
 func (s *session) publishAsk(a link.Ask) error {
 	u := s.u
-	a.Sent = u.c.Now().UnixMilli()
+	a.Sent = u.c.Clock.Time(u.c.Now()).UnixMilli()
 	b, err := link.Seal(u.c.Identity.Journal, link.TypeAsk, u.c.Identity.Site, a)
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
@@ -368,7 +368,7 @@ func (u *Uplink) laneState(alive bool) link.LaneState {
 	n := u.c.State()
 	now := u.c.Now()
 	v := u.c.Feed.View()
-	n.Lane, n.Alive, n.Sent = u.c.Identity.Lane, alive, now.UnixMilli()
+	n.Lane, n.Alive, n.Sent = u.c.Identity.Lane, alive, u.c.Clock.Time(now).UnixMilli()
 	n.Keyset, n.Rules = v.KeysetVersion, v.RulesVersion()
 	if v.State != nil {
 		n.Epoch, n.Seq, n.Chain = v.State.Epoch, v.State.Seq, v.State.Chain
