@@ -45,43 +45,66 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Checkpoint returns everything in bytes, with the number of the newest entry
-// that is in it as last tells. No entry is between Append and Apply meanwhile.
+// that is in it as last tells. No entry is between Append and Apply meanwhile;
+// lanes wait for a copy alone.
 func (p *Presence) Checkpoint(last func() uint64) (data []byte, seq uint64) {
 	p.quiet.Lock()
-	defer p.quiet.Unlock()
-	return p.encode(), last()
+	c := p.copy()
+	seq = last()
+	p.quiet.Unlock()
+	return c.encode(), seq
 }
 
-func (p *Presence) encode() []byte {
+func (p *Presence) encode() []byte { return p.copy().encode() }
+
+// snapshot is a copy of what goes into a checkpoint.
+type snapshot struct {
+	floor   pass.Day
+	sources []sourceID
+	runs    []run
+	uses    []use // of all runs, numbered as in sources
+	seen    []generation
+	grants  []link.Entry
+	codes   []byte
+}
+
+// run is one pass in one zone, and where its uses are.
+type run struct {
+	key      key
+	from, to int
+}
+
+type generation struct {
+	key key
+	gen uint8
+}
+
+// copy takes a snapshot.
+func (p *Presence) copy() *snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c := &snapshot{
+		floor: p.floor, runs: make([]run, 0, len(p.uses)), uses: make([]use, 0, p.total),
+		seen: make([]generation, 0, len(p.seen)), grants: p.grants(), codes: p.codes.append(nil),
+	}
 	order := p.inOrder()
-	be := binary.BigEndian
-	b := make([]byte, 0, headSize+len(order)*sourceSize+len(p.uses)*recordSize+p.total*useSize+
-		len(p.seen)*generationSize+len(p.pending)*link.EntrySize+4)
-	b = append(b, magic...)
-	b = be.AppendUint16(b, uint16(p.floor))
-	b = be.AppendUint16(b, uint16(len(order)))
-	b = be.AppendUint32(b, uint32(len(p.uses)))
-	b = be.AppendUint32(b, uint32(len(p.seen)))
-	b = be.AppendUint16(b, uint16(len(p.pending)))
 	number := make([]uint16, len(p.sources))
 	for i, s := range order {
-		id := p.sources[s].id
-		var lane [maxLane]byte
-		copy(lane[:], id.lane)
-		b = append(append(b, lane[:]...), id.journal[:]...)
+		c.sources = append(c.sources, p.sources[s].id)
 		number[s] = uint16(i)
 	}
-	b = p.appendUses(b, number)
-	for _, k := range slices.Sorted(maps.Keys(p.seen)) {
-		b = append(be.AppendUint64(b, uint64(k)), p.seen[k])
+	for k, list := range p.uses {
+		from := len(c.uses)
+		for _, u := range list {
+			u.source = number[u.source]
+			c.uses = append(c.uses, u)
+		}
+		c.runs = append(c.runs, run{k, from, len(c.uses)})
 	}
-	for _, e := range p.grants() {
-		b = e.Append(b)
+	for k, g := range p.seen {
+		c.seen = append(c.seen, generation{k, g})
 	}
-	b = p.codes.append(b)
-	return be.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return c
 }
 
 // inOrder returns the numbers of the sources that have uses, the own one first:
@@ -101,21 +124,44 @@ func compareIDs(a, b sourceID) int {
 	return cmp.Or(cmp.Compare(a.lane, b.lane), bytes.Compare(a.journal[:], b.journal[:]))
 }
 
-func (p *Presence) appendUses(b []byte, number []uint16) []byte {
+func (c *snapshot) encode() []byte {
 	be := binary.BigEndian
-	var list []use
-	for _, k := range slices.Sorted(maps.Keys(p.uses)) {
-		list = append(list[:0], p.uses[k]...)
-		for i := range list {
-			list[i].source = number[list[i].source]
-		}
-		slices.SortFunc(list, compare)
-		b = be.AppendUint16(be.AppendUint64(b, uint64(k)), uint16(len(list)))
-		for _, u := range list {
-			b = be.AppendUint64(be.AppendUint16(b, u.source), u.grant)
-			b = be.AppendUint32(be.AppendUint64(b, uint64(u.wall)), u.slot)
-			b = append(b, u.lane, u.bits)
-		}
+	b := make([]byte, 0, headSize+len(c.sources)*sourceSize+len(c.runs)*recordSize+len(c.uses)*useSize+
+		len(c.seen)*generationSize+len(c.grants)*link.EntrySize+len(c.codes)+4)
+	b = append(b, magic...)
+	b = be.AppendUint16(b, uint16(c.floor))
+	b = be.AppendUint16(b, uint16(len(c.sources)))
+	b = be.AppendUint32(b, uint32(len(c.runs)))
+	b = be.AppendUint32(b, uint32(len(c.seen)))
+	b = be.AppendUint16(b, uint16(len(c.grants)))
+	for _, id := range c.sources {
+		var lane [maxLane]byte
+		copy(lane[:], id.lane)
+		b = append(append(b, lane[:]...), id.journal[:]...)
+	}
+	slices.SortFunc(c.runs, func(x, y run) int { return cmp.Compare(x.key, y.key) })
+	for _, r := range c.runs {
+		b = be.AppendUint16(be.AppendUint64(b, uint64(r.key)), uint16(r.to-r.from))
+		b = appendUses(b, c.uses[r.from:r.to])
+	}
+	slices.SortFunc(c.seen, func(x, y generation) int { return cmp.Compare(x.key, y.key) })
+	for _, g := range c.seen {
+		b = append(be.AppendUint64(b, uint64(g.key)), g.gen)
+	}
+	for _, e := range c.grants {
+		b = e.Append(b)
+	}
+	b = append(b, c.codes...)
+	return be.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+func appendUses(b []byte, list []use) []byte {
+	be := binary.BigEndian
+	slices.SortFunc(list, compare)
+	for _, u := range list {
+		b = be.AppendUint64(be.AppendUint16(b, u.source), u.grant)
+		b = be.AppendUint32(be.AppendUint64(b, uint64(u.wall)), u.slot)
+		b = append(b, u.lane, u.bits)
 	}
 	return b
 }
@@ -151,10 +197,7 @@ func Decode(data []byte) (*Presence, error) {
 	d := decoder{b: body[headSize:], p: p}
 	if n[1] > MaxRecords || n[2] > MaxRecords || n[3] > maxPending ||
 		!d.sources(n[0]) || !d.records(n[1]) || !d.seen(n[2]) || !d.grants(n[3]) || !p.codes.decode(d.b) {
-		return nil, fmt.Errorf("%w: %d bytes for %v records", ErrCheckpoint, len(data), n)
-	}
-	if again := p.encode(); !bytes.Equal(again, data) { // another order, what is twice in it
-		return nil, fmt.Errorf("%w: not in canonical form", ErrCheckpoint)
+		return nil, fmt.Errorf("%w: %d bytes for %v records, or not in canonical form", ErrCheckpoint, len(data), n)
 	}
 	return p, nil
 }
@@ -186,7 +229,7 @@ func (d *decoder) sources(n int) bool {
 			d.p.sources[own].id = id
 			continue
 		}
-		if _, twice := d.p.index[id]; twice || id == d.p.sources[own].id {
+		if id == d.p.sources[own].id || s > 1 && compareIDs(d.p.sources[s-1].id, id) >= 0 {
 			return false
 		}
 		d.p.sources = append(d.p.sources, source{id: id})
@@ -195,30 +238,45 @@ func (d *decoder) sources(n int) bool {
 	return true
 }
 
+// records reads the passes. Their lists share one array: a start is waited for.
 func (d *decoder) records(n int) bool {
+	if n > len(d.b)/(recordSize+useSize) {
+		return false
+	}
 	be := binary.BigEndian
-	for range n {
-		head, ok := d.take(1, recordSize)
-		if !ok {
+	d.p.uses = make(map[key][]use, n)
+	all := make([]use, 0, (len(d.b)-n*recordSize)/useSize)
+	for last := int64(-1); n > 0; n-- {
+		head, _ := d.take(1, recordSize)
+		if head == nil {
 			return false
 		}
 		k := key(be.Uint64(head))
 		b, ok := d.take(int(be.Uint16(head[8:])), useSize)
-		if _, twice := d.p.uses[k]; !ok || twice || len(b) == 0 || k >= 1<<44 || !d.record(k, b) {
+		if !ok || len(b) == 0 || k >= 1<<44 || int64(k) <= last {
 			return false
 		}
+		from := len(all)
+		if all, ok = d.run(all, k, b); !ok {
+			return false
+		}
+		list := all[from:len(all):len(all)]
+		d.p.uses[k], last = list, int64(k)
+		is, _ := inside(list)
+		d.p.inside += count(is)
 	}
-	return true
+	unused := slices.ContainsFunc(d.p.sources[1:], func(s source) bool { return s.uses == 0 })
+	return d.p.total <= MaxUses && !unused
 }
 
-func (d *decoder) record(k key, b []byte) bool {
+// run appends the uses of one pass.
+func (d *decoder) run(list []use, k key, b []byte) ([]use, bool) {
 	be := binary.BigEndian
-	list := make([]use, 0, len(b)/useSize)
-	for ; len(b) > 0; b = b[useSize:] {
+	for from := len(list); len(b) > 0; b = b[useSize:] {
 		u := use{source: be.Uint16(b), grant: be.Uint64(b[2:]), wall: int64(be.Uint64(b[10:])), slot: be.Uint32(b[18:]), lane: b[22], bits: b[23]}
 		if int(u.source) >= len(d.p.sources) || u.bits&^knownBits != 0 || u.end() > passed || u.source == own && !u.settled() ||
-			len(list) > 0 && compare(list[len(list)-1], u) >= 0 {
-			return false
+			len(list) > from && compare(list[len(list)-1], u) >= 0 {
+			return list, false
 		}
 		if u.end() == underWay {
 			d.p.due = append(d.p.due, dueUse{key: k, use: u, until: time.Time{}})
@@ -226,10 +284,7 @@ func (d *decoder) record(k key, b []byte) bool {
 		list = append(list, u)
 		d.p.count(u.source, 1)
 	}
-	d.p.uses[k] = list
-	is, _ := inside(list)
-	d.p.inside += count(is)
-	return d.p.total <= MaxUses
+	return list, true
 }
 
 // settled reports whether it is one that an own grant leaves behind.
@@ -237,12 +292,12 @@ func (u use) settled() bool { return u.end() == passed || u.end() == unknown }
 
 func (d *decoder) seen(n int) bool {
 	b, ok := d.take(n, generationSize)
-	for ; ok && len(b) > 0; b = b[generationSize:] {
+	for last := int64(-1); ok && len(b) > 0; b = b[generationSize:] {
 		k := binary.BigEndian.Uint64(b)
-		if k >= 1<<44 || k&15 != 0 || b[8] == 0 {
+		if k >= 1<<44 || int64(k) <= last || k&15 != 0 || b[8] == 0 {
 			return false
 		}
-		d.p.seen[key(k)] = b[8]
+		d.p.seen[key(k)], last = b[8], int64(k)
 	}
 	return ok
 }
@@ -250,12 +305,12 @@ func (d *decoder) seen(n int) bool {
 func (d *decoder) grants(n int) bool {
 	b, ok := d.take(n, link.EntrySize)
 	lanes := map[uint8]bool{}
-	for ; ok && len(b) > 0; b = b[link.EntrySize:] {
+	for last := uint64(0); ok && len(b) > 0; b = b[link.EntrySize:] {
 		e, rest, err := link.ParseEntry(b[:link.EntrySize])
-		if err != nil || e.Type != link.EntryGranted || lanes[e.Lane] || len(rest) != 0 {
+		if err != nil || e.Type != link.EntryGranted || e.Seq <= last || lanes[e.Lane] || len(rest) != 0 {
 			return false
 		}
-		lanes[e.Lane] = true
+		last, lanes[e.Lane] = e.Seq, true
 		d.p.pending[e.Seq] = e
 	}
 	return ok
