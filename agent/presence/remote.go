@@ -59,8 +59,8 @@ type dueUse struct {
 //
 // It returns the own grant that the entry's grant collides with: the same pass
 // let into the same zone at the same time, by two lanes that did not know of each
-// other. Each grant is judged once, when it is heard of first. Seq, Lane and Wall
-// are the own grant's, the rest is what the two have in common.
+// other. Each grant is judged once, when it is heard of first. Seq, Lane, Wall and
+// Slot are the own grant's; what the pass is is the same for both; the rest is zero.
 //
 // Whose entry it is must have been proved, and that it is not of this controller.
 func (p *Presence) Remote(lane string, journal link.JournalID, e link.Entry, now time.Time) (conflict *link.Entry) {
@@ -137,9 +137,10 @@ func (p *Presence) collision(k key, r use, e *link.Entry) *link.Entry {
 	if hit == nil {
 		return nil
 	}
-	g := *e
-	g.Seq, g.Lane, g.Wall = hit.grant, hit.lane, hit.wall
-	return &g
+	return &link.Entry{
+		Type: link.EntryGranted, Seq: hit.grant, Lane: hit.lane, Wall: hit.wall, Slot: hit.slot, Direction: e.Direction, Zone: e.Zone,
+		Pass: e.Pass, Kind: e.Kind, KeyID: e.KeyID, Gen: e.Gen, Holder: e.Holder,
+	}
 }
 
 // collide reports whether u, an own use, and r were granted at the same time

@@ -216,7 +216,7 @@ func TestConflict(t *testing.T) {
 		if got != nil != c.want {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if got != nil && (got.Seq != seq || got.Lane != 2 || got.Pass != guest || got.Zone != zone || got.Kind != pass.Guest || got.Holder != e.Holder) {
+		if got != nil && (got.Seq != seq || got.Lane != 2 || got.Pass != guest || got.Zone != zone || got.Kind != pass.Guest || got.Holder != e.Holder || got.Flags != 0) {
 			t.Errorf("%s: own grant %+v, want number %d", name, got, seq)
 		}
 		if again := l.p.Remote("south-1", link.JournalID{1}, e, start); again != nil {
