@@ -9,13 +9,12 @@ package uplink
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"turnstile/agent/enrol"
@@ -119,6 +118,8 @@ type Uplink struct {
 	topics link.Topics
 	nudge  chan struct{}             // capacity 1: report soon
 	raised map[health.Code]time.Time // refusals by when they last came; owned by Run
+
+	renewed atomic.Pointer[tls.Certificate] // nil: the identity's
 
 	mu     sync.Mutex
 	status Status // guarded by mu
@@ -280,20 +281,4 @@ func (u *Uplink) receive(inbox chan<- message, m message) {
 		u.setStatus(func(s *Status) { s.Dropped++ })
 		u.c.Health.Raise(health.UplinkOverflow, "", "the inbox is full")
 	}
-}
-
-// tls is the configuration of one connection: the pinned authority, checked at
-// the latest time that is known to have been reached.
-func (u *Uplink) tls() (*tls.Config, error) {
-	at, err := url.Parse(u.c.Identity.Broker)
-	if err != nil {
-		return nil, fmt.Errorf("read broker address: %w", err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(u.c.Identity.Authority)
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: at.Hostname(), RootCAs: roots,
-		Certificates: []tls.Certificate{u.c.Identity.Certificate},
-		Time:         func() time.Time { return u.c.Clock.Time(u.c.Now()) },
-	}, nil
 }
