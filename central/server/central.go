@@ -31,9 +31,13 @@ type central struct {
 	location  *time.Location
 	endpoints Endpoints
 
-	db       *database.DB
-	issuer   issuer.Service
-	alarms   *ledger.Alarms
+	db     *database.DB
+	issuer issuer.Service
+	alarms *ledger.Alarms
+
+	closeKeys func()      // nil: not open
+	refusals  chan string // by central sign, to be written down
+
 	embedded *broker.Embedded // nil with an external broker
 	session  *broker.Session
 	fleet    *fleet.Fleet
@@ -64,10 +68,10 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.db, err = openDatabase(ctx, s.config.Data); err != nil {
 		return err
 	}
-	if s.issuer, err = s.config.openKeys(phrase); err != nil {
+	s.alarms = &ledger.Alarms{DB: s.db, Now: s.config.Now}
+	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
 		return err
 	}
-	s.alarms = &ledger.Alarms{DB: s.db, Now: s.config.Now}
 	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openFeed, s.openSupervisor, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
@@ -84,15 +88,15 @@ func openDatabase(ctx context.Context, data string) (*database.DB, error) {
 	return database.Open(ctx, filepath.Join(data, "central.db"))
 }
 
-// keyFolder is where the private keys are.
-func (c *Config) keyFolder() string { return filepath.Join(c.Data, "keys") }
-
 // close releases what stages do not own.
 func (s *central) close() {
 	for _, l := range []net.Listener{s.apiListener, s.enrolListener} {
 		if l != nil {
 			l.Close() // closed already after a clean stop
 		}
+	}
+	if s.closeKeys != nil {
+		s.closeKeys()
 	}
 	if s.db != nil {
 		s.db.Close()

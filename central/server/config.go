@@ -55,6 +55,7 @@ type Config struct {
 	// than before, to hand over to another root. Default: central has its own root,
 	// one key of one, in its key folder.
 	Root   string `yaml:"root"`
+	Sign   Sign   `yaml:"sign"`
 	HTTP   HTTP   `yaml:"http"`
 	Enrol  Enrol  `yaml:"enrol"`
 	Broker Broker `yaml:"broker"`
@@ -246,6 +247,7 @@ func (c *Config) problems() (list []problem) {
 		wrong(e.Advertise != "" && !brokerURL(e.Advertise), "broker.external.advertise", "want ssl://host:port")
 		wrong((e.Certificate == "") != (e.Key == ""), "broker.external.certificate", "certificate and key belong together")
 	}
+	c.Sign.problems(wrong)
 	if _, err := c.zones(); err != nil {
 		wrong(true, "zones", "%s", err)
 	}

@@ -47,7 +47,7 @@ func (s keys) Withdraw(ctx context.Context, by string, id uint16, reason string)
 	if errors.Is(err, issuer.ErrUnknownKey) {
 		return office.Withdrawal{}, office.Refuse(office.ErrNotFound, "There is no pass key %d; central keys list shows those that there are.", id)
 	}
-	return office.Withdrawal{Key: id, Reissued: w.reissued, Stuck: w.stuck}, err
+	return office.Withdrawal{Key: id, Reissued: w.reissued, Stuck: w.stuck}, signerAway(err)
 }
 
 // withdrawal ends a pass key in steps. Each is durable before the next begins,
@@ -147,12 +147,15 @@ func (s *central) keepKeys(ctx context.Context) error {
 	tick := time.NewTicker(keysEvery)
 	defer tick.Stop()
 	s.finishWithdrawals(ctx)
+	s.checkDelegation(ctx)
 	for {
-		s.checkDelegation(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
+		case detail := <-s.refusals:
+			s.alarmRefusal(ctx, detail)
 		case <-tick.C:
+			s.checkDelegation(ctx)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func openCentral(t *testing.T, c Config) *opened {
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
-	s := &central{config: c, published: make(chan struct{})}
+	s := &central{config: c, published: make(chan struct{}), refusals: make(chan string, maxRefusals)}
 	if err := s.open(context.Background(), []byte("correct horse battery")); err != nil {
 		t.Fatal(err)
 	}

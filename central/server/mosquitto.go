@@ -18,9 +18,9 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 	if err := c.complete(); err != nil {
 		return "", err
 	}
-	phrase, err := c.Passphrase.Read()
+	phrase, err := c.phrase()
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrConfig, err)
+		return "", err
 	}
 	now := c.Now()
 	db, err := openDatabase(ctx, c.Data)
@@ -28,10 +28,11 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 		return "", err
 	}
 	defer db.Close()
-	i, err := c.openKeys(phrase)
+	i, closeKeys, err := c.openService(phrase, func(string) {}) // the error says it
 	if err != nil {
 		return "", err
 	}
+	defer closeKeys()
 	m := broker.Mosquitto{Site: c.Site, Central: issuer.CentralName, Port: port, Authority: i.Authority()}
 	if m.Server, err = issuer.ServerCertificate(i, hosts, now); err != nil {
 		return "", err
@@ -45,7 +46,7 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 	return broker.MosquittoFiles(dir, m)
 }
 
-func revoked(ctx context.Context, db *database.DB, i *issuer.Issuer, c Config) ([]byte, error) {
+func revoked(ctx context.Context, db *database.DB, i issuer.Service, c Config) ([]byte, error) {
 	rows, err := db.RemovedCertificates(ctx, c.Now().UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("read removed certificates: %w", err)

@@ -29,7 +29,7 @@ type passes struct{ *central }
 func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pass, error) {
 	p, err := s.draft(o)
 	if err != nil {
-		return office.Pass{}, err
+		return office.Pass{}, signerAway(err)
 	}
 	row, err := s.db.InsertPass(ctx, o.Day, s.config.Capacity, func(number, capacity uint32) (database.Pass, error) {
 		var err error
@@ -44,7 +44,7 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 		return office.Pass{}, office.Refuse(office.ErrConflict, "All passes of %s are issued; take another day.", o.Day)
 	}
 	if err != nil {
-		return office.Pass{}, fmt.Errorf("issue pass: %w", err)
+		return office.Pass{}, signerAway(fmt.Errorf("issue pass: %w", err))
 	}
 	return officePass(row), nil
 }
@@ -186,7 +186,7 @@ func (s passes) Code(ctx context.Context, id pass.ID) (office.Code, error) {
 	}
 	key, err := s.issuer.LiveKey(&p.Pass)
 	if err != nil {
-		return office.Code{}, err
+		return office.Code{}, signerAway(err)
 	}
 	slot := pass.SlotAt(s.config.Now().Unix())
 	return office.Code{
@@ -212,7 +212,7 @@ func (s passes) plainCode(p *database.Pass) (office.Code, error) {
 	}
 	short, err := s.issuer.Short(&p.Pass, least)
 	c.Short = short.String()
-	return c, err
+	return c, signerAway(err)
 }
 
 func (s passes) SetStatus(ctx context.Context, by string, id pass.ID, to link.Status, reason string) (office.Pass, error) {

@@ -55,9 +55,9 @@ func InstallDelegation(c Config, signatures [][]byte) (issuer.DelegationState, e
 	if err := c.complete(); err != nil {
 		return issuer.DelegationState{}, err
 	}
-	phrase, err := c.Passphrase.Read()
+	phrase, err := c.readPhrase()
 	if err != nil {
-		return issuer.DelegationState{}, fmt.Errorf("%w: %w", ErrConfig, err)
+		return issuer.DelegationState{}, err
 	}
 	o, err := c.keyOptions(phrase)
 	if err != nil {

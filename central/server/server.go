@@ -54,16 +54,16 @@ func Run(ctx context.Context, c Config, ready func(Endpoints)) error {
 	if err := c.complete(); err != nil {
 		return err
 	}
-	phrase, err := c.Passphrase.Read()
+	phrase, err := c.phrase()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
+		return err
 	}
 	unlock, err := lockFolder(c.Data)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	s := &central{config: c, published: make(chan struct{})}
+	s := &central{config: c, published: make(chan struct{}), refusals: make(chan string, maxRefusals)}
 	defer s.close()
 	if err := s.open(ctx, phrase); err != nil {
 		return err

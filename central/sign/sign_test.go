@@ -408,3 +408,53 @@ func FuzzRequest(f *testing.F) {
 		s.answer(1, all, &r)
 	})
 }
+
+// TestStolenOffice: who takes over central's process signs within limits and
+// days, leaves a trace of each lane that it makes up, and gets no key.
+func TestStolenOffice(t *testing.T) {
+	p := start(t, func(c *Config) { c.Limits = Limits{Mint: 5, GateKeys: 4} })
+	c := p.dial(t)
+	if err := c.Renew(today-1, today+37, false, now); err != nil {
+		t.Fatal(err)
+	}
+	own, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, day := range []pass.Day{today - 9, today + 60, today + 400} {
+		one := pass.Pass{Kind: pass.Staff, Day: day, Index: 5, Length: 6, Zones: 1}
+		if _, _, err := c.Mint(one); !errors.Is(err, issuer.ErrRefused) {
+			t.Errorf("minted for %s: %v", day, err)
+		}
+		if _, err := c.Holder(day, "A"); !errors.Is(err, issuer.ErrRefused) {
+			t.Errorf("a pseudonym of %s: %v", day, err)
+		}
+		if _, err := c.SealGateKeys(issuer.GateKeys{Lane: "mine", To: own.PublicKey(), Days: []pass.Day{day}}); !errors.Is(err, issuer.ErrRefused) {
+			t.Errorf("a gate key of %s: %v", day, err)
+		}
+	}
+	sealed := 0
+	for range 10 {
+		if data, err := c.SealGateKeys(issuer.GateKeys{Lane: "mine", To: own.PublicKey(), Days: []pass.Day{today}}); err == nil {
+			sealed++
+			if k := gateKey(p); bytes.Contains(data, k[:]) {
+				t.Error("a gate key goes over the socket")
+			}
+		}
+	}
+	if err := c.Renew(today+300, today+337, false, now); !errors.Is(err, issuer.ErrRefused) {
+		t.Errorf("keys for next year: %v", err)
+	}
+	p.stop()
+	lines := find(p.lines(t), "gate_keys")
+	if sealed != 4 || len(lines) != 4 || !strings.Contains(lines[0].Detail, "lane mine") {
+		t.Errorf("sealed %d times, audit %+v", sealed, lines)
+	}
+}
+
+func gateKey(p *process) (k pass.GateKey) {
+	if keys, ok := p.config.Keys.(*issuer.Issuer); ok {
+		k = keys.GateKey(today)
+	}
+	return k
+}
