@@ -57,6 +57,13 @@ func (d *Disk) Lie() {
 	d.medium.lying = true
 }
 
+// Lies reports whether the disk ignores flushes.
+func (d *Disk) Lies() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.medium.lying
+}
+
 // Fail has each write answered with EIO until the next power cut, and do nothing.
 func (d *Disk) Fail() {
 	d.mu.Lock()

@@ -1,0 +1,82 @@
+package power
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// diskSize is that of a lane's disk: small, because it is copied for each state.
+const diskSize = 32 << 20
+
+// dataName is the agent's folder on the disk.
+const dataName = "agent"
+
+// format returns a disk with an ext4 file system of Debian's defaults that holds
+// what is in folder.
+func format(folder, scratch string) ([]byte, error) {
+	file := filepath.Join(scratch, "new.img")
+	defer os.Remove(file)
+	// Without lazy initialisation no kernel thread writes where nobody looks.
+	cmd := exec.Command("mkfs.ext4", "-q", "-F", "-J", "size=4", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d", folder, file, fmt.Sprintf("%dk", diskSize>>10))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("make file system (Debian's e2fsprogs does): %w: %s", err, out)
+	}
+	image, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read file system: %w", err)
+	}
+	return image, nil
+}
+
+// errFileSystem says that the file system is damaged beyond what its journal heals.
+var errFileSystem = errors.New("file system is damaged")
+
+// extract replays the file system's journal and copies the data folder out of an
+// image, to scratch. It returns the folder.
+func extract(image []byte, scratch string) (string, error) {
+	file := filepath.Join(scratch, "state.img")
+	if err := writeSparse(file, image); err != nil {
+		return "", err
+	}
+	defer os.Remove(file)
+	// -p replays the journal and does what a mount does as well; everything else ends it with 4.
+	out, err := exec.Command("e2fsck", "-f", "-p", file).CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() != 1 || err != nil && exit == nil {
+		return "", fmt.Errorf("check file system: %w: %w: %s", errFileSystem, err, out)
+	}
+	out, err = exec.Command("debugfs", "-R", fmt.Sprintf("rdump /%s %s", dataName, scratch), file).CombinedOutput()
+	folder := filepath.Join(scratch, dataName)
+	if _, missing := os.Stat(folder); err != nil || missing != nil {
+		return "", fmt.Errorf("copy from file system: %w: %w: %s", errFileSystem, errors.Join(err, missing), out)
+	}
+	return folder, nil
+}
+
+// writeSparse writes a file without the blocks that are all zero.
+func writeSparse(path string, content []byte) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write image: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := f.Truncate(int64(len(content))); err != nil {
+		return fmt.Errorf("write image: %w", err)
+	}
+	const block = 64 << 10
+	var zero [block]byte
+	for at := 0; at < len(content); at += block {
+		b := content[at:min(at+block, len(content))]
+		if bytes.Equal(b, zero[:len(b)]) {
+			continue
+		}
+		if _, err := f.WriteAt(b, int64(at)); err != nil {
+			return fmt.Errorf("write image: %w", err)
+		}
+	}
+	return nil
+}

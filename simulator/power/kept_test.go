@@ -1,0 +1,88 @@
+package power
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// keep writes a disk and what was seen of its lane, and returns how to judge it again.
+func keep(t *testing.T, path string, image []byte, seen record) string {
+	t.Helper()
+	b, err := json.Marshal(seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(writeSparse(path, image), os.WriteFile(path+".json", b, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("kept; judge it again: go test -count=1 -v -run 'TestKept$' ./simulator/power -kept %s", full)
+}
+
+// load reads what keep wrote.
+func load(t *testing.T, path string) (image []byte, seen record) {
+	t.Helper()
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &seen); err != nil {
+		t.Fatal(err)
+	}
+	return image, seen
+}
+
+// TestKept judges a disk that an earlier run kept, named by -kept; without one, a
+// disk of its own, once with a record that fits and once with one that does not.
+func TestKept(t *testing.T) {
+	if *kept != "" {
+		image, seen := load(t, *kept)
+		f, err := judgeImage(image, seen, room(t))
+		t.Logf("%d entries, %d bytes torn, %d openings seen, judged: %v", len(f.entries), f.torn, len(seen.Openings), err)
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	c := newCampus()
+	disk := image(t, c.memory(t, rand.New(rand.NewPCG(*seed, 0)), true))
+	f, err := judgeImage(disk, record{}, room(t))
+	if err != nil || len(f.entries) < entriesOfSegment-50 {
+		t.Fatalf("%d entries, %v", len(f.entries), err)
+	}
+	fits := record{Known: f.entries, Starts: []start{{0, never}}}
+	lacks := fits
+	id, _ := c.pass()
+	lacks.Openings = []opening{{Pass: id, Number: 1, Walked: true, Settled: never}}
+	for _, test := range []struct {
+		seen record
+		want error
+	}{{fits, nil}, {lacks, errLost}} {
+		path := filepath.Join(room(t), "kept.img")
+		if how := keep(t, path, disk, test.seen); !strings.Contains(how, path) {
+			t.Errorf("%s does not name %s", how, path)
+		}
+		image, seen := load(t, path)
+		if !bytes.Equal(image, disk) || !reflect.DeepEqual(seen, test.seen) {
+			t.Error("not kept as it was")
+		}
+		if _, err := judgeImage(image, seen, room(t)); !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
+			t.Errorf("judged %v, want %v", err, test.want)
+		}
+	}
+}
