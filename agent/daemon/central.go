@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"turnstile/agent/enrol"
@@ -20,6 +22,7 @@ type central struct {
 	wall   *wallclock.Clock
 	feed   *feed.Feed
 	uplink *uplink.Uplink
+	leaf   atomic.Pointer[x509.Certificate] // of this lane, once it was renewed; nil: the identity's
 
 	floor link.Floor // written last; owned by the session
 }
@@ -37,7 +40,7 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 	}
 	c.wall = wallclock.New(o)
 	c.feed = feed.New(a.cache, feed.Identity{Site: id.Site, Lane: id.Lane, Root: id.Root, Seal: id.Seal},
-		feed.Options{Floor: floor, Trusted: c.wall.Trusted})
+		feed.Options{Floor: floor, Trusted: c.wall.Trusted, Campus: c.wall.Time})
 	c.uplink = uplink.New(uplink.Config{
 		Identity: id, Journal: a.journal, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
 		State: c.report, Taken: c.taken, Refused: c.refused, Now: a.o.Now,

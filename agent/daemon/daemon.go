@@ -207,8 +207,7 @@ func (a *agent) openCache(floor *link.Floor) error {
 // facts are what a decision needs, as of now.
 func (a *agent) facts() access.Facts {
 	now := a.o.Now()
-	state, bound := a.central.clock(now)
-	return FactsOf(a.cache.View(), now, state, bound)
+	return FactsAt(a.cache.View(), now, a.central.wall.Read(now))
 }
 
 func (a *agent) makeLanes() error {
@@ -244,7 +243,7 @@ func (a *agent) run(ctx context.Context) error {
 	var lanes, rest sync.WaitGroup
 	for name, run := range map[string]func(context.Context) error{
 		"journal": a.journal.Run, "session with central": a.central.uplink.Run, "pages": a.serve,
-		"housekeeping": a.housekeep, "exchange with neighbours": a.neighbours.Run,
+		"housekeeping": a.housekeep, "exchange with neighbours": a.neighbours.Run, "certificate": a.central.renewal().Run,
 	} {
 		rest.Go(func() {
 			if err := run(back); err != nil && back.Err() == nil {

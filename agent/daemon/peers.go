@@ -62,11 +62,11 @@ const recalled = 64
 // today returns the campus day, if the clock tells it.
 func (a *agent) today(now time.Time) (pass.Day, bool) {
 	v := a.cache.View()
-	state, _ := a.central.clock(now)
-	if v.Rules == nil || state == link.ClockUntrusted {
+	r := a.central.wall.Read(now)
+	if v.Rules == nil || r.State == link.ClockUntrusted {
 		return 0, false
 	}
-	day, _ := v.Rules.Campus(now.Unix())
+	day, _ := v.Rules.Campus(r.Time.Unix())
 	return day, true
 }
 

@@ -29,8 +29,8 @@ func (h *house) warn(lanes []lane.Status) {
 	state, bound := h.central.clock(now)
 	w.Put(state == link.ClockUntrusted, health.ClockUntrusted, "", "nobody vouches for this clock")
 	w.Put(state == link.ClockHoldover, health.ClockHoldover, "", fmt.Sprintf("it may be wrong by %v", bound))
-	ends := h.central.id.Certificate.Leaf.NotAfter
-	w.Put(ends.Sub(now) < certificateLeft, health.CertificateExpiring, "", "it ends at "+ends.Format(time.DateTime))
+	ends := h.central.certificate().NotAfter
+	w.Put(ends.Sub(h.central.wall.Time(now)) < certificateLeft, health.CertificateExpiring, "", "it ends at "+ends.Format(time.DateTime))
 }
 
 const (
