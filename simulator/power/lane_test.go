@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"turnstile/agent/daemon"
+	agentlane "turnstile/agent/lane"
 	"turnstile/central/pass"
 	"turnstile/simulator/machine"
 	"turnstile/simulator/machine/guest"
@@ -105,7 +106,7 @@ func (l *controller) start(ctx context.Context) error {
 	}
 	l.pid = pid
 	err = l.until(ctx, "gate and scanner answer", func(s daemon.Status) bool {
-		return s.Lanes[0].Gate.Connected && s.Lanes[0].Scanners[0].Connected
+		return s.Lanes[0].State == agentlane.Idle.String() && s.Lanes[0].Scanners[0].Connected // a gate that is found is not ready yet
 	})
 	if err == nil {
 		l.ledger.ready(l.mark())
