@@ -104,7 +104,7 @@ func TestCheckFinds(t *testing.T) {
 		{"a grant without an end", promiseResult, func(p *Picture) { entries(p)[4].Grant = 77; store(p) }},
 		{"a grant with two ends", promiseResult, func(p *Picture) { entries(p)[4].Grant = 2; store(p) }},
 		{"an entry missing in a journal", promiseNumbers, func(p *Picture) { p.Journals[0].Entries = slices.Delete(entries(p), 4, 5); store(p) }},
-		{"a lane that forgets a revocation", promiseBack, func(p *Picture) { entries(p)[5].FeedSeq = 4; store(p) }},
+		{"a lane that forgets a revocation", promiseBack, func(p *Picture) { entries(p)[3].FeedSeq = 4; store(p) }},
 		{"a floor that sinks", promiseBack, func(p *Picture) {
 			entries(p)[5] = link.Entry{Seq: 6, Type: link.EntryFloor, Boot: 1, Floor: &link.Floor{Epoch: 1, Seq: 3, Keyset: 1, Rules: 1}}
 			store(p)

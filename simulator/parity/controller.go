@@ -108,7 +108,7 @@ func (c *controller) start(ctx context.Context, number, zone uint8) *steel {
 	s := &steel{gate: newTurnstile(), readers: [2]reader{newReader(), newReader()}, changed: make(chan struct{}, 1)}
 	s.latest.Store(&lane.Status{})
 	s.Lane = lane.New(lane.Setup{
-		Number: number, Name: fmt.Sprintf("Lane %d", number), Zone: zone, Gate: s.gate, Record: c.record, Log: slog.New(slog.DiscardHandler),
+		Number: number, Name: fmt.Sprintf("Lane %d", number), Zone: zone, Gate: s.gate, Record: c.record, Others: c, Log: slog.New(slog.DiscardHandler),
 		Readers: []lane.Reader{
 			{Name: "in", Scanner: s.readers[0], Direction: gate.In}, {Name: "out", Scanner: s.readers[1], Direction: gate.Out},
 		},
@@ -144,6 +144,12 @@ func (c *controller) facts() access.Facts {
 	state, bound := c.wall.State(now)
 	return daemon.FactsOf(c.cache.View(), now, state, time.Duration(bound)*time.Second)
 }
+
+// Apart implements lane.Others: there is no zone without a network.
+func (c *controller) Apart(uint8, time.Time) bool { return c.offline.Load() }
+
+// Home implements lane.Others: no zone of the campus asks for it.
+func (c *controller) Home(uint8, pass.ID) bool { return false }
 
 // hear takes what central said, unless the network is cut.
 func (c *controller) hear(said []message) error {

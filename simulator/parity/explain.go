@@ -91,6 +91,18 @@ func Marks(a link.Action) link.EntryFlags {
 	return link.FlagStamped
 }
 
+// alone is the mark of a lane that is cut off from the zone's others, on passes of
+// which these may know more: with a number of entries, or in a zone with hard
+// anti-passback.
+func alone(v *visit) link.EntryFlags {
+	p := &v.holder.row
+	hard := laneZones[v.lane] == hardZone && p.Flags&pass.PassbackExempt == 0
+	if v.direction == gate.In && (p.Entries != 0 || hard) {
+		return link.FlagStamped
+	}
+	return 0
+}
+
 // compare files one scan under its cell. It returns why the two decisions
 // cannot be explained, "" if they can.
 func (j *judge) compare(v *visit, online, offline verdict) string {
@@ -100,7 +112,7 @@ func (j *judge) compare(v *visit, online, offline verdict) string {
 	c.Scans++
 	why := j.file(c, v, online, offline, Refuses(action, form == formLive, form == formSingle))
 	if why == "" {
-		why = badMarks(online, offline, action)
+		why = badMarks(online, offline, Marks(action)|alone(v))
 	}
 	if why != "" {
 		c.Unknown++
@@ -197,13 +209,13 @@ func (j *judge) remember(v *visit, on, off pass.Reason) {
 }
 
 // badMarks says what is wrong with the marks of two grants.
-func badMarks(online, offline verdict, action link.Action) string {
+func badMarks(online, offline verdict, want link.EntryFlags) string {
 	const policy = link.FlagStamped | link.FlagAlarm
 	if online.reason == pass.Granted && online.flags&policy != 0 {
 		return fmt.Sprintf("online marked %#x with a fresh feed", online.flags)
 	}
-	if offline.reason == pass.Granted && offline.flags&policy != Marks(action) {
-		return fmt.Sprintf("offline marked %#x, the policy says %#x", offline.flags, Marks(action))
+	if offline.reason == pass.Granted && offline.flags&policy != want {
+		return fmt.Sprintf("offline marked %#x, the policy says %#x", offline.flags, want)
 	}
 	return ""
 }

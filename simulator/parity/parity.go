@@ -102,11 +102,14 @@ func Rules() link.Rules {
 	r.RepeatMS, r.TestPass = 0, false
 	r.Zones = []link.Zone{
 		{ID: 0, Name: "Main", Passback: link.PassbackSoft},
-		{ID: 1, Name: "Library", Passback: link.PassbackHard},
+		{ID: hardZone, Name: "Library", Passback: link.PassbackHard},
 		{ID: 2, Name: "Laboratories", Hours: []link.Hours{{Weekdays: 127, Open: 7 * 60, Close: 21 * 60}}},
 	}
 	return r
 }
+
+// hardZone is the one with hard anti-passback.
+const hardZone = 1
 
 // cut is when the network goes: a Friday, 20:00 on the campus.
 var cut = time.Date(2026, 11, 20, 20, 0, 0, 0, campus)
