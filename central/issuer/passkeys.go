@@ -114,31 +114,27 @@ func (i *Issuer) loadKeyset() error {
 }
 
 // find returns the key that signs the kind on the day: the newest of its week
-// that lanes have had for long enough; else the oldest spare; and only where
-// there is neither, one that was just made.
+// that lanes have had for long enough; else the oldest spare of that kind; and
+// only where there is neither, the one that lanes have had for longest.
 func (i *Issuer) find(kind pass.Kind, day pass.Day) (best passKey, found bool) {
-	rank := -1
 	for _, k := range i.passKeys { // ascending ids
-		if !k.withdrawn.IsZero() || !k.public.Signs(kind, day) {
-			continue
-		}
-		switch r := k.rank(i.now); {
-		case r > rank, r == rank && !k.spare:
-			best, rank = k, r
+		if k.withdrawn.IsZero() && k.public.Signs(kind, day) && (!found || k.before(best, i.now)) {
+			best, found = k, true
 		}
 	}
-	return best, rank >= 0
+	return best, found
 }
 
-// rank orders keys of one day: higher is taken first.
-func (k passKey) rank(now time.Time) (r int) {
-	if !k.spare {
-		r++
+// before reports whether k is taken rather than b, whose id is lower.
+func (k passKey) before(b passKey, now time.Time) bool {
+	ripe, other := !now.Before(k.made.Add(Ripe)), !now.Before(b.made.Add(Ripe))
+	switch {
+	case ripe != other:
+		return ripe
+	case !ripe && !k.made.Equal(b.made):
+		return k.made.Before(b.made)
 	}
-	if !now.Before(k.made.Add(Ripe)) {
-		r += 2
-	}
-	return r
+	return !k.spare
 }
 
 // The kinds that one key signs. Supervisor codes have a key of their own: they

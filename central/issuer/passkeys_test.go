@@ -201,6 +201,31 @@ func checkSeedGone(t *testing.T, i *Issuer, id uint16) {
 	}
 }
 
+// TestWithdrawOnTheFirstDay: all keys are new, and the spare that lanes have takes
+// over rather than the one that is made in the stolen one's place.
+func TestWithdrawOnTheFirstDay(t *testing.T) {
+	i := openIn(t, t.TempDir())
+	for n := range 2 {
+		if err := i.Renew(today-1, today+37, false, now.Add(time.Duration(n)*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lanes := published(t, i)
+	if err := i.Withdraw(mint(t, i, pass.ECard, today, lanes), now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Renew(today-1, today+37, false, now.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	list, err := i.PassKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := mint(t, i, pass.ECard, today, lanes); list[id-1].Use != UseSpare {
+		t.Errorf("key %d, %s, took over", id, list[id-1].Use)
+	}
+}
+
 // TestSupervisorKey: it signs no pass, and no pass key but the spare signs codes.
 func TestSupervisorKey(t *testing.T) {
 	i := openIn(t, t.TempDir())

@@ -116,7 +116,11 @@ func (s *server) mint(uid int, r *request) (reply, error) {
 	if r.Pass == nil {
 		return reply{}, errFrame
 	}
-	if err := errors.Join(s.near(r.Pass.Day, passAhead), s.budget.take(limitMint, 1, s.config.Now())); err != nil {
+	l, err := s.mintLimit(r.Pass)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := errors.Join(s.near(r.Pass.Day, passAhead), s.budget.take(l, 1, s.config.Now())); err != nil {
 		return reply{}, err
 	}
 	p, signature, err := s.config.Keys.Mint(*r.Pass)
@@ -125,6 +129,27 @@ func (s *server) mint(uid int, r *request) (reply, error) {
 	}
 	detail := fmt.Sprintf("%s %s zones %04x key %d generation %d", p.ID(), p.Kind, p.Zones, p.KeyID, p.Generation)
 	return reply{Pass: &p, Data: signature}, s.note(uid, "mint", detail)
+}
+
+// reissueTime is how long after a withdrawal passes may be signed once more by
+// the larger limit: a campus of a month of passes takes ten minutes.
+const reissueTime = time.Hour
+
+// mintLimit says which limit a pass counts for.
+func (s *server) mintLimit(p *pass.Pass) (limit, error) {
+	if p.Generation == 0 {
+		return limitMint, nil
+	}
+	list, err := s.config.Keys.PassKeys()
+	if err != nil {
+		return limitMint, err
+	}
+	for _, k := range list {
+		if !k.Withdrawn.IsZero() && s.config.Now().Sub(k.Withdrawn) < reissueTime {
+			return limitReissues, nil
+		}
+	}
+	return limitMint, nil
 }
 
 func (s *server) index(_ int, r *request) (reply, error) {

@@ -105,7 +105,7 @@ func TestLimitsCheck(t *testing.T) {
 	if l := (Limits{Mint: 7}).complete(); l.Mint != 7 || l.Feed != DefaultLimits().Feed {
 		t.Errorf("%+v", l)
 	}
-	for _, l := range []limit{limitMint, limitLive, limitFeed, limitReleases, limitAnswers, limitCertificates, limitGateKeys, limitWithdrawals} {
+	for _, l := range []limit{limitMint, limitReissues, limitLive, limitFeed, limitReleases, limitAnswers, limitCertificates, limitGateKeys, limitWithdrawals} {
 		if newBudget(Limits{}).buckets[l] == nil {
 			t.Errorf("no limit %s", l)
 		}

@@ -14,7 +14,10 @@ import (
 // Limits are how much one minute may take at most, for each role. What is above
 // is refused and alarmed. 0 is the default.
 type Limits struct {
-	Mint         int `yaml:"mint"`         // passes signed; default 3000
+	Mint int `yaml:"mint"` // passes signed; default 3000
+	// Reissues are passes that are signed once more, within an hour after a pass key
+	// was withdrawn; else they count as others do. Default 60000.
+	Reissues     int `yaml:"reissues"`
 	Live         int `yaml:"live"`         // live keys and short codes; default 6000
 	Feed         int `yaml:"feed"`         // heads, deltas, snapshots, rules; default 6000
 	Releases     int `yaml:"releases"`     // revoked or held passes that are good again; default 600
@@ -27,7 +30,7 @@ type Limits struct {
 // DefaultLimits are what a campus of 30,000 passes a day and 500 lanes needs at
 // its busiest minute, a few times over.
 func DefaultLimits() Limits {
-	return Limits{Mint: 3000, Live: 6000, Feed: 6000, Releases: 600, Answers: 120000, Certificates: 600, GateKeys: 6000, Withdrawals: 10}
+	return Limits{Mint: 3000, Reissues: 60000, Live: 6000, Feed: 6000, Releases: 600, Answers: 120000, Certificates: 600, GateKeys: 6000, Withdrawals: 10}
 }
 
 // limit names one of Limits.
@@ -35,6 +38,7 @@ type limit string
 
 const (
 	limitMint         limit = "mint"
+	limitReissues     limit = "reissues"
 	limitLive         limit = "live"
 	limitFeed         limit = "feed"
 	limitReleases     limit = "releases"

@@ -243,9 +243,18 @@ func TestLimits(t *testing.T) {
 		t.Error(err)
 	}
 	checkReleases(t, c)
+	if err := c.Withdraw(1, clock); err != nil {
+		t.Fatal(err)
+	}
+	one.Generation = 1
+	for range 20 { // what a withdrawn key signed is signed anew, whatever the limit of a minute
+		if _, _, err := c.Mint(one); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.stop()
 	lines := p.lines(t)
-	if m, r := find(lines, "mint"), find(lines, "refused"); len(m) != 4 || len(r) != 2 {
+	if m, r := find(lines, "mint"), find(lines, "refused"); len(m) != 24 || len(r) != 2 {
 		t.Errorf("%d mints and %d refusals in the audit", len(m), len(r))
 	}
 	if n := find(lines, "refused operation 2"); len(n) != 1 || n[0].Count != 7 {
