@@ -207,7 +207,11 @@ func TestPublish(t *testing.T) {
 	north.runs(t)
 	off := entry(link.EntryGranted, 1, 1, 9)
 	north.Took(off)
-	eventually(t, "the first flush", func() bool { north.mu.Lock(); defer north.mu.Unlock(); return north.own[1].fresh == 0 })
+	eventually(t, "the first flush", func() bool {
+		north.Neighbours.mu.Lock()
+		defer north.Neighbours.mu.Unlock()
+		return north.own[1].fresh == 0
+	})
 	north.Connected(true)
 	want := []link.Entry{entry(link.EntryGranted, 2, 1, 9), entry(link.EntryPassed, 3, 1, 9)}
 	for _, e := range want {

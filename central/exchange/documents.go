@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,6 +116,9 @@ func (x *Exchange) gather() (members map[uint8][]link.Peer, over int) {
 	members = map[uint8][]link.Peer{}
 	zones := map[string]uint16{}
 	for _, l := range x.config.Lanes() {
+		if len(l.Key) != ed25519.PublicKeySize {
+			continue // removed in this moment; with it the whole list would be refused
+		}
 		zones[l.ID] = l.Zones
 		for z := range uint8(16) {
 			switch {

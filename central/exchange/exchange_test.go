@@ -305,6 +305,7 @@ func TestDocuments(t *testing.T) {
 		t.Error("documents of nobody")
 	}
 	b.house(map[string]uint16{"north": 1<<1 | 1<<2, "south": 1 << 1})
+	b.lanes = append(b.lanes, Lane{ID: "zero", Zones: 1 << 1}) // removed in this moment
 	docs := look()
 	first := b.Version()
 	if len(docs) != 16 || docs[3] != nil || len(docs[1].Lanes) != 2 || len(docs[2].Lanes) != 1 || docs[1].Version != first || docs[2].Version != first {
