@@ -117,7 +117,7 @@ func TestAnswer(t *testing.T) {
 func TestAnswerMuch(t *testing.T) {
 	b := newBench(t)
 	zones := map[string]uint16{"north": 1 << 1}
-	const journals, each = 130, 60
+	const journals, each = 110, 30
 	for i := range journals {
 		zones[fmt.Sprintf("lane-%d", i)] = 1 << 1
 	}
@@ -140,20 +140,16 @@ func TestAnswerMuch(t *testing.T) {
 				}
 			}
 		}
-		for i := range 2 * window { // what north itself did
-			e := grant(uint64(i+1), 1, 1)
-			if i == 0 {
-				j := database.Journal{Lane: "north", ID: link.JournalID{9}}
-				if err := tx.AddJournal(&j); err != nil {
-					return err
-				}
-				keys[-1] = j.Key
-			}
-			if err := tx.Append(keys[-1], noon.UnixMilli(), []database.Row{{Seq: e.Seq, Day: today, Pass: e.Pass, Entry: e.Append(nil)}}); err != nil {
-				return err
-			}
+		own := database.Journal{Lane: "north", ID: link.JournalID{9}}
+		if err := tx.AddJournal(&own); err != nil {
+			return err
 		}
-		return nil
+		var rows []database.Row // what north itself did
+		for i := range uint64(2 * window) {
+			e := grant(i+1, 1, 1)
+			rows = append(rows, database.Row{Seq: e.Seq, Day: today, Pass: e.Pass, Entry: e.Append(nil)})
+		}
+		return tx.Append(own.Key, noon.UnixMilli(), rows)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +170,7 @@ func TestAnswerMuch(t *testing.T) {
 			cursor, more = u.Next, u.More
 		}
 	}
-	if len(seen) != journals*each || questions < 3 {
+	if len(seen) != journals*each || questions < 2 {
 		t.Errorf("%d uses in %d questions", len(seen), questions)
 	}
 	for s, n := range seen {
