@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -28,8 +29,46 @@ var (
 	phrase = []byte("correct horse battery")
 )
 
+// cheap gives a new key folder a derivation that takes no time: what tests open
+// often. TestDerivation looks at the true one.
+func cheap(t testing.TB, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, sealFile)
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	s := newSeal()
+	s.Time, s.MemoryKiB, s.Threads = 1, 64, 1
+	v, err := s.vault(dir, phrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Check = v.seal(checkName, checkText)
+	data, err := json.Marshal(s)
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDerivation: a guess at a passphrase costs 64 MiB and three passes.
+func TestDerivation(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Open(dir, site, phrase, now); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, sealFile))
+	var s seal
+	if err != nil || json.Unmarshal(data, &s) != nil || s.MemoryKiB < 64<<10 || s.Time < 3 || len(s.Salt) < 16 {
+		t.Errorf("%s: %v", data, err)
+	}
+}
+
 func openIn(t testing.TB, dir string) *Issuer {
 	t.Helper()
+	cheap(t, dir)
 	i, err := Open(dir, site, phrase, now)
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +224,7 @@ func TestAtRest(t *testing.T) {
 // TestDelegation: lanes accept it from the root on, and it is renewed in time.
 func TestDelegation(t *testing.T) {
 	dir := t.TempDir()
+	cheap(t, dir)
 	for n, at := range []time.Time{now, now.AddDate(0, 6, 0), now.AddDate(1, 1, 0)} {
 		i, err := Open(dir, site, phrase, at)
 		if err != nil {

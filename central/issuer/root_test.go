@@ -79,6 +79,7 @@ func message(t *testing.T, i *Issuer, at time.Time) *link.KeysMessage {
 // TestOfflineRoot starts a central that never has the root's keys.
 func TestOfflineRoot(t *testing.T) {
 	dir := t.TempDir()
+	cheap(t, dir)
 	keys, root := ceremony(t)
 	var wants *NoDelegation
 	for range 2 { // a restart asks for the same
@@ -130,6 +131,7 @@ func TestOfflineRoot(t *testing.T) {
 // was installed while it runs.
 func TestDelegationEnds(t *testing.T) {
 	dir := t.TempDir()
+	cheap(t, dir)
 	keys, root := ceremony(t)
 	if _, err := OpenWith(options(dir, root, now)); err == nil {
 		t.Fatal("started without a delegation")
