@@ -137,6 +137,12 @@ func TestFiles(t *testing.T) {
 	if err := c.Write(os.TempDir(), nil); err == nil {
 		t.Error("wrote a folder")
 	}
+	if err := c.Mount(Mount{Device: "/no/such/disk", Kind: "ext4", At: t.TempDir()}); err == nil {
+		t.Error("mounted a disk that is not there")
+	}
+	if err := c.Sync(); err != nil {
+		t.Error(err)
+	}
 	if now, err := c.Now(); err != nil || time.Since(now) > limit {
 		t.Errorf("%v, %v", now, err)
 	}
