@@ -65,6 +65,7 @@ func (h *house) round() {
 		h.begun = h.begin()
 		h.say("begin the journal", h.begun)
 	}
+	h.presence.Expire(h.o.Now())
 	h.warn(statuses)
 	h.report(statuses)
 	h.say("write checkpoint", h.keeper.due(time.Now()))
@@ -137,7 +138,7 @@ func (a *agent) status() Status {
 	s := Status{
 		Version: a.o.Version, Agent: a.central.id.Lane, Site: a.central.id.Site, HTTP: a.address, PID: os.Getpid(),
 		Started: a.started.Round(time.Second), At: now.Round(time.Millisecond), Boot: a.journal.Boot(),
-		Lanes: []LaneStatus{}, Presence: a.presence.Stats(), Warnings: a.warnings.List(),
+		Lanes: []LaneStatus{}, Presence: a.presence.Stats(), Warnings: a.warnings.List(), Neighbours: a.neighbours.Status(now),
 		Clock: ClockStatus{state.String(), int64(bound / time.Second)},
 		Journal: JournalStatus{ID: fmt.Sprintf("%x", a.journal.ID()), First: a.journal.First(), Last: a.journal.Last(),
 			Acked: a.journal.Acked(), Level: a.journal.Level()},

@@ -9,6 +9,7 @@ import (
 
 	"turnstile/agent/health"
 	"turnstile/agent/lane"
+	"turnstile/agent/neighbours"
 	"turnstile/agent/presence"
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -20,20 +21,21 @@ const StatusFile = "status.json"
 // Status is the agent as of now: the answer of /status and the content of the
 // status file.
 type Status struct {
-	Version  string         `json:"version"`
-	Agent    string         `json:"agent"` // the lane controller's id
-	Site     string         `json:"site"`
-	HTTP     string         `json:"http"` // http://127.0.0.1:8090
-	PID      int            `json:"pid"`
-	Started  time.Time      `json:"started"`
-	At       time.Time      `json:"at"`
-	Boot     uint32         `json:"boot"`
-	Lanes    []LaneStatus   `json:"lanes"`
-	Feed     FeedStatus     `json:"feed"`
-	Clock    ClockStatus    `json:"clock"`
-	Journal  JournalStatus  `json:"journal"`
-	Presence presence.Stats `json:"presence"`
-	Warnings []health.Entry `json:"warnings"`
+	Version    string            `json:"version"`
+	Agent      string            `json:"agent"` // the lane controller's id
+	Site       string            `json:"site"`
+	HTTP       string            `json:"http"` // http://127.0.0.1:8090
+	PID        int               `json:"pid"`
+	Started    time.Time         `json:"started"`
+	At         time.Time         `json:"at"`
+	Boot       uint32            `json:"boot"`
+	Lanes      []LaneStatus      `json:"lanes"`
+	Feed       FeedStatus        `json:"feed"`
+	Clock      ClockStatus       `json:"clock"`
+	Journal    JournalStatus     `json:"journal"`
+	Presence   presence.Stats    `json:"presence"`
+	Neighbours neighbours.Status `json:"neighbours"`
+	Warnings   []health.Entry    `json:"warnings"`
 }
 
 // LaneStatus is one lane.

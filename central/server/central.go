@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"turnstile/central/broker"
 	"turnstile/central/database"
+	"turnstile/central/exchange"
 	"turnstile/central/fleet"
 	"turnstile/central/issuer"
 	"turnstile/central/ledger"
@@ -35,15 +37,15 @@ type central struct {
 	issuer issuer.Service
 	alarms *ledger.Alarms
 
-	closeKeys func()      // nil: not open
-	refusals  chan string // by central sign, to be written down
-
-	embedded *broker.Embedded // nil with an external broker
-	session  *broker.Session
-	fleet    *fleet.Fleet
-	feed     *status.Feed
-	ledger   *ledger.Ledger
-	codes    *supervisor.Codes
+	closeKeys func()           // nil: not open
+	refusals  chan string      // by central sign, to be written down
+	embedded  *broker.Embedded // nil with an external broker
+	session   *broker.Session
+	fleet     *fleet.Fleet
+	exchange  *exchange.Exchange
+	feed      *status.Feed
+	ledger    *ledger.Ledger
+	codes     *supervisor.Codes
 
 	withdrawing sync.Mutex // one withdrawal at a time
 
@@ -72,7 +74,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openFeed, s.openSupervisor, s.openServers} {
+	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -182,6 +184,7 @@ const (
 	logQueue   = 256
 	stateQueue = 4096
 	askQueue   = 1024
+	useQueue   = 1024
 )
 
 func (s *central) openSession(e External) error {
@@ -216,9 +219,13 @@ func (s *central) openSession(e External) error {
 			{Filter: topics.AllAsks(), Queue: askQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
 				return s.feed.Ask(ctx, lane, m.Payload)
 			})},
+			{Filter: topics.AllUses(), Queue: useQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
+				return s.exchange.Take(ctx, lane, m.Payload)
+			})},
 		},
 		Connected: func(ctx context.Context) {
-			if err := s.feed.Online(ctx); err != nil && ctx.Err() == nil {
+			err := s.exchange.Online(ctx) // before the head, which names its version
+			if err := errors.Join(err, s.feed.Online(ctx)); err != nil && ctx.Err() == nil {
 				s.config.Log.Warn("publish the feed", "error", err)
 			}
 			s.first.Do(func() { close(s.published) })
@@ -234,7 +241,7 @@ func (s *central) openFeed(ctx context.Context) error {
 	}
 	s.feed, err = status.Open(ctx, status.Config{
 		Site: s.config.Site, Capacity: s.config.Capacity, Location: s.location, Heads: s.config.Heads, Seed: seed,
-		DB: s.db, Issuer: s.issuer, Publisher: s.session, Lanes: s.sealTo, Keys: s.fleet.Keys, Alarm: s.alarm,
+		DB: s.db, Issuer: s.issuer, Publisher: s.session, Lanes: s.sealTo, Keys: s.fleet.Keys, Exchange: s.exchange, Alarm: s.alarm,
 		Now: s.config.Now, Log: s.config.Log,
 	})
 	if err != nil {
@@ -245,6 +252,36 @@ func (s *central) openFeed(ctx context.Context) error {
 		Location: s.location, Now: s.config.Now, Log: s.config.Log,
 	})
 	return nil
+}
+
+// openExchange makes what passes on uses between lanes.
+func (s *central) openExchange(ctx context.Context) (err error) {
+	s.exchange, err = exchange.Open(ctx, exchange.Config{
+		Site: s.config.Site, DB: s.db, Keyset: s.issuer.Keyset(), Status: s.issuer.Status(), Publisher: s.session,
+		Lanes: s.tellers, Keys: s.fleet.Keys, Alarm: s.alarm, Location: s.location, Now: s.config.Now, Log: s.config.Log,
+	})
+	return err
+}
+
+// tellers lists the enrolled lane controllers with the zones that they report.
+func (s *central) tellers() []exchange.Lane {
+	var list []exchange.Lane
+	for _, l := range s.fleet.Lanes() {
+		if l.Enrolled.IsZero() {
+			continue
+		}
+		t := exchange.Lane{ID: l.ID}
+		for _, key := range s.fleet.Keys(l.ID) { // it has one
+			t.Key = key
+		}
+		if l.State != nil {
+			for _, lane := range l.State.Lanes {
+				t.Zones |= 1 << (lane.Zone & 15)
+			}
+		}
+		list = append(list, t)
+	}
+	return list
 }
 
 // sealTo lists the enrolled lane controllers for the feed.
@@ -269,7 +306,7 @@ func (s *central) openServers(context.Context) (err error) {
 		return issuer.ServerCertificate(s.issuer, s.config.Enrol.Hosts, now)
 	}, now: s.config.Now}
 	s.enrol = office.Server(s.fleet.Handler())
-	s.enrol.TLSConfig = &tls.Config{GetCertificate: server.forServer, MinVersion: tls.VersionTLS12}
+	s.enrol.TLSConfig = &tls.Config{GetCertificate: server.forServer, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert} // a lane that renews; fleet verifies
 	s.endpoints.HTTP = s.baseURL()
 	s.endpoints.Enrol = "https://" + reach(s.enrolListener.Addr(), s.config.Enrol.Hosts)
 	return nil

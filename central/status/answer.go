@@ -91,8 +91,11 @@ func (f *Feed) Ask(ctx context.Context, lane string, message []byte) error {
 	if !f.limits.allow(a, f.config.Now()) {
 		return ErrTooOften
 	}
-	if a.Want == link.WantTime {
+	switch a.Want {
+	case link.WantTime:
 		return f.answerTime(ctx, a)
+	case link.WantUses:
+		return f.config.Exchange.Answer(a)
 	}
 	return f.call(ctx, func(ctx context.Context) { f.answer(ctx, a) })
 }

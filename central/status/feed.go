@@ -67,9 +67,18 @@ type Config struct {
 	Publisher Publisher
 	Lanes     func() []Lane          // enrolled lane controllers
 	Keys      func(string) link.Keys // a lane controller's own key, nil if it is not enrolled
+	Exchange  Exchange
 	Alarm     Alarm
 	Now       func() time.Time
 	Log       *slog.Logger
+}
+
+// Exchange knows what lanes tell each other; exchange.Exchange is one.
+type Exchange interface {
+	// Answer answers a verified question for uses; it does not wait.
+	Answer(a *link.Ask) error
+	// Version of the LANES documents in force, 0 if there are none.
+	Version() uint64
 }
 
 // Feed is the feed of one site. Its methods are safe for concurrent use; what

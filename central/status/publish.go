@@ -25,6 +25,7 @@ func (f *Feed) head() link.Head {
 		SnapSeq: f.snaps.seq, Snapshots: f.snaps.hashes, Keyset: f.keyset.Version, Rules: f.rules.Version,
 		Issued: now.UnixMilli(), Next: uint32(f.config.Heads.Milliseconds()), Expires: now.Add(headLife).UnixMilli(),
 		Reconnect: max(minReconnect, uint32(len(f.config.Lanes()))), // lanes / 1000 s
+		Lanes:     f.config.Exchange.Version(),
 	}
 }
 

@@ -77,15 +77,16 @@ func (p *published) kept(topic string) []byte {
 // desk is a feed with its database, and a lane controller's keys.
 type desk struct {
 	*Feed
-	data   string
-	keys   *issuer.Issuer // nil: in data
-	issuer *issuer.Issuer // that runs
-	broker *published
-	clock  atomic.Int64 // Unix ms
-	lane   ed25519.PrivateKey
-	seal   *ecdh.PrivateKey
-	alarms atomic.Int32
-	stop   func()
+	data     string
+	keys     *issuer.Issuer // nil: in data
+	issuer   *issuer.Issuer // that runs
+	broker   *published
+	clock    atomic.Int64 // Unix ms
+	lane     ed25519.PrivateKey
+	seal     *ecdh.PrivateKey
+	alarms   atomic.Int32
+	exchange exchange
+	stop     func()
 }
 
 func (d *desk) KeyID() link.KeyID { return link.IDOf(d.lane.Public().(ed25519.PublicKey)) }
@@ -127,6 +128,12 @@ func (d *desk) prepare(t fataler) {
 
 func (d *desk) now() time.Time { return time.UnixMilli(d.clock.Load()) }
 
+// exchange notes what lanes ask of each other.
+type exchange struct{ asked atomic.Int64 }
+
+func (x *exchange) Answer(*link.Ask) error { x.asked.Add(1); return nil }
+func (x *exchange) Version() uint64        { return 41 }
+
 // start opens and runs the feed on the desk's data.
 func (d *desk) start(t fataler) {
 	t.Helper()
@@ -145,8 +152,9 @@ func (d *desk) start(t fataler) {
 			}
 			return link.KeysOf(d.lane.Public().(ed25519.PublicKey))
 		},
-		Alarm: func(context.Context, string, string, string, string) { d.alarms.Add(1) },
-		Now:   d.now, Log: slog.New(slog.DiscardHandler),
+		Exchange: &d.exchange,
+		Alarm:    func(context.Context, string, string, string, string) { d.alarms.Add(1) },
+		Now:      d.now, Log: slog.New(slog.DiscardHandler),
 	}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

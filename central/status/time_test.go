@@ -134,3 +134,20 @@ func FuzzAsk(f *testing.F) {
 		}
 	})
 }
+
+// TestUsesAreTheExchanges: a question for uses is handed on once it is known to be
+// the lane's own, and the head names the version of the lists that go with it.
+func TestUsesAreTheExchanges(t *testing.T) {
+	d := newDesk(t)
+	ask := link.Ask{Lane: "N1", Want: link.WantUses, From: 3}
+	if err := d.Ask(context.Background(), "N1", must[[]byte](t)(link.Seal(d, link.TypeAsk, site, ask))); err != nil || d.exchange.asked.Load() != 1 {
+		t.Errorf("asked %d times, %v", d.exchange.asked.Load(), err)
+	}
+	ask.Lane = "N2"
+	if err := d.Ask(context.Background(), "N1", must[[]byte](t)(link.Seal(d, link.TypeAsk, site, ask))); err == nil || d.exchange.asked.Load() != 1 {
+		t.Errorf("another lane's question: asked %d times, %v", d.exchange.asked.Load(), err)
+	}
+	if v := d.View().Head.Lanes; v != 41 {
+		t.Errorf("the head names lists %d", v)
+	}
+}

@@ -167,6 +167,11 @@ func scan(t *testing.T, a *site.Agent, text string) {
 func walk(t *testing.T, a *site.Agent, text string) {
 	t.Helper()
 	before := a.Lanes[0].Controller.State().Openings
+	t.Cleanup(func() {
+		if now, err := a.Status(); t.Failed() && err == nil {
+			t.Logf("%s was asked to let in; its last decision: %+v", a.ID, now.Lanes[0].Last)
+		}
+	})
 	scan(t, a, text)
 	until(t, a.ID+" opens", func() bool { return a.Lanes[0].Controller.State().Openings == before+1 })
 	until(t, a.ID+" locks again", func() bool { return a.Lanes[0].Controller.State().Locked })

@@ -72,7 +72,7 @@ func openOffice(ctx context.Context, folder string, c *clock, rules link.Rules, 
 	o.feed, err = status.Open(ctx, status.Config{
 		Site: siteName, Capacity: link.MaxCapacity, Location: campus, Heads: headEvery, Seed: rules, DB: o.db, Issuer: o.keys,
 		Publisher: o, Lanes: func() []status.Lane { return lanes }, Keys: func(string) link.Keys { return nil },
-		Alarm: func(context.Context, string, string, string, string) {}, Now: c.Now, Log: slog.New(slog.DiscardHandler),
+		Exchange: silence{}, Alarm: func(context.Context, string, string, string, string) {}, Now: c.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, errors.Join(err, o.db.Close())
@@ -141,3 +141,13 @@ func (o *office) turn(ctx context.Context) error {
 	}
 	return nil
 }
+
+// silence is central's exchange of uses: there is one controller in each world,
+// which has nobody to tell.
+type silence struct{}
+
+// Answer implements status.Exchange.
+func (silence) Answer(*link.Ask) error { return nil }
+
+// Version implements status.Exchange.
+func (silence) Version() uint64 { return 0 }

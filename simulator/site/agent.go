@@ -25,6 +25,9 @@ type AgentSetup struct {
 	// Command runs the agent in place of `agent run`: a program and its
 	// arguments, to which --config FILE is added. Nil for the program itself.
 	Command []string
+	// Multicast is a group and port by which the controllers hear each other on
+	// this machine without a broker, such as 239.84.83.1:7744; "": they do not.
+	Multicast string
 }
 
 // LaneSetup is one lane of a controller.
@@ -53,6 +56,7 @@ type Agent struct {
 	site    *Site
 	config  string // path of its configuration
 	command []string
+	group   string // of multicast
 	process *Process
 	wait    sync.WaitGroup // devices and cable
 }
@@ -67,7 +71,7 @@ type Lane struct {
 
 // newAgent enrols a lane controller, if it is new, and plugs its devices in.
 func (s *Site) newAgent(ctx context.Context, setup AgentSetup) (*Agent, error) {
-	a := &Agent{ID: setup.ID, site: s, Data: s.path(setup.ID, "data"), config: s.path(setup.ID, "agent.yaml"), command: setup.Command}
+	a := &Agent{ID: setup.ID, group: setup.Multicast, site: s, Data: s.path(setup.ID, "data"), config: s.path(setup.ID, "agent.yaml"), command: setup.Command}
 	if a.command == nil {
 		a.command = []string{s.program("agent"), "run"}
 	}
@@ -117,7 +121,11 @@ func (a *Agent) port(lane int, what string) string {
 
 func (a *Agent) yaml() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "data: %s\nhttp: 127.0.0.1:0\nbroker: ssl://%s\nclock: {trust_system: true}\nlanes:\n", a.Data, a.Cable.Addr())
+	fmt.Fprintf(&b, "data: %s\nhttp: 127.0.0.1:0\nbroker: ssl://%s\nclock: {trust_system: true}\n", a.Data, a.Cable.Addr())
+	if a.group != "" {
+		fmt.Fprintf(&b, "neighbours: {multicast: %q, interface: lo}\n", a.group)
+	}
+	b.WriteString("lanes:\n")
 	for i, l := range a.Lanes {
 		window := l.Setup.Window
 		if window == 0 {
