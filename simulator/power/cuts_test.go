@@ -262,11 +262,7 @@ func (c *campaign) cut(i int) error {
 // judged judges a disk; one that is condemned is kept.
 func (c *campaign) judged(i int, image []byte) error {
 	seen := c.ledger.at(never)
-	folder, err := extract(image, room(c.t))
-	var f found
-	if err == nil {
-		f, err = judge(folder, seen, filepath.Join(programs, "agent"))
-	}
+	f, err := judgeImage(image, seen, room(c.t))
 	c.counts.add(c.name, func(n *tally) { n.verdict(f, seen, err) })
 	if err != nil {
 		if c.disk.Lies() {
@@ -275,6 +271,9 @@ func (c *campaign) judged(i int, image []byte) error {
 		return fmt.Errorf("%w\n%s", err, c.keep(i, image))
 	}
 	c.ledger.know(f.entries)
+	if f.healed != nil {
+		c.disk.Load(f.healed)
+	}
 	return nil
 }
 

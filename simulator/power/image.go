@@ -36,25 +36,53 @@ func format(folder, scratch string) ([]byte, error) {
 var errFileSystem = errors.New("file system is damaged")
 
 // extract replays the file system's journal and copies the data folder out of an
-// image, to scratch. It returns the folder.
-func extract(image []byte, scratch string) (string, error) {
+// image, to scratch. It returns the folder, and the disk as it was repaired if
+// its superblock was torn: ext4 writes that in place, in two sectors, so a disk
+// that tears 1024 bytes can leave one that no kernel mounts. A computer that is
+// started with fsck.repair=yes puts a backup in its place, as is done here.
+func extract(image []byte, scratch string) (folder string, healed []byte, err error) {
 	file := filepath.Join(scratch, "state.img")
 	if err := writeSparse(file, image); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer os.Remove(file)
-	// -p replays the journal and does what a mount does as well; everything else ends it with 4.
-	out, err := exec.Command("e2fsck", "-f", "-p", file).CombinedOutput()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() != 1 || err != nil && exit == nil {
-		return "", fmt.Errorf("check file system: %w: %w: %s", errFileSystem, err, out)
+	code, err := check(file, "-p") // the journal and what a mount does; everything else ends it
+	if code == unreadable {
+		if code, err = check(file, "-y"); code <= corrected {
+			code, err = check(file, "-p")
+		}
+		if code <= corrected {
+			healed, err = os.ReadFile(file)
+		}
 	}
-	out, err = exec.Command("debugfs", "-R", fmt.Sprintf("rdump /%s %s", dataName, scratch), file).CombinedOutput()
-	folder := filepath.Join(scratch, dataName)
+	if err != nil || code > corrected {
+		return "", nil, fmt.Errorf("check file system: %w: code %d: %w", errFileSystem, code, err)
+	}
+	out, err := exec.Command("debugfs", "-R", fmt.Sprintf("rdump /%s %s", dataName, scratch), file).CombinedOutput()
+	folder = filepath.Join(scratch, dataName)
 	if _, missing := os.Stat(folder); err != nil || missing != nil {
-		return "", fmt.Errorf("copy from file system: %w: %w: %s", errFileSystem, errors.Join(err, missing), out)
+		return "", nil, fmt.Errorf("copy from file system: %w: %w: %s", errFileSystem, errors.Join(err, missing), out)
 	}
-	return folder, nil
+	return folder, healed, nil
+}
+
+// Codes of e2fsck(8).
+const (
+	corrected  = 1 // or less: all is well now
+	unreadable = 8 // no superblock that describes a file system
+)
+
+// check runs e2fsck. An error beside a code above corrected is what it said.
+func check(file, how string) (code int, err error) {
+	out, err := exec.Command("e2fsck", "-f", how, file).CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code, err = exit.ExitCode(), nil
+	}
+	if code > corrected {
+		err = fmt.Errorf("e2fsck: %s", out)
+	}
+	return code, err
 }
 
 // writeSparse writes a file without the blocks that are all zero.

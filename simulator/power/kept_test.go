@@ -86,3 +86,29 @@ func TestKept(t *testing.T) {
 		}
 	}
 }
+
+// TestTornSuperblock: half of a superblock is no end of a lane whose computer
+// repairs its file system at the start; a damaged folder is not passed over.
+func TestTornSuperblock(t *testing.T) {
+	const superblock = 1024 // bytes from the start
+	disk := image(t, newCampus().memory(t, rand.New(rand.NewPCG(*seed, 0)), false))
+	if _, healed, err := extract(disk, room(t)); err != nil || healed != nil {
+		t.Fatalf("a sound disk: healed %v, %v", healed != nil, err)
+	}
+	torn := bytes.Clone(disk)
+	clear(torn[superblock+512 : superblock+1024])
+	folder, healed, err := extract(torn, room(t))
+	if err != nil || healed == nil {
+		t.Fatalf("a torn superblock: healed %v, %v", healed != nil, err)
+	}
+	if _, err := judge(folder, record{}, filepath.Join(programs, "agent")); err != nil {
+		t.Error(err)
+	}
+	if _, again, err := extract(healed, room(t)); err != nil || again != nil {
+		t.Errorf("a healed disk: healed %v, %v", again != nil, err)
+	}
+	clear(disk[:len(disk)/2])
+	if _, _, err := extract(disk, room(t)); !errors.Is(err, errFileSystem) {
+		t.Errorf("half a disk: %v", err)
+	}
+}

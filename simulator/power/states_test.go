@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -188,11 +189,13 @@ func (r *recording) judge(s state) error {
 
 // judgeImage takes the data folder out of a disk, below scratch, and judges it.
 func judgeImage(image []byte, seen record, scratch string) (found, error) {
-	folder, err := extract(image, scratch)
+	folder, healed, err := extract(image, scratch)
 	if err != nil {
 		return found{}, err
 	}
-	return judge(folder, seen, filepath.Join(programs, "agent"))
+	f, err := judge(folder, seen, filepath.Join(programs, "agent"))
+	f.healed = healed
+	return f, err
 }
 
 // liar judges states of the same run on a disk that ignored flushes: the harness
@@ -207,7 +210,7 @@ func (r *recording) liar() {
 		p.To(at)
 		image, _ := p.State(draw)
 		if _, err := judgeImage(image, r.ledger.at(at), room(r.t)); err != nil {
-			caught, first = caught+1, err.Error()
+			caught, first = caught+1, strings.SplitN(err.Error(), "\n", 2)[0]
 		}
 	}
 	r.t.Logf("a disk that ignored flushes was found out in %d of %d states; the last: %s", caught, liars, first)

@@ -134,6 +134,16 @@ func (d *Disk) Content() []byte {
 	return append([]byte(nil), d.now...)
 }
 
+// Load replaces what is on the disk, between two computers that use it. The
+// length stays.
+func (d *Disk) Load(image []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	copy(d.medium.kept, image)
+	copy(d.now, image)
+	d.medium.cached = nil
+}
+
 // Unflushed is the number of writes in the cache.
 func (d *Disk) Unflushed() int {
 	d.mu.Lock()
