@@ -37,7 +37,9 @@ func TestCuts(t *testing.T) {
 	if n.Cuts != *cuts || n.Lost+n.Twice+n.Spoilt > 0 {
 		t.Errorf("%d of %d cuts; lost %d, twice %d, spoilt %d", n.Cuts, *cuts, n.Lost, n.Twice, n.Spoilt)
 	}
-	if *cuts >= 10 && (n.Unflushed*3 < n.Cuts || n.Torn == 0 || n.AtStart == 0 || n.Openings < n.Cuts || n.Results == 0 || n.UsedRefused < n.Cuts/4) {
+	// A few cuts can do without what is drawn seldom.
+	if *cuts >= 10 && (n.Unflushed*3 < n.Cuts || n.Openings < n.Cuts || n.Results == 0 || n.UsedRefused < n.Cuts/4) ||
+		*cuts >= 100 && (n.Torn == 0 || n.AtStart == 0 || n.Worn == 0) {
 		t.Errorf("these cuts cut nothing of interest: %s", n)
 	}
 }
@@ -106,10 +108,10 @@ func (c *campaign) plan() plan {
 	case n == 0: // at any moment
 	case n == 1:
 		p.worn = true
-	case n < 7: // while it starts, which takes some 30 writes and a segment's
-		p.early, p.trip.Writes = true, 1+c.rand.IntN(40)
+	case n < 7: // while it starts, mostly
+		p.early, p.trip.Writes = true, 1+c.rand.IntN(20)
 	case n < 9:
-		p.early, p.trip.Flushes = true, 1+c.rand.IntN(12)
+		p.early, p.trip.Flushes = true, 1+c.rand.IntN(6)
 	case n < 12:
 		p.trip.Flushes = 1 + c.rand.IntN(2*p.visit)
 	default:
