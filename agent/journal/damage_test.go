@@ -75,9 +75,29 @@ func TestEachTornTail(t *testing.T) {
 	}
 }
 
+// checkGap reads a journal with one gap, from the n+1-st entry to the end of the
+// segment that begins with entry first, and no entry behind it.
+func checkGap(t testing.TB, j *Journal, n int, first uint64) {
+	t.Helper()
+	last := uint64(0)
+	var gap *Gap
+	err := j.Replay(1, func(e link.Entry) error {
+		last = e.Seq
+		if e.Pass != granted(int(e.Seq)).Pass {
+			t.Fatalf("entry %d is %+v", e.Seq, e)
+		}
+		return nil
+	})
+	end := segment{first: first, size: minSegment}.end()
+	if !errors.As(err, &gap) || *gap != (Gap{uint64(n) + 1, end}) || last != uint64(n) || j.Last() != end {
+		t.Fatalf("%v behind entry %d, the newest is %d; want %d readable and %d the newest", err, last, j.Last(), n, end)
+	}
+}
+
 // TestEachBit flips every bit of headers and records, and one of every
 // fifth byte elsewhere. Whatever is then read is a true prefix; an entry that had been
-// followed by another flush is never cut off quietly.
+// followed by another flush is never cut off quietly, and its number is never given
+// out again.
 func TestEachBit(t *testing.T) {
 	const n = 6
 	d, id := small(t, n)
@@ -85,7 +105,7 @@ func TestEachBit(t *testing.T) {
 	size := len(d.files[name].cached)
 	end := dataStart + n*(recordHead+link.EntrySize)
 	lastRecord := end - recordHead - link.EntrySize
-	flips, aside, torn := 0, 0, 0
+	flips, damaged, torn := 0, 0, 0
 	flip := func(at int, bit byte) {
 		c := newMemory()
 		c.put(name, d.files[name].cached)
@@ -96,12 +116,17 @@ func TestEachBit(t *testing.T) {
 		}
 		defer j.Close()
 		flips++
+		if r.SetAside != "" || j.ID() != id {
+			t.Fatalf("byte %d bit %x: set aside (%v)", at, bit, r.Lost)
+		}
 		switch {
-		case r.SetAside != "":
-			aside++
-			if at < dataStart || at >= lastRecord || j.ID() == id {
-				t.Fatalf("byte %d bit %x: set aside (%v)", at, bit, r.Lost)
+		case r.Damaged != 0:
+			damaged++
+			if at < dataStart || at >= lastRecord {
+				t.Fatalf("byte %d bit %x: %+v", at, bit, r)
 			}
+			checkGap(t, j, (at-dataStart)/(recordHead+link.EntrySize), 1)
+			appendN(t, j, int(j.Last())+1, 1)
 			return
 		case at >= dataStart && at < lastRecord:
 			t.Fatalf("byte %d bit %x: damage not seen, last %d", at, bit, j.Last())
@@ -129,8 +154,8 @@ func TestEachBit(t *testing.T) {
 			flip(at, 1<<bit)
 		}
 	}
-	if flips < 9000 || aside < 3000 || torn < 700 {
-		t.Fatalf("only %d flips, %d set aside, %d torn", flips, aside, torn)
+	if flips < 9000 || damaged < 3000 || torn < 700 {
+		t.Fatalf("only %d flips, %d damaged, %d torn", flips, damaged, torn)
 	}
 }
 

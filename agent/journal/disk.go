@@ -14,7 +14,7 @@ import (
 // disk is the part of a file system that a journal needs: one flat folder. All
 // but list and open are durable when they return.
 type disk interface {
-	list() ([]fileInfo, error)
+	list() ([]fileInfo, error) // files, and the folders of journals set aside
 	open(name string) (file, error)
 	create(name string, size int64) (file, error) // zeros on allocated blocks; replaces
 	rename(from, to string) error
@@ -64,7 +64,7 @@ func (d folder) list() ([]fileInfo, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list journal: %w", err)
 		}
-		if info.Mode().IsRegular() {
+		if _, aside := parseAside(e.Name()); aside || info.Mode().IsRegular() {
 			list = append(list, fileInfo{e.Name(), info.Size(), info.ModTime()})
 		}
 	}

@@ -64,9 +64,10 @@ func (d *memory) list() (list []fileInfo, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for name, f := range d.files {
-		if !strings.Contains(name, "/") {
-			list = append(list, fileInfo{name, int64(len(f.cached)), f.changed})
+		if folder, _, in := strings.Cut(name, "/"); in {
+			name = folder
 		}
+		list = append(list, fileInfo{name, int64(len(f.cached)), f.changed})
 	}
 	return list, nil
 }

@@ -18,35 +18,37 @@ import (
 // Journal is one lane controller's journal. Its methods may be called from
 // several goroutines.
 type Journal struct {
-	disk disk
-	lock io.Closer
-	o    Options
-	id   link.JournalID
-	boot uint32
-	seed uint32
-	work chan struct{} // capacity 1: there is something for Run
-	grew chan struct{} // capacity 1: there are new durable entries
+	disk  disk
+	lock  io.Closer
+	o     Options
+	id    link.JournalID
+	boot  uint32
+	seed  uint32
+	aside int64         // Unix ms in the newest name of a journal that was set aside; used by Open
+	work  chan struct{} // capacity 1: there is something for Run
+	grew  chan struct{} // capacity 1: there are new durable entries
 
-	mu       sync.Mutex // guards the following
-	changed  sync.Cond  // on mu: a flush ended, or the last waiter of a failed one left
-	segments []segment  // ascending; the last one is written to
-	last     tail       // as appended, perhaps not durable yet
-	durable  tail       // what Append promised and Read shows
-	pending  []byte     // records for the next flush
-	first    uint64     // seq of the first one in pending
-	before   link.Hash  // chain value before it
-	idle     []byte     // the other buffer, nil during a flush
-	flushing bool       // one goroutine is in write
-	waiting  int        // Appends with a record in pending or in the flush
-	failed   error      // of the flush that took all waiting ones with it
-	acked    uint64
-	issued   int64  // Unix ms: when central made the newest acknowledgement
-	rewound  int64  // Unix ms: when it made the newest one that took entries back
-	saved    uint64 // acked as the state file has it
-	unsent   int64  // bytes of the segments that wait for central
-	noRoom   bool   // the last try to make a segment found the disk or the budget full
-	closed   bool
-	stats    Stats
+	mu           sync.Mutex // guards the following
+	changed      sync.Cond  // on mu: a flush ended, or the last waiter of a failed one left
+	segments     []segment  // ascending; the last one is written to
+	last         tail       // as appended, perhaps not durable yet
+	durable      tail       // what Append promised and Read shows
+	pending      []byte     // records for the next flush
+	first        uint64     // seq of the first one in pending
+	before       link.Hash  // chain value before it
+	idle         []byte     // the other buffer, nil during a flush
+	flushing     bool       // one goroutine is in write
+	waiting      int        // Appends with a record in pending or in the flush
+	failed       error      // of the flush that took all waiting ones with it
+	acked        uint64
+	issued       int64  // Unix ms: when central made the newest acknowledgement
+	rewound      int64  // Unix ms: when it made the newest one that took entries back
+	saved        uint64 // acked as the state file has it
+	savedRewound int64  // likewise
+	unsent       int64  // bytes of the segments that wait for central
+	noRoom       bool   // the last try to make a segment found the disk or the budget full
+	closed       bool
+	stats        Stats
 
 	active file  // owned by the goroutine that set flushing
 	off    int64 // owned likewise

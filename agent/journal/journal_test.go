@@ -56,22 +56,26 @@ func appendN(t testing.TB, j *Journal, from, n int) {
 func all(t testing.TB, j *Journal) (entries []link.Entry) {
 	t.Helper()
 	from := j.First()
-	for {
-		raw, before, err := j.Read(from, 50)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(raw) == 0 {
-			break
-		}
-		got, _, err := link.NewBatch("n1", j.ID(), from, before, raw).Entries()
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries, from = append(entries, got...), from+uint64(len(got))
+	_, chain, err := j.Read(from, 1)
+	if from == 1 {
+		chain = link.JournalStart(j.ID())
 	}
-	if from != j.Last()+1 {
-		t.Fatalf("read up to %d, the newest is %d", from-1, j.Last())
+	for err == nil && from <= j.Last() {
+		var raw [][]byte
+		var before link.Hash
+		if raw, before, err = j.Read(from, 50); before != chain || len(raw) == 0 {
+			t.Fatalf("%d entries from %d on, chain %s, want %s; %v", len(raw), from, before, chain, err)
+		}
+		for _, b := range raw {
+			e, _, err := link.ParseEntry(b)
+			if err != nil || e.Seq != from {
+				t.Fatalf("entry %d: number %d, %v", from, e.Seq, err)
+			}
+			entries, chain, from = append(entries, e), link.JournalChain(chain, b), from+1
+		}
+	}
+	if err != nil || chain != j.Chain() {
+		t.Fatalf("chain %s, want %s; %v", chain, j.Chain(), err)
 	}
 	return entries
 }

@@ -39,12 +39,23 @@ const maxAside = 4
 // pruneAside removes the oldest of those beyond maxAside and returns their
 // names. What cannot be removed stays for the next time.
 func (d folder) pruneAside() (removed []string) {
-	old, _ := filepath.Glob(filepath.Join(d.path, asidePrefix+"*")) // the pattern is sound; ascending
-	for len(old) > maxAside {
-		if os.RemoveAll(old[0]) == nil {
-			removed = append(removed, filepath.Base(old[0]))
+	list, err := d.list()
+	if err != nil {
+		return nil
+	}
+	var times []int64
+	for _, f := range list {
+		if at, ok := parseAside(f.name); ok {
+			times = append(times, at)
 		}
-		old = old[1:]
+	}
+	slices.Sort(times)
+	for len(times) > maxAside {
+		name := asideName(times[0])
+		if os.RemoveAll(filepath.Join(d.path, name)) == nil {
+			removed = append(removed, name)
+		}
+		times = times[1:]
 	}
 	return removed
 }
@@ -96,6 +107,9 @@ func (j *Journal) load(r *Report) error {
 				r.Damaged++
 			}
 		}
+		if at, ok := parseAside(f.name); ok {
+			j.aside = max(j.aside, at)
+		}
 		if f.name == spareName { // perhaps half made
 			if err := j.disk.remove(spareName); err != nil {
 				return err
@@ -106,12 +120,12 @@ func (j *Journal) load(r *Report) error {
 	old := j.openState(list)
 	if len(j.segments) == 0 {
 		r.New = true
-		return j.begin(old.boot)
+		return j.begin(old.boot, scan{})
 	}
 	return j.resume(old, r)
 }
 
-// resume continues the newest segment, or sets the journal aside.
+// resume continues the newest segment, or behind it, or sets the journal aside.
 func (j *Journal) resume(old saved, r *Report) error {
 	newest := j.segments[len(j.segments)-1]
 	b, err := j.readSegment(newest)
@@ -123,21 +137,58 @@ func (j *Journal) resume(old saved, r *Report) error {
 		return err
 	}
 	var s scan
-	if err == nil && h.size != newest.size {
-		err = fmt.Errorf("%w: the file has %d bytes, it was made with %d", ErrDamaged, newest.size, h.size)
-	}
 	if err == nil {
-		s = scanSegment(b, h)
-		err = s.damaged
+		s, err = judge(b, h, newest)
 	}
-	if err == nil && (newest.bad || h.first != newest.first || old.id == h.id && s.seq < old.acked) {
+	if err == nil && s.damaged != nil && (old.id != h.id || old.acked <= newest.end()) {
+		return j.continueBehind(h, s, old, r)
+	}
+	if err == nil && old.id == h.id && s.seq < old.acked {
 		err = fmt.Errorf("%w: it ends at entry %d, central has %d", ErrDamaged, s.seq, old.acked)
 	}
-	if err != nil {
-		r.Lost = err
-		return j.setAside(max(old.boot, s.boot), r)
+	if err == nil {
+		return j.continueAt(h, s, old, r)
 	}
-	return j.continueAt(h, s, old, r)
+	r.Lost = err
+	return j.setAside(s, old, r)
+}
+
+// judge scans the newest segment. The error says why it is not what its name and
+// size promise.
+func judge(b []byte, h header, newest segment) (scan, error) {
+	switch {
+	case h.size != newest.size:
+		return scan{}, fmt.Errorf("%w: the file has %d bytes, it was made with %d", ErrDamaged, newest.size, h.size)
+	case newest.bad || h.first != newest.first:
+		return scan{}, fmt.Errorf("%w: no segment follows the damaged one of entry %d", ErrDamaged, newest.first)
+	}
+	return scanSegment(b, h), nil
+}
+
+// end is the highest number that a segment can have had. Above it a damaged one
+// gave none out.
+func (s segment) end() uint64 {
+	return s.first - 1 + uint64(s.size-dataStart)/(recordHead+link.EntrySize)
+}
+
+// continueBehind goes on in a new segment, at a number that was never given out.
+// What lies between the good end and that is a gap like any other.
+func (j *Journal) continueBehind(h header, s scan, old saved, r *Report) error {
+	newest := &j.segments[len(j.segments)-1]
+	j.take(h, s, old)
+	r.Scanned, r.Damaged = s.count, r.Damaged+1
+	j.last.seq = newest.end()
+	j.durable = j.last
+	first, damage := newest.first, s.seq+1
+	var err error
+	if j.spare, err = j.disk.create(spareName, j.o.SegmentSize); err != nil { // also beyond the budget
+		return err
+	}
+	if err := j.rotate(header{first: j.last.seq + 1, before: s.chain, floor: s.floor, floored: s.floored}); err != nil {
+		return err
+	}
+	j.mark(first, damage)
+	return nil
 }
 
 // continueAt takes the good end as the journal's.
@@ -151,6 +202,12 @@ func (j *Journal) continueAt(h header, s scan, old saved, r *Report) error {
 		return err
 	}
 	r.Torn, r.Scanned = s.torn, s.count
+	j.take(h, s, old)
+	return nil
+}
+
+// take makes the good end, and what central had acknowledged, the journal's.
+func (j *Journal) take(h header, s scan, old saved) {
 	j.id, j.boot = h.id, max(s.boot, old.boot)+1
 	j.last = tail{s.seq, s.chain, s.floor, s.floored}
 	j.durable = j.last
@@ -158,9 +215,8 @@ func (j *Journal) continueAt(h header, s scan, old saved, r *Report) error {
 	if old.id == h.id {
 		j.acked, j.issued, j.rewound = max(j.acked, old.acked), old.issued, old.rewound
 	}
-	j.saved = j.acked
+	j.saved, j.savedRewound = j.acked, j.rewound
 	j.weigh()
-	return nil
 }
 
 // cut zeroes the torn bytes, so that none of them can ever follow a new entry.
@@ -177,27 +233,28 @@ func cut(f file, off int64, n int) error {
 	return nil
 }
 
-// begin makes the first segment of a new journal.
-func (j *Journal) begin(boot uint32) error {
+// begin makes the first segment of a new journal. What was found of one before
+// gives its floor: what the lane knew it goes on knowing.
+func (j *Journal) begin(boot uint32, before scan) error {
 	rand.Read(j.id[:]) // never fails (crypto/rand)
-	j.boot = boot + 1
-	j.last.chain = link.JournalStart(j.id)
+	j.boot = max(boot, before.boot) + 1
+	j.last = tail{chain: link.JournalStart(j.id), floor: before.floor, floored: before.floored}
 	j.durable, j.segments = j.last, nil
-	return j.rotate(header{first: 1, before: j.last.chain})
+	return j.rotate(header{first: 1, before: j.last.chain, floor: before.floor, floored: before.floored})
 }
 
 // setAside renames all segments, oldest first: should this be interrupted, the
 // damaged newest one is still there and it begins again. The numbers of a
 // damaged journal are never used twice, so a new journal begins.
-func (j *Journal) setAside(boot uint32, r *Report) error {
-	r.SetAside = fmt.Sprintf("%s%d", asidePrefix, j.o.Now().UnixMilli())
-	for _, s := range j.segments {
-		if err := j.disk.rename(s.name(), r.SetAside+"/"+s.name()); err != nil {
+func (j *Journal) setAside(s scan, old saved, r *Report) error {
+	r.SetAside = asideName(max(j.o.Now().UnixMilli(), j.aside+1)) // also with a clock of 1970
+	for _, old := range j.segments {
+		if err := j.disk.rename(old.name(), r.SetAside+"/"+old.name()); err != nil {
 			return err
 		}
 	}
 	r.New, r.Damaged = true, 0
-	return j.begin(boot)
+	return j.begin(old.boot, s)
 }
 
 // readSegment returns a whole file.

@@ -35,7 +35,7 @@ func has(list [][]byte, b []byte) bool {
 }
 
 // TestEachFaultWhileOpening: each operation fails of an opening that cuts a torn
-// tail, sets a journal aside, or finds a spare that was half made; then the power
+// tail, goes on behind damage, sets a journal aside, or finds a spare that was half made; then the power
 // goes, and it is opened again.
 func TestEachFaultWhileOpening(t *testing.T) {
 	whole := newMemory()
@@ -49,8 +49,9 @@ func TestEachFaultWhileOpening(t *testing.T) {
 		aside bool
 		last  uint64
 	}{
-		"torn":    {func(b []byte) { clear(b[dataStart+53*88+30 : dataStart+54*88]) }, false, 239},
-		"damaged": {func(b []byte) { b[dataStart+10*88+30] ^= 1 }, true, 0},
+		"torn":       {func(b []byte) { clear(b[dataStart+53*88+30 : dataStart+54*88]) }, false, 239},
+		"damaged":    {func(b []byte) { b[dataStart+10*88+30] ^= 1 }, false, 3 * 93},
+		"no headers": {func(b []byte) { clear(b[:dataStart]) }, true, 0},
 	} {
 		dry := whole.copy()
 		c.spoil(dry.files[newest].cached)
@@ -81,8 +82,8 @@ func TestEachFaultWhileOpening(t *testing.T) {
 				}
 				left := segmentsOf(after)
 				for _, b := range before {
-					if c.aside && !has(left, b) {
-						t.Fatalf("%s, fault %d done=%v: a segment that was set aside is gone", what, at, done)
+					if what != "torn" && !has(left, b) {
+						t.Fatalf("%s, fault %d done=%v: a damaged segment is gone", what, at, done)
 					}
 				}
 				if _, err := k.Append(granted(1)); err != nil {
@@ -187,6 +188,9 @@ func TestFewJournalsAreKeptAside(t *testing.T) {
 	var removed []string
 	for n := range maxAside + 3 {
 		now = now.Add(time.Hour)
+		if n > maxAside {
+			now = time.UnixMilli(5000) // the clock of a box that lost its battery
+		}
 		j, r, err := Open(dir, Options{SegmentSize: minSegment, Now: func() time.Time { return now }})
 		if err != nil || (r.SetAside == "") != (n == 0) || int(j.Boot()) != n+1 {
 			t.Fatalf("start %d: %v, %+v, boot %d", n, err, r, j.Boot())
@@ -198,13 +202,74 @@ func TestFewJournalsAreKeptAside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.WriteAt([]byte{0xff}, dataStart+20); err != nil {
+		if _, err := f.WriteAt(make([]byte, dataStart), 0); err != nil {
 			t.Fatal(err)
 		}
 		f.Close()
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "aside-*", "*"+segmentSuffix))
-	if err != nil || len(left) != maxAside || len(removed) != 2 || removed[0] != "aside-1763707200000" {
+	if err != nil || len(left) != maxAside || len(removed) != 2 || removed[0] != "aside-1763707200000" || removed[1] != "aside-1763710800000" {
 		t.Fatalf("%v left, %v removed, %v", left, removed, err)
+	}
+}
+
+// TestDamagedEndCostsItsFileAlone: the newest file is damaged in its middle. The
+// journal keeps its id, its other files and what it knew, and goes on behind all
+// numbers that the damaged file can have had, though the budget is full.
+func TestDamagedEndCostsItsFileAlone(t *testing.T) {
+	d := newMemory()
+	j, _ := open(t, d, Options{})
+	appendN(t, j, 1, 200) // 93 in a file
+	if _, err := j.Append(floorEntry(77)); err != nil {
+		t.Fatal(err)
+	}
+	appendN(t, j, 202, 5)
+	if err := j.Ack(190, chainOf(t, j, 190), 5*minute); err != nil {
+		t.Fatal(err)
+	}
+	good := chainOf(t, j, 196)
+	j.Close()
+	newest := segmentName(187, segmentSuffix)
+	d.files[newest].cached[dataStart+10*88+30] ^= 1 // entry 197
+	k, r := open(t, d, Options{Budget: 3 * minSegment})
+	if r.Damaged != 1 || r.SetAside != "" || r.Floor == nil || r.Floor.Seq != 77 || k.ID() != j.ID() || k.Boot() != 2 || k.Acked() != 190 || k.Last() != 279 {
+		t.Fatalf("%+v, boot %d, acknowledged %d, newest %d", r, k.Boot(), k.Acked(), k.Last())
+	}
+	if d.files[newest] != nil || d.files[segmentName(187, badSuffix)] == nil {
+		t.Error("the damaged file is not named .bad")
+	}
+	var gap *Gap
+	n := 0
+	count := func(link.Entry) error { n++; return nil }
+	if err := k.Replay(1, count); n != 196 || !errors.As(err, &gap) || *gap != (Gap{197, 279}) {
+		t.Fatalf("%d entries, then %v", n, err)
+	}
+	if seq, err := k.Append(link.Entry{Type: link.EntryPassed, Lane: 1}); err != nil || seq != 280 {
+		t.Fatalf("entry %d, %v", seq, err)
+	}
+	if _, before, err := k.Read(280, 1); err != nil || before != good {
+		t.Errorf("chain goes on at %s, not at the good end %s; %v", before, good, err)
+	}
+	k.Close()
+	l, r := open(t, d, Options{})
+	if err := l.Replay(280, count); err != nil || n != 197 || l.Boot() != 3 || l.Floor().Seq != 77 || r.SetAside != "" {
+		t.Fatalf("%d entries, %v, %+v", n, err, r)
+	}
+}
+
+// TestAcknowledgedBehindADamagedEnd: central has numbers that the newest file
+// cannot have had, so later files are gone; no number of this journal is safe.
+func TestAcknowledgedBehindADamagedEnd(t *testing.T) {
+	d := newMemory()
+	j, _ := open(t, d, Options{})
+	appendN(t, j, 1, 120)
+	if err := j.Ack(110, chainOf(t, j, 110), 0); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	delete(d.files, segmentName(94, segmentSuffix))
+	d.files[segmentName(1, segmentSuffix)].cached[dataStart+10*88+30] ^= 1
+	if k, r := open(t, d, Options{}); r.SetAside == "" || k.ID() == j.ID() {
+		t.Fatalf("%+v", r)
 	}
 }

@@ -161,10 +161,9 @@ func (w *walk) take(b []byte, seed uint32) {
 	}
 }
 
-// quarantine marks a segment damaged from an entry on and renames it; a disk that
-// does not rename hides no gap: the next start finds it again. What
-// follows in it cannot be chained to anything, so it is one gap to the end. The
-// segment being written is only reported: Open judges it.
+// quarantine marks a segment damaged from an entry on. What follows in it cannot
+// be chained to anything, so it is one gap to the end. The segment being written is
+// only reported: Open judges it.
 func (j *Journal) quarantine(s segment, damage, from, limit uint64) error {
 	j.mu.Lock()
 	newest := j.segments[len(j.segments)-1].first == s.first
@@ -172,15 +171,21 @@ func (j *Journal) quarantine(s segment, damage, from, limit uint64) error {
 	if newest {
 		return fmt.Errorf("%w: entry %d in the segment being written; restart the agent", ErrDamaged, damage)
 	}
-	renamed := s.bad || j.disk.rename(s.name(), segmentName(s.first, badSuffix)) == nil
+	j.mark(s.first, damage)
+	return &Gap{max(from, damage), limit - 1}
+}
+
+// mark renames a damaged segment; a disk that does not rename hides no gap: the
+// next start finds it again.
+func (j *Journal) mark(first, damage uint64) {
+	renamed := j.disk.rename(segmentName(first, segmentSuffix), segmentName(first, badSuffix)) == nil
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i := range j.segments {
-		if j.segments[i].first == s.first {
-			j.segments[i].bad, j.segments[i].damage = renamed, damage
+		if s := &j.segments[i]; s.first == first {
+			s.bad, s.damage = s.bad || renamed, damage
 		}
 	}
-	return &Gap{max(from, damage), limit - 1}
 }
 
 // chainAt returns the chain value after a durable entry.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 	"strings"
 
 	"turnstile/central/link"
@@ -196,12 +197,19 @@ func (s *scan) take(r record) {
 // that what should be here was durable once.
 func (s *scan) judgeTail(tail []byte, seed uint32) {
 	s.torn = len(bytes.TrimRight(tail, "\x00"))
+	behind := *s
 	for i := 1; i < s.torn; i++ {
 		r, ok := parseRecord(tail[i:], seed)
-		if ok && r.flags&startsFlush != 0 && r.seq > s.seq+1 {
-			s.damaged = fmt.Errorf("%w: entry %d cannot be read, but entry %d behind it can", ErrDamaged, s.seq+1, r.seq)
-			return
+		if !ok || r.seq <= s.seq+1 {
+			continue
 		}
+		if r.flags&startsFlush != 0 && s.damaged == nil {
+			s.damaged = fmt.Errorf("%w: entry %d cannot be read, but entry %d behind it can", ErrDamaged, s.seq+1, r.seq)
+		}
+		behind.take(r)
+	}
+	if s.damaged != nil { // nothing proves what follows what, but what the lane knew it knew
+		s.boot, s.floor, s.floored = behind.boot, behind.floor, behind.floored
 	}
 }
 
@@ -216,6 +224,15 @@ const (
 )
 
 func segmentName(first uint64, suffix string) string { return fmt.Sprintf("%020d%s", first, suffix) }
+
+func asideName(ms int64) string { return asidePrefix + strconv.FormatInt(ms, 10) }
+
+// parseAside is the inverse of asideName.
+func parseAside(name string) (ms int64, ok bool) {
+	digits, ok := strings.CutPrefix(name, asidePrefix)
+	ms, err := strconv.ParseInt(digits, 10, 64)
+	return ms, ok && err == nil
+}
 
 // parseName is the inverse of segmentName.
 func parseName(name string) (first uint64, bad, ok bool) {

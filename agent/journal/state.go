@@ -80,7 +80,7 @@ func (j *Journal) saveState(closing bool) error {
 	defer j.stateMu.Unlock()
 	j.mu.Lock()
 	s := saved{j.id, j.boot, j.acked, j.turn + 1, j.issued, j.rewound}
-	same := j.saved == j.acked && j.turn > 0
+	same := j.saved == j.acked && j.savedRewound == j.rewound && j.turn > 0
 	j.mu.Unlock()
 	if same && !closing {
 		return nil
@@ -97,7 +97,7 @@ func (j *Journal) saveState(closing bool) error {
 	}
 	j.slot, j.turn = 1-j.slot, s.turn
 	j.mu.Lock()
-	j.saved = s.acked
+	j.saved, j.savedRewound = s.acked, s.rewound
 	j.mu.Unlock()
 	if !closing {
 		return nil
