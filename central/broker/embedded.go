@@ -9,6 +9,8 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -31,7 +33,7 @@ var ErrListen = errors.New("the broker cannot listen")
 type Config struct {
 	Site   string
 	Listen string      // host:port of the MQTT listener; port 0 takes a free one
-	Store  string      // folder of the retained messages
+	Store  string      // folder that nats-server asks for; nothing is kept in it
 	TLS    *tls.Config // server certificate, and ClientCAs that client certificates must come from
 	// Central is the common name of central's own client certificate.
 	Central string
@@ -45,6 +47,8 @@ type Config struct {
 type Embedded struct {
 	config Config
 	server *server.Server
+	token  string        // of central's own connection within the process
+	ready  chan struct{} // closed when clients may come
 }
 
 // Handshakes that the listener takes on: a storm of all lanes at once is spread
@@ -57,7 +61,8 @@ const (
 // Limits of the embedded broker.
 const (
 	maxPayload   = 2 * link.MaxDocument // the largest message and its topic
-	maxStore     = 1 << 30              // bytes of retained messages
+	maxMemory    = 256 << 20            // bytes of retained messages; 5,000 lanes need 20 MB
+	maxFiles     = 1                    // bytes: nothing is kept in files (0 would be all there is)
 	apiTimeout   = 2 * time.Second      // of the store: a dead one is noticed before lanes resend
 	readyTimeout = 10 * time.Second
 )
@@ -68,10 +73,13 @@ func Start(c Config) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Embedded{config: c}
+	if err := forget(c.Store); err != nil {
+		return nil, err
+	}
+	e := &Embedded{config: c, token: rand.Text(), ready: make(chan struct{})}
 	options := &server.Options{
 		ServerName: "turnstile-" + c.Site, DontListen: true, NoSigs: true, NoSystemAccount: true,
-		JetStream: true, StoreDir: c.Store, SyncAlways: true, JetStreamMaxStore: maxStore, JetStreamMaxMemory: maxStore / 16,
+		JetStream: true, StoreDir: c.Store, JetStreamMaxStore: maxFiles, JetStreamMaxMemory: maxMemory,
 		MaxPayload: maxPayload, CustomClientAuthentication: e,
 		MQTT: server.MQTTOpts{Host: host, Port: port, TLSConfig: limited(c.TLS), TLSTimeout: 5, AuthTimeout: 5, JSAPITimeout: apiTimeout},
 	}
@@ -80,11 +88,24 @@ func Start(c Config) (*Embedded, error) {
 	}
 	e.server.SetLoggerV2(logger{c.Log}, false, false, false)
 	e.server.Start()
-	if !e.server.ReadyForConnections(readyTimeout) || e.port() == 0 {
+	err = e.open()
+	close(e.ready) // also those that waited in vain must end
+	if err != nil {
 		e.stop()
-		return nil, fmt.Errorf("%w on %s: see the log above for what the broker says", ErrListen, c.Listen)
+		return nil, err
 	}
 	return e, nil
+}
+
+// open waits until the broker listens, and makes it keep everything in memory.
+func (e *Embedded) open() error {
+	if !e.server.ReadyForConnections(readyTimeout) || e.port() == 0 {
+		return fmt.Errorf("%w on %s: see the log above for what the broker says", ErrListen, e.config.Listen)
+	}
+	if err := e.keepInMemory(); err != nil {
+		return fmt.Errorf("start broker: %w", err)
+	}
+	return nil
 }
 
 // probe finds out whether the address is free: nats-server only logs that.
@@ -150,9 +171,17 @@ func (e *Embedded) stop() {
 // another lane out.
 func (e *Embedded) Check(c server.ClientAuthentication) bool {
 	state := c.GetTLSConnectionState()
-	if state == nil || len(state.PeerCertificates) == 0 {
+	if state == nil { // there is no listener without TLS: from within the process
+		if subtle.ConstantTimeCompare([]byte(c.GetOpts().Token), []byte(e.token)) != 1 {
+			return false
+		}
+		c.RegisterUser(&server.User{Username: e.config.Central})
+		return true
+	}
+	if len(state.PeerCertificates) == 0 {
 		return false
 	}
+	<-e.ready // the first client would have the streams made as files
 	cert := state.PeerCertificates[0]
 	name, id := cert.Subject.CommonName, e.clientID(c.GetID())
 	switch {
@@ -184,7 +213,7 @@ func rights(site, lane string) *server.Permissions {
 	own := base + "a." + lane + "."
 	return &server.Permissions{
 		// Each topic by its name: whoever may publish retained on any other could fill the broker's store.
-		Publish:   &server.SubjectPermission{Allow: []string{own + "up.state", own + "up.ask", own + "up.use", fmt.Sprintf("%sup.%d.log", own, link.Partition(lane))}},
+		Publish: &server.SubjectPermission{Allow: []string{own + "up.state", own + "up.ask", own + "up.use", fmt.Sprintf("%sup.%d.log", own, link.Partition(lane))}},
 		// All zones: which are a lane's own stands in its configuration, and what is said there has pseudonyms of a day only.
 		Subscribe: &server.SubjectPermission{Allow: []string{base + "feed", base + "feed.>", base + "z", base + "z.>", own + "dn", own + "dn.>"}},
 	}
