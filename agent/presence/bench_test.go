@@ -46,3 +46,18 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRemote is word that comes again at rush hour, when thousands of grants are
+// under way: decisions wait for as long.
+func BenchmarkRemote(b *testing.B) {
+	p, now := New(), time.Now()
+	word := func(i int) {
+		p.Remote("south-1", link.JournalID{1}, link.Entry{Type: link.EntryGranted, Lane: 1, Seq: uint64(i) + 1, Pass: pass.ID{Day: today, Index: uint32(i)}, Direction: 1}, now)
+	}
+	for i := range 6000 {
+		word(i)
+	}
+	for b.Loop() {
+		word(0)
+	}
+}

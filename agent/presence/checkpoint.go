@@ -9,7 +9,6 @@ import (
 	"hash/crc32"
 	"maps"
 	"slices"
-	"time"
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -279,7 +278,7 @@ func (d *decoder) run(list []use, k key, b []byte) ([]use, bool) {
 			return list, false
 		}
 		if u.end() == underWay {
-			d.p.due = append(d.p.due, dueUse{key: k, use: u, until: time.Time{}})
+			d.p.due, d.p.unset = append(d.p.due, dueUse{key: k, use: u}), d.p.unset+1
 		}
 		list = append(list, u)
 		d.p.count(u.source, 1)

@@ -41,20 +41,22 @@ type Presence struct {
 	deciding [stripes]sync.Mutex // one pass is decided at one lane at a time
 	quiet    sync.RWMutex        // held for writing while a checkpoint is made
 
-	mu       sync.Mutex            // guards the following
-	uses     map[key][]use         // ascending by source and grant; none is empty
-	total    int                   // of them
-	seen     map[key]uint8         // highest generation above 0, by pass (zone 0)
-	pending  map[uint64]link.Entry // own grants without a result, by their Seq; one a lane at most
-	sources  []source              // the own one first
-	index    map[sourceID]uint16   // of sources, but for the own one
-	due      []dueUse              // other controllers' grants without a result, oldest first
-	floor    pass.Day              // what was before is forgotten for good
-	changes  uint64                // see Changes
-	inside   int
-	overflow uint64
-	scratch  []use      // so that Of allocates nothing
-	codes    supervisor // used supervisor codes and modes by hand
+	mu        sync.Mutex            // guards the following
+	uses      map[key][]use         // ascending by source and grant; none is empty
+	total     int                   // of them
+	seen      map[key]uint8         // highest generation above 0, by pass (zone 0)
+	pending   map[uint64]link.Entry // own grants without a result, by their Seq; one a lane at most
+	sources   []source              // the own one first
+	index     map[sourceID]uint16   // of sources, but for the own one
+	due       []dueUse              // other controllers' grants, oldest first, until they are given up
+	unset     int                   // of them from the front, whose until is to be set: from a checkpoint
+	conflicts map[uint64]bool       // own grants that were named in one, by their Seq
+	floor     pass.Day              // what was before is forgotten for good
+	changes   uint64                // see Changes
+	inside    int
+	overflow  uint64
+	scratch   []use      // so that Of allocates nothing
+	codes     supervisor // used supervisor codes and modes by hand
 }
 
 // key is day, index and zone: 16, 24 and 4 bits.
@@ -70,7 +72,7 @@ func (k key) day() pass.Day { return pass.Day(k >> 28) }
 func New() *Presence {
 	return &Presence{
 		uses: map[key][]use{}, seen: map[key]uint8{}, pending: map[uint64]link.Entry{},
-		sources: make([]source, 1), index: map[sourceID]uint16{}, codes: newSupervisor(),
+		sources: make([]source, 1), index: map[sourceID]uint16{}, conflicts: map[uint64]bool{}, codes: newSupervisor(),
 	}
 }
 
@@ -92,6 +94,7 @@ func (p *Presence) Own(journal link.JournalID) {
 		p.retire()
 	}
 	p.sources[own] = source{id: id}
+	clear(p.conflicts)
 }
 
 // Lock makes the caller the only one to decide on a pass, from the look-up to
@@ -145,6 +148,8 @@ func (p *Presence) Apply(e link.Entry) {
 			p.pending[e.Grant] = g
 		}
 		p.settle(e.Grant, e.Type)
+	case link.EntryConflict:
+		p.conflicts[e.Grant] = true
 	case link.EntryMode:
 		p.changeMode(e)
 	}
@@ -199,6 +204,7 @@ func (p *Presence) Forget(d pass.Day) {
 func (p *Presence) forget(d pass.Day) {
 	p.floor = max(p.floor, d)
 	p.codes.forget(d)
+	clear(p.conflicts)
 	for k, list := range p.uses {
 		if k.day() < d {
 			p.drop(k, list)
@@ -226,7 +232,7 @@ type Stats struct {
 func (p *Presence) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Stats{Records: len(p.uses), Inside: p.inside, Pending: len(p.pending), Overflow: p.overflow, Awaited: len(p.due)}
+	s := Stats{Records: len(p.uses), Inside: p.inside, Pending: len(p.pending), Overflow: p.overflow, Awaited: p.awaited()}
 	for _, x := range p.sources[1:] {
 		s.Others += count(x.uses > 0)
 	}

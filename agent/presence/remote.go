@@ -26,6 +26,8 @@ const (
 	maxOfLane      = MaxUses / 4 // uses of one of them: four busy lanes, two days
 	maxSources     = 4096        // journals
 	maxJournals    = 8           // of one controller that have uses
+	maxDue         = 1 << 14     // grants under way: three times what a hundred controllers make at rush hour
+	maxConflicts   = 4096        // own grants of these days that were named in one
 )
 
 // own is the source of this controller's own uses.
@@ -44,7 +46,7 @@ type source struct {
 	uses int
 }
 
-// dueUse is a grant of another controller that has no result.
+// dueUse is a grant of another controller that had no result when it came.
 type dueUse struct {
 	key   key
 	use   use
@@ -59,8 +61,10 @@ type dueUse struct {
 //
 // It returns the own grant that the entry's grant collides with: the same pass
 // let into the same zone at the same time, by two lanes that did not know of each
-// other. Each grant is judged once, when it is heard of first. Seq, Lane, Wall and
-// Slot are the own grant's; what the pass is is the same for both; the rest is zero.
+// other. Each grant is judged once, when it is heard of first, and an own one is
+// named once: whoever has another controller's key fills no journal with them. Seq,
+// Lane, Wall and Slot are the own grant's; what the pass is is the same for both;
+// the rest is zero.
 //
 // Whose entry it is must have been proved, and that it is not of this controller.
 func (p *Presence) Remote(lane string, journal link.JournalID, e link.Entry, now time.Time) (conflict *link.Entry) {
@@ -88,7 +92,7 @@ func (p *Presence) Remote(lane string, journal link.JournalID, e link.Entry, now
 	}
 	p.see(&e)
 	if !known && u.end() == underWay {
-		p.due = append(p.due, dueUse{k, u, now.Add(RemoteGrant)})
+		p.await(dueUse{k, u, now.Add(RemoteGrant)})
 	}
 	if u.bits&heardGrant == 0 || before.bits&heardGrant != 0 || before.end() == notPassed {
 		return nil
@@ -104,7 +108,7 @@ func remoteUse(e *link.Entry) (u use, ok bool) {
 	} else if end == underWay { // none of the table
 		return u, false
 	}
-	ok = seq != 0 && seq <= e.Seq && e.Pass.Index <= pass.MaxIndex && e.Zone < 16 && e.Kind != pass.Supervisor &&
+	ok = seq != 0 && seq <= e.Seq && e.Wall >= 0 && e.Pass.Index <= pass.MaxIndex && e.Zone < 16 && e.Kind != pass.Supervisor &&
 		(e.Direction == uint8(gate.In) || e.Direction == uint8(gate.Out))
 	return useOf(e, seq, end), ok
 }
@@ -117,7 +121,8 @@ func (p *Presence) find(k key, u use) (use, bool) {
 	return p.uses[k][i], true
 }
 
-// collision returns the newest own grant that r collides with, nil if there is none.
+// collision returns the newest own grant that r collides with and that was named
+// in no conflict before, nil if there is none.
 func (p *Presence) collision(k key, r use, e *link.Entry) *link.Entry {
 	if r.out() {
 		return nil
@@ -130,13 +135,18 @@ func (p *Presence) collision(k key, r use, e *link.Entry) *link.Entry {
 	}
 	var hit *use
 	for i, u := range uses {
-		if u.source == own && !u.out() && collide(u, r, e.Flags, uses) && (hit == nil || u.grant > hit.grant) {
+		if u.source == own && !u.out() && !p.conflicts[u.grant] && collide(u, r, e.Flags, uses) && (hit == nil || u.grant > hit.grant) {
 			hit = &uses[i]
 		}
 	}
 	if hit == nil {
 		return nil
 	}
+	if len(p.conflicts) >= maxConflicts {
+		p.overflow++
+		return nil
+	}
+	p.conflicts[hit.grant] = true
 	return &link.Entry{
 		Type: link.EntryGranted, Seq: hit.grant, Lane: hit.lane, Wall: hit.wall, Slot: hit.slot, Direction: e.Direction, Zone: e.Zone,
 		Pass: e.Pass, Kind: e.Kind, KeyID: e.KeyID, Gen: e.Gen, Holder: e.Holder,
@@ -168,26 +178,45 @@ func collide(u, r use, flags link.EntryFlags, uses []use) bool {
 	})
 }
 
-// expire gives up what is due; mu is held.
-func (p *Presence) expire(now time.Time) {
-	n := 0
-	for i := range p.due {
-		d := &p.due[i]
-		if d.until.IsZero() {
-			d.until = now.Add(RemoteGrant)
-		}
-		at, known := p.find(d.key, d.use)
-		switch {
-		case !known || at.end() != underWay:
-		case now.Before(d.until):
-			p.due[n] = *d
-			n++
-		default:
-			d.use.bits |= uint8(lost)
-			p.put(d.key, d.use)
-		}
+// await remembers a grant without a result. Where there are too many, the oldest is
+// given up early.
+func (p *Presence) await(d dueUse) {
+	if len(p.due) >= maxDue {
+		p.giveUp(p.due[0])
+		p.due = p.due[1:]
 	}
-	p.due = p.due[:n]
+	p.due = append(p.due, d)
+}
+
+// expire gives up what is due; mu is held. It looks at no more than that: each
+// word of another controller comes by here, and decisions wait meanwhile.
+func (p *Presence) expire(now time.Time) {
+	for ; p.unset > 0; p.unset-- {
+		p.due[p.unset-1].until = now.Add(RemoteGrant)
+	}
+	n := 0
+	for n < len(p.due) && !now.Before(p.due[n].until) {
+		p.giveUp(p.due[n])
+		n++
+	}
+	p.due = p.due[n:]
+}
+
+// giveUp makes a grant a lost one, if nothing came of it.
+func (p *Presence) giveUp(d dueUse) {
+	if at, known := p.find(d.key, d.use); known && at.end() == underWay {
+		d.use.bits |= uint8(lost)
+		p.put(d.key, d.use)
+	}
+}
+
+// awaited counts the grants without a result; mu is held.
+func (p *Presence) awaited() (n int) {
+	for _, d := range p.due {
+		at, known := p.find(d.key, d.use)
+		n += count(known && at.end() == underWay)
+	}
+	return n
 }
 
 // source returns the number of a journal, and gives it one if there is room.

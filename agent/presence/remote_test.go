@@ -2,6 +2,7 @@ package presence
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -254,6 +255,7 @@ func TestWhatIsNoUse(t *testing.T) {
 		"in zone 16":                func(e *link.Entry, _ *string) { e.Zone = 16 },
 		"beyond all lists":          func(e *link.Entry, _ *string) { e.Pass.Index = pass.MaxIndex + 1 },
 		"of a day that is over":     func(e *link.Entry, _ *string) { e.Pass.Day = today - 2 },
+		"of before 1970":            func(e *link.Entry, _ *string) { e.Wall = math.MinInt64 },
 		"of a supervisor":           func(e *link.Entry, _ *string) { e.Kind = pass.Supervisor },
 		"of a lane without a name":  func(_ *link.Entry, lane *string) { *lane = "" },
 		"of a lane with a long one": func(_ *link.Entry, lane *string) { *lane = fmt.Sprintf("%033d", 1) },
@@ -267,7 +269,7 @@ func TestWhatIsNoUse(t *testing.T) {
 		}
 		tried++
 	}
-	if tried < 14 {
+	if tried < 15 {
 		t.Errorf("%d tried", tried)
 	}
 }
@@ -302,6 +304,68 @@ func TestOneLaneCannotFillTheMemory(t *testing.T) {
 	l.p.Forget(60000 + 2)
 	if s := l.p.Stats(); s.Others != 0 || s.Records != 0 || len(l.p.index) != 0 {
 		t.Errorf("after all: %+v", s)
+	}
+}
+
+// TestOneGrantIsOneConflict: another controller's key makes no more entries of it,
+// however many grants it signs; nor does the next start.
+func TestOneGrantIsOneConflict(t *testing.T) {
+	l := &log{p: New()}
+	seq := l.add(link.Entry{Type: link.EntryGranted, Lane: 1, Pass: guest, Zone: zone, Direction: uint8(gate.In), Wall: 1000, Clock: link.ClockTrusted})
+	o := &other{l.p, "stolen", start}
+	named := 0
+	for i := range uint64(20) {
+		if e := o.grant(2*i+1, gate.In, 1000); e != nil && e.Seq == seq {
+			named++
+		}
+	}
+	if named != 1 {
+		t.Errorf("%d conflicts", named)
+	}
+	again := &log{p: New()}
+	again.add(l.entries[0])
+	again.add(link.Entry{Type: link.EntryConflict, Lane: 1, Grant: seq})
+	o.p = again.p
+	if e := o.grant(1, gate.In, 1000); e != nil {
+		t.Errorf("after a start: %+v", e)
+	}
+	for i := range uint64(maxConflicts) {
+		again.p.conflicts[1<<40+i] = true
+	}
+	fresh := again.add(link.Entry{Type: link.EntryGranted, Lane: 2, Pass: guest, Zone: zone, Direction: uint8(gate.In), Wall: 2000, Clock: link.ClockTrusted})
+	if e := o.grant(7, gate.In, 2000); e != nil || again.p.Stats().Overflow != 1 {
+		t.Errorf("beyond the bound: %+v", e)
+	}
+	again.p.Forget(today)
+	if e := o.grant(9, gate.In, 2000); e == nil || e.Seq != fresh {
+		t.Errorf("on the next day: %+v", e)
+	}
+}
+
+// TestGrantsUnderWayAreBounded: the oldest is given up early, and none is looked at
+// again before its time.
+func TestGrantsUnderWayAreBounded(t *testing.T) {
+	o := &other{New(), "stolen", start}
+	o.grant(1, gate.In, 100)
+	for i := range uint32(maxDue) {
+		o.tell(link.Entry{Type: link.EntryGranted, Seq: 2 * uint64(i+2), Pass: pass.ID{Day: today + 1, Index: i}, Wall: 100})
+	}
+	if s := o.p.Stats(); s.Awaited != maxDue || s.Records != maxDue+1 {
+		t.Errorf("%+v", s)
+	}
+	if got := o.p.Of(guest, zone, gate.In); got.Inside || got.Unknown != 1 {
+		t.Errorf("the oldest one: %+v", got)
+	}
+	if got := o.p.Of(pass.ID{Day: today + 1}, zone, gate.In); !got.Inside {
+		t.Errorf("the next one: %+v", got)
+	}
+	o.result(link.EntryPassed, 1, gate.In, 103) // word of it came after all
+	if got := o.p.Of(guest, zone, gate.In); !got.Inside || got.Unknown != 0 {
+		t.Errorf("when its result came: %+v", got)
+	}
+	o.p.Expire(start.Add(RemoteGrant))
+	if s := o.p.Stats(); s.Awaited != 0 || len(o.p.due) != 0 {
+		t.Errorf("in the end: %+v", s)
 	}
 }
 
