@@ -39,6 +39,7 @@ type memFile struct {
 	durable []byte
 	dirty   map[int64]bool // 512-byte sectors written since the last sync
 	changed time.Time
+	bad     []int64 // blocks that cannot be read, by their offset
 }
 
 var errFault = errors.New("injected fault")
@@ -123,6 +124,11 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n := copy(p, f.cached[off:])
 	f.d.readN += int64(n)
+	for _, b := range f.bad {
+		if b < off+int64(n) && off < b+blockSize {
+			return int(max(b-off, 0)), unix.EIO
+		}
+	}
 	if n < len(p) {
 		return n, io.EOF
 	}

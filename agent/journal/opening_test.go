@@ -273,3 +273,64 @@ func TestAcknowledgedBehindADamagedEnd(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 }
+
+// TestBadSector: blocks of an older file are not given out. One copy of the header
+// does no harm; of the rest all before it is read, what is behind it is named and
+// not marked, and comes back with the disk. The next file is whole.
+func TestBadSector(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		bad  []int64
+		kept uint64 // last entry that is read of the second file, 94..186
+	}{
+		{"first header", []int64{0}, 186},
+		{"second header", []int64{blockSize}, 186},
+		{"both headers", []int64{0, blockSize}, 93},
+		{"first records", []int64{dataStart}, 93},
+		{"last records", []int64{dataStart + blockSize}, 93 + blockSize/88},
+	} {
+		d := newMemory()
+		j, _ := open(t, d, Options{})
+		appendN(t, j, 1, 300)
+		j.Close()
+		k, _ := open(t, d, Options{})
+		f := d.files[segmentName(94, segmentSuffix)]
+		f.bad = c.bad
+		last := uint64(0)
+		count := func(e link.Entry) error { last = e.Seq; return nil }
+		err := k.Replay(1, count)
+		if c.kept == 186 {
+			if err != nil || last != 300 {
+				t.Errorf("%s: %v behind %d", c.what, err, last)
+			}
+			continue
+		}
+		var unread *Unread
+		if !errors.As(err, &unread) || unread.From != c.kept+1 || unread.To != 186 || last != c.kept || !errors.Is(err, unix.EIO) || errors.Is(err, ErrDamaged) {
+			t.Fatalf("%s: %v behind %d, want %d", c.what, err, last, c.kept)
+		}
+		if err := k.Replay(unread.To+1, count); err != nil || last != 300 {
+			t.Errorf("%s: behind it: %v, up to %d", c.what, err, last)
+		}
+		if f.bad = nil; d.files[segmentName(94, badSuffix)] != nil {
+			t.Errorf("%s: marked as damaged", c.what)
+		}
+		checkGranted(t, all(t, k), 300)
+	}
+}
+
+// TestFileThatGoes: a file that somebody removes while the journal is open is a
+// gap, as it is at the next start.
+func TestFileThatGoes(t *testing.T) {
+	d := newMemory()
+	j, _ := open(t, d, Options{})
+	appendN(t, j, 1, 300)
+	delete(d.files, segmentName(94, segmentSuffix))
+	var gap *Gap
+	if _, _, err := j.Read(100, 1); !errors.As(err, &gap) || *gap != (Gap{100, 186}) {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := j.Read(90, 10); err != nil {
+		t.Errorf("before it: %v", err)
+	}
+}

@@ -54,6 +54,21 @@ func (g *Gap) Error() string {
 // Is reports that a gap is ErrDamaged.
 func (g *Gap) Is(target error) bool { return target == ErrDamaged }
 
+// Unread names entries that the disk does not give out: a sector gone bad, or a
+// disk that hangs. They may come back; nothing was marked. Reading goes on at To+1.
+type Unread struct {
+	From, To uint64
+	Err      error // the disk's
+}
+
+// Error names the entries.
+func (u *Unread) Error() string {
+	return fmt.Sprintf("journal entries %d..%d cannot be read now: %v; replace the disk and keep the old one for the office", u.From, u.To, u.Err)
+}
+
+// Unwrap returns the disk's error.
+func (u *Unread) Unwrap() error { return u.Err }
+
 // Stats count what a journal did since Open.
 type Stats struct {
 	Entries uint64 // appended and durable

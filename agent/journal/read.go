@@ -1,7 +1,10 @@
 package journal
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"sort"
 
 	"turnstile/central/link"
@@ -45,7 +48,8 @@ func (j *Journal) limit(i int) uint64 {
 // Read returns up to max durable entries from number from on, as they are on
 // the disk, and the chain value before the first of them. It may return fewer
 // than there are; none means that from is beyond the newest. ErrDropped if
-// from is no longer kept, a *Gap if it was lost to damage.
+// from is no longer kept, a *Gap if it was lost to damage, an *Unread if the disk
+// does not give it out.
 func (j *Journal) Read(from uint64, max int) (entries [][]byte, before link.Hash, err error) {
 	j.readMu.Lock()
 	defer j.readMu.Unlock()
@@ -57,13 +61,18 @@ func (j *Journal) Read(from uint64, max int) (entries [][]byte, before link.Hash
 		return nil, before, &Gap{from, limit - 1}
 	}
 	w := walk{limit: limit, from: from, max: max}
-	if err := j.walk(s, &w); err != nil {
-		return nil, before, err
-	}
-	if w.broken && len(w.entries) == 0 {
+	err = j.walk(s, &w)
+	switch {
+	case len(w.entries) > 0:
+		return w.entries, w.before, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, before, j.quarantine(s, s.first, from, limit)
+	case err != nil:
+		return nil, before, &Unread{from, limit - 1, err}
+	case w.broken:
 		return nil, before, j.quarantine(s, w.seq+1, from, limit)
 	}
-	return w.entries, w.before, nil
+	return nil, w.before, nil
 }
 
 // locate finds the segment of an entry and the first entry behind it; limit 0
@@ -95,6 +104,8 @@ type walk struct {
 // chunk is how much a walk reads at once.
 const chunk = 64 << 10
 
+// walk goes through a segment. An error may come beside entries that were read
+// before it.
 func (j *Journal) walk(s segment, w *walk) error {
 	f, err := j.disk.open(s.name())
 	if err != nil {
@@ -104,22 +115,23 @@ func (j *Journal) walk(s segment, w *walk) error {
 	if err := j.startWalk(f, s, w); err != nil || w.broken {
 		return err
 	}
-	for !w.done() && !w.broken {
-		b := make([]byte, chunk) // the entries returned are parts of it
+	var failed error
+	for !w.done() && !w.broken && failed == nil {
+		b := make([]byte, min(chunk, max(s.size-w.off, 0))) // the entries returned are parts of it
 		n, err := f.ReadAt(b, w.off)
-		if err != nil && !isEOF(err) {
-			return fmt.Errorf("read segment: %w", err)
-		}
 		start := w.off
 		w.take(b[:n], j.seed)
-		if w.off == start && !w.done() {
+		switch {
+		case err != nil && !isEOF(err):
+			failed = fmt.Errorf("read segment: %w", err)
+		case w.off == start && !w.done():
 			w.broken = true
 		}
 	}
 	if !w.broken {
 		j.cursors.put(s.first, w.position)
 	}
-	return nil
+	return failed
 }
 
 // startWalk sets the place to begin at: where an earlier walk ended, or the
@@ -129,14 +141,31 @@ func (j *Journal) startWalk(f file, s segment, w *walk) error {
 		w.position = p
 		return nil
 	}
-	b := make([]byte, dataStart)
-	if _, err := f.ReadAt(b, 0); err != nil && !isEOF(err) {
-		return fmt.Errorf("read segment: %w", err)
+	h, err := readHeader(f)
+	if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
+		return err
 	}
-	h, err := parseHeader(b)
 	w.position = position{s.first - 1, h.before, dataStart}
 	w.broken = err != nil || h.first != s.first || h.id != j.id
 	return nil
+}
+
+// readHeader reads each copy on its own: a disk that does not give out one block
+// may give out the other.
+func readHeader(f file) (h header, err error) {
+	var failed error
+	b := make([]byte, blockSize)
+	for off := int64(0); off < dataStart; off += blockSize {
+		n, unread := f.ReadAt(b, off)
+		if unread != nil && !isEOF(unread) {
+			failed = fmt.Errorf("read segment: %w", unread)
+			continue
+		}
+		if h, err = parseHeader(b[:n]); err == nil {
+			return h, nil
+		}
+	}
+	return h, cmp.Or(failed, err)
 }
 
 func (w *walk) done() bool {

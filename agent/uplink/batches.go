@@ -122,8 +122,8 @@ func (s *session) resend() error {
 func (s *session) again(f *flight) (done bool, err error) {
 	last := f.last
 	err = s.ship(f, int(last-f.first+1))
-	switch gap := (*journal.Gap)(nil); {
-	case errors.As(err, &gap):
+	switch _, gone := s.u.gone(err); {
+	case gone:
 		s.window.backTo(f.first - f.lost)
 		return true, nil
 	case err != nil:
@@ -145,6 +145,7 @@ func (s *session) ship(f *flight, count int) error {
 	if len(entries) == 0 {
 		return fmt.Errorf("read entry %d: %w", f.first, journal.ErrDropped)
 	}
+	u.c.Health.Clear(health.JournalFault, "read")
 	batch := link.NewBatch(u.c.Identity.Lane, u.c.Journal.ID(), f.first, before, entries)
 	batch.Lost = f.lost
 	b, err := link.Seal(u.c.Identity.Journal, link.TypeBatch, u.c.Identity.Site, batch)
@@ -165,14 +166,41 @@ var errUnread = errors.New("journal cannot be read")
 // on meanwhile: a bad sector must not keep revocations from the lane.
 const unreadPause = time.Minute
 
+// giveUp is how long the same entries cannot be read until they count as lost: a
+// sector gone bad must not keep all behind it from central for good. If the whole
+// disk is gone there is nothing behind it that could be sent, and nothing counts.
+const giveUp = time.Hour
+
+// unread is since when entries cannot be read.
+type unread struct {
+	from  uint64
+	since time.Time
+}
+
+// gone returns the last one of entries that an error of the journal calls lost.
+func (u *Uplink) gone(err error) (to uint64, ok bool) {
+	var gap *journal.Gap
+	if errors.As(err, &gap) {
+		return gap.To, true
+	}
+	var now *journal.Unread
+	if !errors.As(err, &now) {
+		return 0, false
+	}
+	if u.unread.from != now.From {
+		u.unread = unread{now.From, u.c.Now()}
+	}
+	return now.To, u.c.Now().Sub(u.unread.since) >= giveUp
+}
+
 // skip goes on behind entries that cannot be read any more. What ends the
 // connection is its own failure alone; the next one tries again.
 func (s *session) skip(err error) error {
-	var gap *journal.Gap
+	to, gone := s.u.gone(err)
 	switch {
-	case errors.As(err, &gap):
+	case gone:
 		s.u.c.Health.Raise(health.JournalDamaged, "", err.Error())
-		s.window.passOver(gap.To + 1)
+		s.window.passOver(to + 1)
 		return nil
 	case errors.Is(err, journal.ErrDropped):
 		s.window.next, s.window.lost = 0, 0 // what is kept is looked at again

@@ -18,6 +18,7 @@ type holey struct {
 	Journal
 	first, last, acked uint64
 	gaps               []journal.Gap
+	bad                []journal.Unread
 	before             func(seq uint64) // called by each Read
 }
 
@@ -38,6 +39,13 @@ func (h *holey) Read(from uint64, max int) (entries [][]byte, _ link.Hash, err e
 				if len(entries) == 0 {
 					return nil, link.Hash{}, &journal.Gap{From: seq, To: g.To}
 				}
+				return entries, link.Hash{}, nil
+			}
+		}
+		for _, b := range h.bad {
+			if b.From <= seq && seq <= b.To && len(entries) == 0 {
+				return nil, link.Hash{}, &b
+			} else if b.From <= seq && seq <= b.To {
 				return entries, link.Hash{}, nil
 			}
 		}
@@ -165,4 +173,32 @@ func TestCentralLostEntries(t *testing.T) {
 	x.j.acked = 10
 	x.window.backTo(11)
 	x.expect(t, 0, "21+30-10")
+}
+
+// TestBadSectorIsGivenUp: entries behind a sector that cannot be read wait an hour
+// for it, and go on then; one that comes back in time costs nothing.
+func TestBadSectorIsGivenUp(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		x := newShift(t, &holey{first: 1, last: 50, bad: []journal.Unread{{From: 11, To: 20, Err: errSector}}})
+		x.expect(t, 0, "1+10-0")
+		x.j.acked = 10
+		for range 58 {
+			x.expect(t, unreadPause)
+		}
+		if got := x.u.c.Health.Standing(); !slices.Equal(got, []string{"journal.fault"}) {
+			t.Errorf("warnings %v", got)
+		}
+		if back {
+			x.j.bad = nil
+			x.expect(t, unreadPause, "11+40-0")
+			if got := x.u.c.Health.Standing(); len(got) != 0 {
+				t.Errorf("warnings %v", got)
+			}
+			continue
+		}
+		x.expect(t, 2*unreadPause, "21+30-10")
+		if got := x.u.c.Health.Standing(); !slices.Equal(got, []string{"journal.damaged"}) {
+			t.Errorf("warnings %v", got)
+		}
+	}
 }

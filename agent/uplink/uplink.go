@@ -118,6 +118,7 @@ type Uplink struct {
 	topics link.Topics
 	nudge  chan struct{}             // capacity 1: report soon
 	raised map[health.Code]time.Time // refusals by when they last came; owned by Run
+	unread unread                    // owned by Run
 
 	renewed atomic.Pointer[tls.Certificate] // nil: the identity's
 
