@@ -180,10 +180,18 @@ func (j *judge) window() pass.Reason {
 	switch {
 	case j.at < from && j.sure:
 		return pass.TooEarly
-	case j.at >= until:
+	case j.at >= until, j.sure && j.forgotten():
 		return pass.Expired
 	}
 	return pass.Granted
+}
+
+// forgotten reports whether the pass's day lies before yesterday: what it used,
+// its list and its gate key are kept no longer, so that nobody knows any more what
+// is against it.
+func (j *judge) forgotten() bool {
+	today, _ := j.f.Rules.Campus(j.at)
+	return int(j.code.Day)+1 < int(today)
 }
 
 // status asks the day's list, and the policy for a list that is old or missing.

@@ -237,6 +237,20 @@ func TestPastMidnight(t *testing.T) {
 	}
 }
 
+// TestTwoMidnights: a pass that begins at the end of its day and lasts 25 hours is
+// over with the day behind it. What it used is forgotten then.
+func TestTwoMidnights(t *testing.T) {
+	midnight := noon.Add(36 * time.Hour)
+	for want, at := range map[pass.Reason]time.Time{pass.Granted: midnight.Add(-time.Second), pass.Expired: midnight} {
+		s := newScene()
+		s.pass.Start, s.pass.Length, s.now = 24*60-480, pass.MaxLength, at
+		s.zone(func(z *link.Zone) { z.Hours = nil })
+		if got := s.decide(t).Reason; got != want {
+			t.Errorf("at %v: %v, want %v", at, got, want)
+		}
+	}
+}
+
 // A short code is one entry, and so another lane's to refuse as well.
 func TestShortCodeApart(t *testing.T) {
 	s, code := short()

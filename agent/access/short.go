@@ -43,7 +43,11 @@ func Expand(s pass.Short, f *Facts, now time.Time) (pass.Code, pass.Reason) {
 // DecideShort is Decide for a code of Expand: what a short code cannot say
 // (signature, window, live tag, escort) was checked or ruled out there. Nor can
 // it name the holder: a blocked one is kept out by the pass's own status alone.
+// Which generation it has to be is the list's to say, not what lanes saw: a pass
+// that was issued again keeps its short code until central raises its generation,
+// and then the tag is another.
 func DecideShort(code *pass.Code, f Facts, now time.Time) Decision {
+	f.Past.Generation = 0
 	j := judge{code: code, f: &f, now: now, at: now.Add(f.Offset).Unix(), sure: true, flags: link.FlagShort}
 	r := j.status()
 	if r == pass.Granted {

@@ -67,13 +67,31 @@ func TestShortCodeRefused(t *testing.T) {
 		"an older generation's": {pass.Forged, func(s *scene, _ *pass.Short) {
 			s.event(link.Event{Type: link.Raise, Value: testIndex, Generation: 1})
 		}},
-		"a generation that lanes passed": {pass.Superseded, func(s *scene, _ *pass.Short) { s.facts.Past.Generation = 1 }},
 	}
 	for name, c := range tests {
 		s, code := short()
 		c.spoil(s, &code)
 		if d := s.decideShort(t, code); d.Reason != c.want {
 			t.Errorf("%s: %v, want %v", name, d.Reason, c.want)
+		}
+	}
+}
+
+// TestShortCodeOfAPassIssuedAgain: the new pass was seen here already, and the
+// holder's short code is the same one until central raises the generation.
+func TestShortCodeOfAPassIssuedAgain(t *testing.T) {
+	for raised, want := range []pass.Reason{pass.Granted, pass.Forged} {
+		s, code := short()
+		s.facts.Past.Generation = 1
+		if raised > 0 {
+			s.event(link.Event{Type: link.Raise, Value: testIndex, Generation: 1})
+			again := gateKey.Short(code.Kind, pass.ID{Day: testDay, Index: testIndex}, 1)
+			if d := s.decideShort(t, again); !d.Granted() {
+				t.Errorf("the new short code: %v", d.Reason)
+			}
+		}
+		if d := s.decideShort(t, code); d.Reason != want {
+			t.Errorf("raised to %d: %v, want %v", raised, d.Reason, want)
 		}
 	}
 }
