@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -30,12 +29,12 @@ func restore(c *cache.Cache, j *journal.Journal, log *slog.Logger) (p *presence.
 			last = e.Seq + 1
 			return nil
 		})
-		var gap *journal.Gap
-		if !errors.As(err, &gap) || gap.To < last {
+		to, ok := journal.Missing(err)
+		if !ok || to < last {
 			break
 		}
-		log.Error("journal entries cannot be read; who is inside may be wrong for them", "from", gap.From, "to", gap.To)
-		next, gaps = gap.To+1, gaps+1
+		log.Error("journal entries cannot be read; who is inside may be wrong for them", "err", err)
+		next, gaps = to+1, gaps+1
 	}
 	if err != nil {
 		return nil, 0, gaps, fmt.Errorf("replay journal: %w", err)

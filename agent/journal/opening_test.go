@@ -309,6 +309,9 @@ func TestBadSector(t *testing.T) {
 		if !errors.As(err, &unread) || unread.From != c.kept+1 || unread.To != 186 || last != c.kept || !errors.Is(err, unix.EIO) || errors.Is(err, ErrDamaged) {
 			t.Fatalf("%s: %v behind %d, want %d", c.what, err, last, c.kept)
 		}
+		if to, ok := Missing(err); !ok || to != 186 {
+			t.Errorf("%s: goes on behind %d, %v", c.what, to, ok)
+		}
 		if err := k.Replay(unread.To+1, count); err != nil || last != 300 {
 			t.Errorf("%s: behind it: %v, up to %d", c.what, err, last)
 		}

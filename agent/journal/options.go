@@ -21,8 +21,8 @@ type Options struct {
 type Report struct {
 	New      bool        // an empty journal was made
 	Torn     int         // bytes cut from the tail: a write that never became durable
-	Damaged  int         // older segments with damage: Read returns a *Gap there
-	SetAside string      // folder, within the journal's, of a journal that is damaged at its end; this one is new, with a new id
+	Damaged  int         // segments with damage: Read returns a *Gap there. The newest may be one: the journal went on behind it
+	SetAside string      // folder, within the journal's, of a journal that could not be continued; this one is new, with a new id
 	Removed  []string    // folders of journals set aside long before, removed because there were more than four
 	Lost     error       // why it was set aside, nil if it was not
 	Scanned  int         // entries read by Open
@@ -68,6 +68,20 @@ func (u *Unread) Error() string {
 
 // Unwrap returns the disk's error.
 func (u *Unread) Unwrap() error { return u.Err }
+
+// Missing returns the last one of entries that Read or Replay could not give,
+// behind which a reader goes on; false if the error is another.
+func Missing(err error) (to uint64, ok bool) {
+	var gap *Gap
+	var unread *Unread
+	switch {
+	case errors.As(err, &gap):
+		return gap.To, true
+	case errors.As(err, &unread):
+		return unread.To, true
+	}
+	return 0, false
+}
 
 // Stats count what a journal did since Open.
 type Stats struct {

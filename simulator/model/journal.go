@@ -136,8 +136,11 @@ func (j Journal) faults(r JournalRules) (moves []Move[Journal]) {
 			moves = append(moves, Move[Journal]{Name: "lane: damaged block", To: n})
 		}
 	}
+	for at := j.first; at <= j.disk.last; at++ {
+		moves = append(moves, Move[Journal]{Name: "lane: end damaged", To: j.behind(at)})
+	}
 	if j.id == 0 && j.disk.last > 0 {
-		moves = append(moves, Move[Journal]{Name: "lane: end damaged", To: j.aside(r)})
+		moves = append(moves, Move[Journal]{Name: "lane: file unusable", To: j.aside(r)})
 	}
 	if !j.restored && j.backup != j.stored {
 		n := j
@@ -166,7 +169,19 @@ func (j Journal) power(r JournalRules) (moves []Move[Journal]) {
 	return append(moves, Move[Journal]{Name: "lane: power cut, state lost", To: cut})
 }
 
-// aside is the lane after the newest entries could not be read: a new journal.
+// behind is the lane after its newest file turned out to be damaged from a number
+// on: it goes on behind all that the file can have had, a torn entry too.
+func (j Journal) behind(at uint8) Journal {
+	if j.torn {
+		j.torn, j.disk.last = false, j.disk.last+1
+	}
+	for n := at; n <= j.disk.last; n++ {
+		j.disk.lost = j.disk.lost.with(n)
+	}
+	return j
+}
+
+// aside is the lane after its newest file could not be used at all: a new journal.
 func (j Journal) aside(r JournalRules) Journal {
 	n := j
 	n.torn = false
