@@ -85,6 +85,14 @@ func (s feed) Healthy(ctx context.Context) error {
 	if !s.session.Online() {
 		return fmt.Errorf("broker: %w", broker.ErrOffline)
 	}
+	if s.embedded != nil {
+		if err := s.embedded.Health(); err != nil {
+			return err
+		}
+	}
+	if err := takesWrites(s.config.Data); err != nil {
+		return err
+	}
 	probe, err := link.Seal(s.issuer.Status(), link.TypeAck, s.config.Site, link.Ack{})
 	if err == nil {
 		_, err = link.Open[link.Ack](probe, link.TypeAck, s.config.Site, s.issuer.StatusKeys(), link.MaxState)
@@ -211,6 +219,12 @@ func (s *central) register(r *prometheus.Registry) {
 	gauge("feed_refused", "Passes revoked or held on the open days.", func() float64 { return float64(s.feed.View().Head.Revoked) })
 	gauge("broker_online", "1 while central is connected to the broker.", func() float64 {
 		if s.session.Online() {
+			return 1
+		}
+		return 0
+	})
+	gauge("disk_writable", "1 while the data folder takes writes.", func() float64 {
+		if takesWrites(s.config.Data) == nil {
 			return 1
 		}
 		return 0
