@@ -50,7 +50,7 @@ func (i *Issuer) SealGateKeys(g GateKeys) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return link.Seal(i.keyset, link.TypeGateKeys, i.site, sealed)
+	return link.Seal(i.role.Load().keyset, link.TypeGateKeys, i.site, sealed)
 }
 
 // Holder returns a person's pseudonym on a day; other days' tell nothing of it.

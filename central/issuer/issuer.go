@@ -7,6 +7,8 @@
 //	root.json       the public keys of an offline root, and how many must sign
 //	keyset.key      Ed25519, signs the list of pass keys and the gate keys
 //	status.key      Ed25519, signs the feed, rules and acknowledgements
+//	*-next.key      those two roles' next keys, until the root has delegated to them
+//	former.key      the public keys of the status role before this one
 //	authority.key   ECDSA P-256, signs certificates; authority.crt beside it
 //	pseudonym.key   makes holder references and the order of indexes, per day
 //	gate.key        makes the gate key of each day
@@ -29,6 +31,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"turnstile/central/link"
@@ -40,13 +43,17 @@ type Issuer struct {
 	site  string
 	vault *vault
 
-	own, keyset, status *signer // own: the root's key, nil if it is offline
-	authority           *authority
-	pseudonym, gate     []byte
+	own             *signer // the root's key, nil if it is offline
+	role            atomic.Pointer[roles]
+	authority       *authority
+	pseudonym, gate []byte
 
-	mu          sync.Mutex // guards the following
-	now         time.Time  // of the last Renew
-	passKeys    []passKey  // ascending ids
+	mu          sync.Mutex          // guards the following
+	next        *roles              // made, but not delegated to yet; nil: none
+	onDisk      *roles              // under the names of those in force
+	former      []ed25519.PublicKey // of the status role, the newest first
+	now         time.Time           // of the last Renew
+	passKeys    []passKey           // ascending ids
 	delegation  *link.Delegation
 	delegations [][]byte   // sealed by the root, the newest first
 	stamp       fileStamp  // of delegations' file
@@ -54,6 +61,7 @@ type Issuer struct {
 	problem     error      // with the delegation's files, while an earlier one stands
 	published   *link.Keyset
 	sealed      []byte // published, sealed by the keyset role
+	sealedBy    link.KeyID
 }
 
 // Options say which keys to open.
@@ -83,6 +91,9 @@ func OpenWith(o Options) (*Issuer, error) {
 	if err := i.loadPassKeys(); err != nil {
 		return nil, err
 	}
+	if err := i.settleRoles(); err != nil {
+		return nil, err
+	}
 	return i, i.renewDelegation(o.Now)
 }
 
@@ -95,7 +106,7 @@ func openKeys(o Options) (*Issuer, error) {
 	i := &Issuer{site: o.Site, vault: v, now: o.Now, wanted: o.Root}
 	_, err = os.Stat(filepath.Join(o.Dir, authorityFile))
 	complete := err == nil // the authority's certificate is written last
-	if err := i.loadRoles(!complete); err != nil {
+	if err := errors.Join(i.loadRoles(!complete), i.loadSecrets(!complete)); err != nil {
 		return nil, err
 	}
 	if err := i.loadRoot(!complete); err != nil {
@@ -105,14 +116,7 @@ func openKeys(o Options) (*Issuer, error) {
 	return i, err
 }
 
-func (i *Issuer) loadRoles(create bool) (err error) {
-	for name, s := range map[string]**signer{"keyset": &i.keyset, "status": &i.status} {
-		seed, err := i.vault.secret(name, ed25519.SeedSize, create)
-		if err != nil {
-			return err
-		}
-		*s = newSigner(seed)
-	}
+func (i *Issuer) loadSecrets(create bool) (err error) {
 	if i.pseudonym, err = i.vault.secret("pseudonym", 32, create); err != nil {
 		return err
 	}
@@ -160,23 +164,26 @@ var (
 	keysetTypes = []link.Type{link.TypeLanes}
 )
 
-// roleSigner signs the messages of one role for this site.
+// roleSigner signs the messages of one role for this site, with the key in force.
 type roleSigner struct {
-	*signer
-	site  string
-	types []link.Type
+	issuer *Issuer
+	key    func(*roles) *signer
+	types  []link.Type
 }
+
+// KeyID names the key in force; link.Seal sees it if that changes meanwhile.
+func (s roleSigner) KeyID() link.KeyID { return s.key(s.issuer.role.Load()).id }
 
 // Sign signs a message of the role's types; ErrRefused for anything else.
 func (s roleSigner) Sign(message []byte) ([]byte, error) {
-	t, _, err := SplitMessage(s.site, message)
+	t, _, err := SplitMessage(s.issuer.site, message)
 	if err == nil && !slices.Contains(s.types, t) {
 		err = fmt.Errorf("%w: the role does not sign messages of type %d", ErrRefused, t)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.signer.Sign(message)
+	return s.key(s.issuer.role.Load()).Sign(message)
 }
 
 // SplitMessage takes what a link.Signer is given to sign apart (TOPICS.md,
@@ -191,10 +198,14 @@ func SplitMessage(site string, message []byte) (t link.Type, payload []byte, err
 }
 
 // Status returns the signer of the status role: feed, rules, acknowledgements.
-func (i *Issuer) Status() link.Signer { return roleSigner{i.status, i.site, statusTypes} }
+func (i *Issuer) Status() link.Signer {
+	return roleSigner{i, func(r *roles) *signer { return r.status }, statusTypes}
+}
 
 // Keyset returns a signer of the keyset role, for LANES documents alone.
-func (i *Issuer) Keyset() link.Signer { return roleSigner{i.keyset, i.site, keysetTypes} }
+func (i *Issuer) Keyset() link.Signer {
+	return roleSigner{i, func(r *roles) *signer { return r.keyset }, keysetTypes}
+}
 
 // Authority returns the authority's certificate.
 func (i *Issuer) Authority() *x509.Certificate { return i.authority.certificate }
@@ -227,5 +238,10 @@ func (i *Issuer) Verify(c *pass.Code) bool {
 	return false
 }
 
-// StatusKeys returns the public key of the status role.
-func (i *Issuer) StatusKeys() link.Keys { return link.KeysOf(i.status.public()) }
+// StatusKeys returns the public keys of the status role: the one in force, and
+// those before it, which signed what central has stored.
+func (i *Issuer) StatusKeys() link.Keys {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return link.KeysOf(append([]ed25519.PublicKey{i.role.Load().status.public(), i.onDisk.status.public()}, i.former...)...)
+}

@@ -199,7 +199,7 @@ func TestAtRest(t *testing.T) {
 	if err := i.Renew(today, today, true, now); err != nil {
 		t.Fatal(err)
 	}
-	secrets := [][]byte{i.own.key.Seed(), i.keyset.key.Seed(), i.status.key.Seed(), i.pseudonym, i.gate, i.passKeys[0].private.Seed(), i.authority.key.D.Bytes(), phrase}
+	secrets := [][]byte{i.own.key.Seed(), i.role.Load().keyset.key.Seed(), i.role.Load().status.key.Seed(), i.pseudonym, i.gate, i.passKeys[0].private.Seed(), i.authority.key.D.Bytes(), phrase}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) < 11 {
 		t.Fatalf("%d files: %v", len(files), err)

@@ -105,12 +105,14 @@ func (i *Issuer) loadKeyset() error {
 	if err != nil {
 		return fmt.Errorf("read keyset: %w", err)
 	}
-	i.published, err = link.Open[link.Keyset](data, link.TypeKeyset, i.site, link.KeysOf(i.keyset.public()), link.MaxDocument)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrDamagedKeys, path, err)
+	for _, s := range []*signer{i.role.Load().keyset, i.onDisk.keyset} { // a change may have been interrupted
+		i.published, err = link.Open[link.Keyset](data, link.TypeKeyset, i.site, link.KeysOf(s.public()), link.MaxDocument)
+		if err == nil {
+			i.sealed, i.sealedBy = data, s.id
+			return nil
+		}
 	}
-	i.sealed = data
-	return nil
+	return fmt.Errorf("%w: %s: %w", ErrDamagedKeys, path, err)
 }
 
 // find returns the key that signs the kind on the day: the newest of its week
@@ -278,14 +280,15 @@ func (i *Issuer) publish(from pass.Day, test bool, now time.Time) error {
 	if slices.EqualFunc(next.Keys, i.published.Keys, func(a, b link.PassKey) bool { return a.ID == b.ID }) {
 		return nil
 	}
-	sealed, err := link.Seal(i.keyset, link.TypeKeyset, i.site, next)
+	key := i.role.Load().keyset
+	sealed, err := link.Seal(key, link.TypeKeyset, i.site, next)
 	if err != nil {
 		return err
 	}
 	if err := writeFile(filepath.Join(i.vault.dir, keysetFile), sealed); err != nil {
 		return err
 	}
-	i.published, i.sealed = &next, sealed
+	i.published, i.sealed, i.sealedBy = &next, sealed, key.id
 	return nil
 }
 

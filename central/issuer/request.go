@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"turnstile/central/link"
@@ -96,7 +97,7 @@ func (i *Issuer) asks(now time.Time) bool {
 		return true
 	}
 	another := i.wanted != nil && !sameRoot(*i.wanted, rootOf(i.delegation))
-	return another || i.own == nil && time.Unix(i.delegation.Expires, 0).Sub(now) < DelegationWarn
+	return another || i.own == nil && i.next != nil || i.own == nil && time.Unix(i.delegation.Expires, 0).Sub(now) < DelegationWarn
 }
 
 // request writes down what the root has to sign, if there is something; one that
@@ -210,7 +211,7 @@ func (i *Issuer) accept(r *Request, signatures [][]byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTooFew, err)
 	}
-	if d.Version != r.Version || i.names(d) != nil || !sameRoot(rootOf(d), r.root()) {
+	if !reflect.DeepEqual(*d, r.delegation()) {
 		return fmt.Errorf("%w: they are signatures to another request", ErrTooFew)
 	}
 	if err := i.keep(signatures, r.root()); err != nil {

@@ -161,7 +161,7 @@ func (i *Issuer) loadDelegation(root link.Root) error {
 	m := link.KeysMessage{Version: link.Version, Delegation: sealed}
 	d, err := m.OpenDelegation(i.site, root)
 	if err == nil {
-		err = i.names(d)
+		err = i.take(d)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamagedKeys, path, err)
@@ -180,20 +180,6 @@ func splitDelegation(data []byte) [][]byte {
 		return m.Delegation
 	}
 	return [][]byte{data}
-}
-
-// errRoles tells that a delegation is of other keys than those in this folder.
-var errRoles = errors.New("it delegates to other keys than this folder's")
-
-// names checks that a delegation is of this folder's keys.
-func (i *Issuer) names(d *link.Delegation) error {
-	has := func(list []ed25519.PublicKey, s *signer) bool {
-		return slices.ContainsFunc(list, func(k ed25519.PublicKey) bool { return k.Equal(s.public()) })
-	}
-	if !has(d.Keyset, i.keyset) || !has(d.Status, i.status) {
-		return errRoles
-	}
-	return nil
 }
 
 // settleRoot writes down the root that the delegation names if it is not
@@ -228,16 +214,22 @@ func (i *Issuer) ownRoot() link.Root {
 // root signs the next one when half of its life is over, an offline one is asked.
 // Called with mu held, or before the issuer is shared.
 func (i *Issuer) renewDelegation(now time.Time) error {
+	next, err := i.loadNext() // made by NewRoles meanwhile
+	if err != nil && i.delegation != nil {
+		i.problem = err
+		return nil // lanes have what they need; days must go on
+	}
+	i.next = next
 	if i.delegation != nil {
 		stamp, err := stampOf(filepath.Join(i.vault.dir, delegationFile))
 		if err == nil && stamp != i.stamp {
-			err = i.loadDelegation(rootOf(i.delegation))
+			err = errors.Join(i.loadDelegation(rootOf(i.delegation)), i.settleRoles())
 		}
 		if i.problem = err; err != nil {
 			return nil // lanes have the one before; days must go on
 		}
 	}
-	if i.own != nil && (i.delegation == nil || time.Unix(i.delegation.Expires, 0).Sub(now) <= delegationRenew) {
+	if i.own != nil && (i.delegation == nil || i.next != nil || time.Unix(i.delegation.Expires, 0).Sub(now) <= delegationRenew) {
 		return i.delegateSelf(now)
 	}
 	if err := i.request(now); i.delegation == nil {
@@ -255,12 +247,16 @@ func (i *Issuer) delegateSelf(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return i.keep([][]byte{sealed}, i.ownRoot())
+	return errors.Join(i.keep([][]byte{sealed}, i.ownRoot()), i.settleRoles())
 }
 
 func (i *Issuer) nextDelegation(root link.Root, now time.Time) link.Delegation {
-	d := link.Delegation{Version: 1, Roots: root.Keys, Threshold: uint8(root.Threshold), Keyset: []ed25519.PublicKey{i.keyset.public()},
-		Status: []ed25519.PublicKey{i.status.public()}, Expires: now.Add(delegationLife).Unix()}
+	r := i.role.Load()
+	if i.next != nil {
+		r = i.next
+	}
+	d := link.Delegation{Version: 1, Roots: root.Keys, Threshold: uint8(root.Threshold), Keyset: []ed25519.PublicKey{r.keyset.public()},
+		Status: []ed25519.PublicKey{r.status.public()}, Expires: now.Add(delegationLife).Unix()}
 	if i.delegation != nil {
 		d.Version = i.delegation.Version + 1
 	}

@@ -40,7 +40,7 @@ func (h Hash) String() string { return hex.EncodeToString(h[:6]) }
 // UnmarshalCBOR takes a byte string of exactly 32 bytes.
 func (h *Hash) UnmarshalCBOR(data []byte) error { return fixed(h[:], data) }
 
-// What a receiver can find wrong. Every error of this package is one of these.
+// What a receiver can find wrong; every error of opening a message is one of these.
 var (
 	ErrOversized = errors.New("message too large")
 	ErrMalformed = errors.New("message malformed")
@@ -48,6 +48,9 @@ var (
 	ErrUnknown   = errors.New("signed by an unknown key")
 	ErrForged    = errors.New("signature does not match")
 )
+
+// ErrKeyChanged tells that a signer got another key while it signed: seal again.
+var ErrKeyChanged = errors.New("the signer's key was changed at this moment")
 
 // Type tells what a signed message is; it is part of what is signed.
 type Type uint8
@@ -159,11 +162,15 @@ func Seal(s Signer, t Type, site string, payload any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %T: %w", payload, err)
 	}
+	id := s.KeyID()
 	sig, err := s.Sign(toSign(t, site, p))
 	if err != nil {
 		return nil, fmt.Errorf("sign %T: %w", payload, err)
 	}
-	return encMode.Marshal(signed{Version, t, s.KeyID(), p, sig})
+	if s.KeyID() != id {
+		return nil, fmt.Errorf("sign %T: %w", payload, ErrKeyChanged)
+	}
+	return encMode.Marshal(signed{Version, t, id, p, sig})
 }
 
 // Open checks size, version, type and signature of a message and decodes its
