@@ -317,7 +317,10 @@ func (c *Cache) Close() error {
 	c.tried = time.Time{}
 	errs := []error{c.settle()}
 	if c.db != nil {
-		errs = append(errs, c.db.Update(func(tx *bolt.Tx) error { return putHead(tx, c.view.Load()) }), c.db.Close())
+		if c.trouble == nil { // else the head would call older lists level with it
+			errs = append(errs, c.db.Update(func(tx *bolt.Tx) error { return putHead(tx, c.view.Load()) }))
+		}
+		errs = append(errs, c.db.Close())
 	}
 	if c.gate != nil {
 		errs = append(errs, c.gate.close())

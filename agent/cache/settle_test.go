@@ -120,6 +120,42 @@ func TestStopOnAFullDisk(t *testing.T) {
 	}
 }
 
+// TestStopLeavesNoYoungHead: there is room for the newest head, and none for the
+// lists that it announces. Without a floor the older lists are shown again, and
+// must not look as young as that head.
+func TestStopLeavesNoYoungHead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache.bolt")
+	c, _, now := onClock(t, path, nil)
+	s, _ := opened(t)
+	head := func(s *link.State) *link.Head { return &link.Head{Epoch: s.Epoch, Seq: s.Seq, Issued: now.UnixMilli()} }
+	apply(t, c, Update{State: s, Head: head(s), HeadAt: *now})
+	old := now.UnixMilli()
+	fill(t, c)
+	*now = now.Add(time.Hour)
+	next := dense(t, rand.New(rand.NewPCG(1, 2)))
+	for d := range pass.Day(7) { // more than what is freed below
+		l := *next.Days[0]
+		l.Day += d + 1
+		next.Days = append(next.Days, &l)
+	}
+	next.Epoch = s.Epoch + 1
+	apply(t, c, Update{State: next, Head: head(next), HeadAt: *now})
+	if c.View().LevelIssued == old {
+		t.Fatal("not level with the newest head")
+	}
+	err := c.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(ballast).DeleteBucket([]byte{0, 1000 >> 8, 1000 & 0xff}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); !errors.Is(err, ErrFull) {
+		t.Fatalf("the lists were written: %v", err)
+	}
+	c, r := open(t, path)
+	if v := c.View(); r.Lost != nil || v.State.Seq != s.Seq || v.LevelIssued != old {
+		t.Errorf("%+v: lists %d, level with the head of %d, want %d", r, v.State.Seq, v.LevelIssued, old)
+	}
+}
+
 // TestOlderCopyIsSetAside puts older copies of the file back, in each way in
 // which one can be older.
 func TestOlderCopyIsSetAside(t *testing.T) {
