@@ -21,6 +21,7 @@ const rewindAfter = time.Minute
 // what is still kept is sent again. An acknowledgement that somebody recorded
 // and sends again is older than the newest one, and changes nothing.
 //
+// ErrOldAck if it is older than what was taken by more than crossing explains;
 // ErrForked if the chain value is not this journal's: central then holds
 // something else under these numbers, and nothing is dropped.
 func (j *Journal) Ack(seq uint64, chain link.Hash, issued int64) error {
@@ -31,9 +32,9 @@ func (j *Journal) Ack(seq uint64, chain link.Hash, issued int64) error {
 	case seq > last:
 		return fmt.Errorf("%w: entry %d, the newest is %d", ErrForked, seq, last)
 	case seq < known && issued < newest+rewindAfter.Milliseconds():
-		return nil
+		return stale(issued, newest)
 	case seq > known && issued < rewound: // made before central lost something
-		return nil
+		return stale(issued, rewound)
 	}
 	if err := j.checkChain(seq, chain); err != nil {
 		return err
@@ -50,6 +51,16 @@ func (j *Journal) Ack(seq uint64, chain link.Hash, issued int64) error {
 	j.weigh()
 	j.poke()
 	return nil
+}
+
+// stale judges an acknowledgement that does nothing. One that is much older than
+// what the lane took was recorded and is sent again, or central's clock was set
+// back; others cross on the way.
+func stale(issued, taken int64) error {
+	if issued >= taken-rewindAfter.Milliseconds() {
+		return nil
+	}
+	return fmt.Errorf("%w: of %s, one of %s was taken", ErrOldAck, time.UnixMilli(issued).UTC().Format(time.DateTime), time.UnixMilli(taken).UTC().Format(time.DateTime))
 }
 
 // checkChain compares central's chain value with the journal's. Where entries

@@ -31,15 +31,16 @@ func TestCentralLostWhatItHad(t *testing.T) {
 	}{
 		{"the first", 50, nil, 10, 50, nil},
 		{"the next", 150, nil, 12, 150, nil},
-		{"an old one again", 50, nil, 10, 150, nil},
-		{"an old one with another chain", 50, &wrong, 10, 150, nil},
+		{"an old one again", 50, nil, 10, 150, ErrOldAck},
+		{"one that crossed on the way", 50, nil, 11, 150, nil},
+		{"an old one with another chain", 50, &wrong, 10, 150, ErrOldAck},
 		{"lower, made at the same time", 50, nil, 12, 150, nil},
 		{"restored, another chain", 100, &wrong, 20, 150, ErrForked},
 		{"restored", 100, nil, 20, 100, nil},
-		{"from before the loss, sent again", 150, nil, 12, 100, nil},
+		{"from before the loss, sent again", 150, nil, 12, 100, ErrOldAck},
 		{"again", 100, nil, 21, 100, nil},
 		{"going on", 180, nil, 21, 180, nil},
-		{"the restored one again", 100, nil, 20, 180, nil},
+		{"the restored one again", 100, nil, 20, 180, nil}, // a minute older: it may have crossed
 		{"beyond the end", 201, nil, 30, 180, ErrForked},
 		{"restored to nothing", 0, nil, 30, 0, nil},
 		{"all again", 200, nil, 31, 200, nil},
@@ -58,7 +59,7 @@ func TestCentralLostWhatItHad(t *testing.T) {
 	j.Close()
 	k, _ := open(t, d, Options{})
 	for _, issued := range []int64{10, 20, 30} { // also after a restart
-		if err := k.Ack(0, link.JournalStart(k.ID()), issued*minute); err != nil || k.Acked() != 200 {
+		if err := k.Ack(0, link.JournalStart(k.ID()), issued*minute); err != nil && !errors.Is(err, ErrOldAck) || k.Acked() != 200 {
 			t.Fatalf("after a restart one of minute %d took entries back: %d, %v", issued, k.Acked(), err)
 		}
 	}

@@ -40,6 +40,7 @@ var (
 	ErrDropped = errors.New("entry was dropped after its acknowledgement")
 	ErrDamaged = errors.New("journal is damaged")
 	ErrForked  = errors.New("acknowledgement does not match this journal")
+	ErrOldAck  = errors.New("acknowledgement is too old: it was sent again, or central's clock was set back; check that clock")
 )
 
 // Gap names entries that are lost to damage; errors.Is(err, ErrDamaged). The

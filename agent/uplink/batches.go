@@ -227,6 +227,9 @@ func (s *session) ack(payload []byte) {
 	_, _, before := u.c.Journal.Bounds()
 	err = u.c.Journal.Ack(a.Seq, a.Chain, a.Issued)
 	switch {
+	case errors.Is(err, journal.ErrOldAck):
+		u.refuse(&feed.Refused{Type: link.TypeAck, Err: fmt.Errorf("%w: %w", feed.ErrOld, err)})
+		return
 	case errors.Is(err, journal.ErrForked):
 		u.c.Health.Raise(health.JournalForked, "", err.Error())
 		u.c.Log.Error("acknowledgement refused", "error", err)

@@ -202,3 +202,26 @@ func TestBadSectorIsGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// TestOldAcknowledgementIsTold: one that was recorded, or made by a central whose
+// clock was set back, does nothing, and a person can see why.
+func TestOldAcknowledgementIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fake, a *agent) {
+		a.append(t, 3)
+		f.pass(5*time.Second, true)
+		if acked := a.journal.Acked(); acked != 3 {
+			t.Fatalf("acknowledged %d", acked)
+		}
+		for _, c := range []struct {
+			age  time.Duration
+			want bool
+		}{{30 * time.Second, false}, {time.Hour, true}} {
+			old := link.Ack{Lane: laneID, Journal: a.journal.ID(), Seq: 1, Issued: time.Now().Add(-c.age).UnixMilli()}
+			f.link().o.Receive(topics.Ack(laneID), f.c.seal(link.TypeAck, old))
+			f.pass(time.Second, false)
+			if told := slices.Contains(a.health.Standing(), "feed.replayed"); told != c.want || a.journal.Acked() != 3 {
+				t.Errorf("%v old: told %v, acknowledged %d", c.age, told, a.journal.Acked())
+			}
+		}
+	})
+}
