@@ -29,8 +29,8 @@ func (l *Ledger) closeGap(tx *database.LedgerTx, j *database.Journal, in *incomi
 	if b.First <= j.Last+1 {
 		return l.lostInVain(tx, gaps, in)
 	}
-	if len(gaps) >= maxGaps {
-		return nil // fit refuses it as a gap
+	if len(gaps) >= maxGaps { // fit refuses it as a gap
+		return tx.Raise(l.alarmOf(CodeGaps, in, fmt.Errorf("journal %x lacks entries %d to %d, and %d stretches before", b.Journal[:4], j.Last+1, b.First-1, len(gaps))))
 	}
 	g := database.Gap{From: j.Last + 1, To: b.First - 1, Before: b.Before, At: l.config.Now().UnixMilli()}
 	if err := tx.AddGap(j.Key, g); err != nil {
@@ -52,36 +52,48 @@ func (l *Ledger) lostInVain(tx *database.LedgerTx, gaps []database.Gap, in *inco
 		b.First-b.Lost, b.First-1, b.Journal[:4])))
 }
 
+// afterAll names entries that come though they were declared lost: a file was
+// mended, or somebody else declared them. They are not stored.
+func (l *Ledger) afterAll(tx *database.LedgerTx, late []database.Gap, in *incoming) error {
+	if len(late) == 0 {
+		return nil
+	}
+	from := max(late[0].From, in.batch.First)
+	to := min(late[len(late)-1].To, in.batch.First+uint64(len(in.rows))-1)
+	return tx.Raise(l.alarmOf(CodeLost, in, fmt.Errorf("entries between %d and %d of journal %x came after all, which the lane had called lost; they are not stored",
+		from, to, in.batch.Journal[:4])))
+}
+
 // fit checks a batch against the stored journal and returns how many of its
-// entries are stored already, or lie in a gap. ErrGap, ErrFork or ErrRewritten
-// if it does not fit.
-func fit(tx *database.LedgerTx, j *database.Journal, in *incoming) (known int, err error) {
+// entries are stored already, or lie in a gap, and these gaps. ErrGap, ErrFork or
+// ErrRewritten if it does not fit.
+func fit(tx *database.LedgerTx, j *database.Journal, in *incoming) (known int, late []database.Gap, err error) {
 	first := in.batch.First
 	switch {
 	case first > j.Last+1:
-		return 0, fmt.Errorf("%w: stored up to %d, the batch begins at %d", ErrGap, j.Last, first)
+		return 0, nil, fmt.Errorf("%w: stored up to %d, the batch begins at %d", ErrGap, j.Last, first)
 	case first == j.Last+1 && in.batch.Before != j.Chain:
-		return 0, fmt.Errorf("%w: at entry %d", ErrFork, first)
+		return 0, nil, fmt.Errorf("%w: at entry %d", ErrFork, first)
 	case first == j.Last+1:
-		return 0, nil
+		return 0, nil, nil
 	}
 	known = int(min(j.Last+1-first, uint64(len(in.rows))))
 	gaps, err := tx.Gaps(j.Key)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	gaps = slices.DeleteFunc(gaps, func(g database.Gap) bool { return g.To < first || g.From >= first+uint64(known) })
 	sameChain := in.chain[known-1] == j.Chain
 	if known < len(in.rows) && sameChain && len(gaps) == 0 {
-		return known, nil // the same chain value: the same entries
+		return known, nil, nil // the same chain value: the same entries
 	}
 	if err := same(tx, j, in.rows[:known], gaps); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if known < len(in.rows) && !sameChain { // equal entries on another chain
-		return 0, fmt.Errorf("%w: at entry %d", ErrFork, first)
+		return 0, nil, fmt.Errorf("%w: at entry %d", ErrFork, first)
 	}
-	return known, nil
+	return known, gaps, nil
 }
 
 // same compares rows with what is stored. What comes late for a gap, because

@@ -34,6 +34,7 @@ const (
 	CodeNew       = "journal_new"
 	CodeDropped   = "journal_dropped"
 	CodeLost      = "journal_lost"
+	CodeGaps      = "journal_gaps"
 )
 
 // codeHeld is the alarm of a door that stands open.
@@ -48,6 +49,7 @@ var nextSteps = map[string]string{
 	CodeNew:       "Nothing, if the lane got a new disk. If not, secure the old journal: entries that were not acknowledged may be missing.",
 	CodeDropped:   "The lane's disk was full. Read the lane's warnings and make room.",
 	CodeLost:      "Secure the files named .bad in the lane's journal folder and replace its disk. Compare with the cameras what passed meanwhile.",
+	CodeGaps:      "The lane's disk loses too much: nothing more of this journal is taken. Stop the agent, move its journal folder away for the office and replace the disk; it begins a new one.",
 	codeHeld:      "Send somebody to the gate: its door or barrier stands open after a passage.",
 }
 
@@ -253,10 +255,11 @@ func (l *Ledger) add(tx *database.LedgerTx, journals map[place]*database.Journal
 	if err := l.closeGap(tx, j, in); err != nil {
 		return 0, err
 	}
-	known, err := fit(tx, j, in)
+	known, late, err := fit(tx, j, in)
 	if code := codeOf(err); code != "" {
 		return 0, tx.Raise(l.alarmOf(code, in, err))
 	}
+	err = errors.Join(err, l.afterAll(tx, late, in))
 	if err != nil || known == len(in.rows) {
 		return 0, err
 	}
@@ -335,6 +338,7 @@ func (l *Ledger) begin(tx *database.LedgerTx, j *database.Journal, in *incoming)
 	}
 	return tx.AddJournal(j)
 }
+
 // Remind acknowledges again where the ledger stands with a lane's journal, if
 // that is below what the lane reports as acknowledged: after central was restored
 // from a backup a lane with nothing new to send would not hear of it. Call it for
