@@ -124,6 +124,7 @@ func (f *Feed) keys(payload []byte, now time.Time) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	f.stranger = false // this is the newest that central has
 	u := cache.Update{}
 	if v.Delegation == nil || d.Version > v.Delegation.Version {
 		u.Delegation = d

@@ -68,7 +68,8 @@ type Feed struct {
 	early     map[string][]byte         // messages that came before the keys, by topic
 	recent    [64]mark                  // where deltas ended, newest at next-1
 	next      int
-	tries     int // heads that found the state behind since the last progress
+	tries     int  // heads that found the state behind since the last progress
+	stranger  bool // a message is of a key that no delegation names here: there may be a newer one
 }
 
 // mark is one known place of the history.
@@ -135,6 +136,10 @@ func (f *Feed) Handle(topic string, payload []byte, now time.Time) (Result, erro
 	r, err := f.handle(topic, payload, now)
 	if errors.Is(err, ErrNoKeys) {
 		f.keepEarly(topic, payload)
+		r.Asks = append(r.Asks, f.ask(link.WantKeys, 0, 0))
+	}
+	if errors.Is(err, link.ErrUnknown) {
+		f.stranger = true
 		r.Asks = append(r.Asks, f.ask(link.WantKeys, 0, 0))
 	}
 	if err != nil {

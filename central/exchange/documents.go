@@ -31,13 +31,15 @@ type documents struct {
 	current uint64                // version, 0: never made
 	members map[uint8][]link.Peer // by zone, ascending ids
 	sealed  map[uint8][]byte      // of this version; nil: not signed yet
+	signer  link.KeyID            // of this version
 	changed time.Time
 	resent  time.Time
 }
 
 // stored is how the members stand in the database.
 type stored struct {
-	Zones map[uint8][]link.Peer `json:"zones"`
+	Zones  map[uint8][]link.Peer `json:"zones"`
+	Signer link.KeyID            `json:"signer"` // lanes keep the documents: another key makes another version
 }
 
 func (x *Exchange) load(ctx context.Context) error {
@@ -52,7 +54,7 @@ func (x *Exchange) load(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(body), &s); err != nil {
 		return fmt.Errorf("read version %d: %w", version, err)
 	}
-	x.current, x.members = version, s.Zones
+	x.current, x.members, x.signer = version, s.Zones, s.Signer
 	x.version.Store(version)
 	return nil
 }
@@ -91,19 +93,21 @@ func (x *Exchange) look(ctx context.Context) error {
 func (x *Exchange) renew(ctx context.Context) error {
 	now := x.config.Now()
 	since := now.Sub(x.changed)
-	if members, over := x.gather(); !same(members, x.members) && (since < 0 || since >= changeEvery) {
+	signer := x.config.Keyset.KeyID()
+	members, over := x.gather()
+	if x.current > 0 && signer != x.signer || !same(members, x.members) && (since < 0 || since >= changeEvery) {
 		if over > 0 {
 			x.config.Log.Error("a zone has too many lane controllers; the last ones by id do not hear of the others", "over", over, "most", link.MaxPeers)
 		}
 		version := max(x.current+1, uint64(now.UnixMilli()))
-		body, err := json.Marshal(stored{members})
+		body, err := json.Marshal(stored{members, signer})
 		if err != nil {
 			return fmt.Errorf("encode members: %w", err)
 		}
 		if err := x.config.DB.ReplaceDocument(ctx, documentName, version, string(body), "central", now.UnixMilli()); err != nil {
 			return fmt.Errorf("store members: %w", err)
 		}
-		x.current, x.members, x.sealed, x.changed = version, members, nil, now
+		x.current, x.members, x.signer, x.sealed, x.changed = version, members, signer, nil, now
 	}
 	if x.sealed != nil {
 		return nil

@@ -436,3 +436,37 @@ func FuzzTake(f *testing.F) {
 		b.alarms = nil
 	})
 }
+
+// TestOtherKeyset: with another key of the keyset role in force the lists go out
+// in a new version, at once and also after a start: lanes keep those that they have.
+func TestOtherKeyset(t *testing.T) {
+	b := newBench(t)
+	if err := b.look(ctx); err != nil || b.Version() != 0 {
+		t.Fatalf("version %d without lanes, %v", b.Version(), err)
+	}
+	b.house(map[string]uint16{"north": 1 << 1})
+	if err := b.look(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key    string
+		reopen bool
+		newer  bool
+	}{{"other", false, true}, {"other", true, false}, {"third", true, true}} {
+		before := b.Version()
+		b.take()
+		b.Exchange.config.Keyset, b.config.Keyset = signer(c.key), signer(c.key)
+		if c.reopen {
+			b.reopen(t)
+		}
+		if err := b.look(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if newer := b.Version() > before; newer != c.newer {
+			t.Errorf("%+v: version %d behind %d", c, b.Version(), before)
+		}
+		if n := len(b.take()); c.newer && n != 16 {
+			t.Errorf("%+v: %d messages", c, n)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/sha256"
 	"crypto/x509"
@@ -21,7 +22,7 @@ import (
 // codes are the errors that a client can tell apart.
 var codes = map[string]error{
 	"refused": issuer.ErrRefused, "no_key": issuer.ErrNoKey, "unknown_key": issuer.ErrUnknownKey,
-	"request": issuer.ErrRequest, "span": issuer.ErrSpan,
+	"request": issuer.ErrRequest, "span": issuer.ErrSpan, "changed": link.ErrKeyChanged,
 }
 
 // failure is the reply for an error.
@@ -96,20 +97,44 @@ func (s *server) near(d pass.Day, ahead pass.Day) error {
 
 // welcome is what a client has to know once.
 type welcome struct {
-	Site      string    `json:"site"`
-	Authority []byte    `json:"authority"` // DER
-	Status    []byte    `json:"status"`    // public key
-	StatusID  []byte    `json:"status_id"`
-	KeysetID  []byte    `json:"keyset_id"`
-	Root      link.Root `json:"root"`
+	Site      string `json:"site"`
+	Authority []byte `json:"authority"` // DER
+	standing
+}
+
+// standing is what can change while a client is connected.
+type standing struct {
+	Status   [][]byte  `json:"status"` // public keys, also those before the one in force
+	StatusID []byte    `json:"status_id"`
+	KeysetID []byte    `json:"keyset_id"`
+	Root     link.Root `json:"root"`
+}
+
+func (s *server) standing() standing {
+	status, keyset := s.config.Keys.Status().KeyID(), s.config.Keys.Keyset().KeyID()
+	st := standing{StatusID: status[:], KeysetID: keyset[:], Root: s.config.Keys.Root()}
+	for _, k := range s.config.Keys.StatusKeys() {
+		st.Status = append(st.Status, k)
+	}
+	return st
 }
 
 func (s *server) hello(int, *request) (reply, error) {
-	status, keyset := s.config.Keys.Status().KeyID(), s.config.Keys.Keyset().KeyID()
-	w := welcome{Site: s.config.Site, Authority: s.config.Keys.Authority().Raw, StatusID: status[:], KeysetID: keyset[:], Root: s.config.Keys.Root(),
-		Status: s.config.Keys.StatusKeys()[status]}
-	data, err := json.Marshal(w)
+	data, err := json.Marshal(welcome{s.config.Site, s.config.Keys.Authority().Raw, s.standing()})
 	return reply{Data: data}, err
+}
+
+// by signs with a role, if the client knows with which key.
+func by(role link.Signer, r *request) ([]byte, error) {
+	id := role.KeyID()
+	if !bytes.Equal(r.Signer, id[:]) {
+		return nil, link.ErrKeyChanged
+	}
+	signature, err := role.Sign(r.Data)
+	if err == nil && role.KeyID() != id {
+		err = link.ErrKeyChanged
+	}
+	return signature, err
 }
 
 func (s *server) mint(uid int, r *request) (reply, error) {
@@ -207,7 +232,7 @@ func (s *server) signStatus(uid int, r *request) (reply, error) {
 	if err := s.spend(t, payload); err != nil {
 		return reply{}, err
 	}
-	signature, err := s.config.Keys.Status().Sign(r.Data)
+	signature, err := by(s.config.Keys.Status(), r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -295,7 +320,7 @@ func (s *server) signKeyset(uid int, r *request) (reply, error) {
 	if err := s.budget.take(limitFeed, 1, s.config.Now()); err != nil {
 		return reply{}, err
 	}
-	signature, err := s.config.Keys.Keyset().Sign(r.Data)
+	signature, err := by(s.config.Keys.Keyset(), r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -326,8 +351,8 @@ func (s *server) keys(int, *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	root, err := json.Marshal(s.config.Keys.Root())
-	return reply{Keyset: &k, Data: message, Text: string(root)}, err
+	now, err := json.Marshal(s.standing())
+	return reply{Keyset: &k, Data: message, Text: string(now)}, err
 }
 
 func (s *server) gateKeys(uid int, r *request) (reply, error) {

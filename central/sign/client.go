@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
@@ -27,13 +28,10 @@ type Client struct {
 	socket    string
 	refused   func(detail string)
 	authority *x509.Certificate
-	status    []byte
-	statusID  link.KeyID
-	keysetID  link.KeyID
 
 	mu   sync.Mutex // guards the following
 	idle []net.Conn
-	root link.Root
+	now  standing // as of the last Renew
 }
 
 var _ issuer.Service = (*Client)(nil)
@@ -51,24 +49,32 @@ const (
 // for a right or limit; it must not block.
 func Dial(socket, site string, refused func(detail string)) (*Client, error) {
 	c := &Client{socket: socket, refused: refused}
-	r, err := c.call(request{Op: opHello})
+	w, err := c.greet()
 	if err != nil {
 		return nil, err
-	}
-	var w welcome
-	if err := json.Unmarshal(r.Data, &w); err != nil {
-		return nil, fmt.Errorf("%w: %w", errFrame, err)
 	}
 	if w.Site != site {
 		return nil, fmt.Errorf("%w: %q, not %q", ErrForeign, w.Site, site)
 	}
-	c.status, c.root = w.Status, w.Root
-	copy(c.statusID[:], w.StatusID)
-	copy(c.keysetID[:], w.KeysetID)
 	if c.authority, err = x509.ParseCertificate(w.Authority); err != nil {
 		return nil, fmt.Errorf("%w: %w", errFrame, err)
 	}
 	return c, nil
+}
+
+// greet asks for what every user may know, and keeps what stands now.
+func (c *Client) greet() (w welcome, err error) {
+	r, err := c.call(request{Op: opHello})
+	if err != nil {
+		return w, err
+	}
+	if err := json.Unmarshal(r.Data, &w); err != nil {
+		return w, fmt.Errorf("%w: %w", errFrame, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = w.standing
+	return w, nil
 }
 
 // Close ends the connections.
@@ -210,25 +216,51 @@ func (c *Client) Short(p *pass.Pass, generation uint8) (pass.Short, error) {
 // signer signs with one role over the socket.
 type signer struct {
 	client *Client
-	id     link.KeyID
 	op     op
 }
 
-func (s signer) KeyID() link.KeyID { return s.id }
+func (s signer) KeyID() (id link.KeyID) {
+	now := s.client.standing()
+	if s.op == opStatus {
+		copy(id[:], now.StatusID)
+	} else {
+		copy(id[:], now.KeysetID)
+	}
+	return id
+}
 
+// Sign signs with the key of KeyID. ErrKeyChanged if that is in force no more;
+// the next message is signed with the one that is.
 func (s signer) Sign(message []byte) ([]byte, error) {
-	r, err := s.client.call(request{Op: s.op, Data: message})
+	id := s.KeyID()
+	r, err := s.client.call(request{Op: s.op, Data: message, Signer: id[:]})
+	if errors.Is(err, link.ErrKeyChanged) {
+		_, again := s.client.greet()
+		err = errors.Join(err, again)
+	}
 	return r.Data, err
 }
 
 // Status implements issuer.Feed.
-func (c *Client) Status() link.Signer { return signer{c, c.statusID, opStatus} }
+func (c *Client) Status() link.Signer { return signer{c, opStatus} }
 
 // Keyset implements issuer.Custody.
-func (c *Client) Keyset() link.Signer { return signer{c, c.keysetID, opKeyset} }
+func (c *Client) Keyset() link.Signer { return signer{c, opKeyset} }
 
 // StatusKeys implements issuer.Feed.
-func (c *Client) StatusKeys() link.Keys { return link.KeysOf(c.status) }
+func (c *Client) StatusKeys() link.Keys {
+	var keys []ed25519.PublicKey
+	for _, k := range c.standing().Status {
+		keys = append(keys, k)
+	}
+	return link.KeysOf(keys...)
+}
+
+func (c *Client) standing() standing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
 
 // Renew implements issuer.Feed.
 func (c *Client) Renew(from, to pass.Day, test bool, _ time.Time) error {
@@ -239,15 +271,15 @@ func (c *Client) Renew(from, to pass.Day, test bool, _ time.Time) error {
 	return c.learn(r)
 }
 
-// learn keeps the root that stands now.
+// learn keeps what stands now.
 func (c *Client) learn(r reply) error {
-	var root link.Root
-	if err := json.Unmarshal([]byte(r.Text), &root); err != nil {
+	var now standing
+	if err := json.Unmarshal([]byte(r.Text), &now); err != nil {
 		return fmt.Errorf("%w: %w", errFrame, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.root = root
+	c.now = now
 	return nil
 }
 
@@ -273,11 +305,7 @@ func (c *Client) Authority() *x509.Certificate { return c.authority }
 func (c *Client) AuthorityHash() link.Hash { return sha256.Sum256(c.authority.Raw) }
 
 // Root implements issuer.Certificates: as of the last Renew.
-func (c *Client) Root() link.Root {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.root
-}
+func (c *Client) Root() link.Root { return c.standing().Root }
 
 // certificate asks for one and checks that it is the authority's.
 func (c *Client) certificate(r request) (*x509.Certificate, error) {

@@ -54,6 +54,7 @@ type request struct {
 	Days    []pass.Day `cbor:"9,keyasint,omitempty"`
 	Hosts   []string   `cbor:"10,keyasint,omitempty"`
 	Serials [][]byte   `cbor:"11,keyasint,omitempty"`
+	Signer  []byte     `cbor:"12,keyasint,omitempty"` // key id that the message will name
 }
 
 // reply is any reply. Code is empty for a success.

@@ -154,7 +154,7 @@ func (f *Feed) took(w *work) {
 }
 
 // renewal tells what of the feed's documents is new.
-type renewal struct{ keys, days, snapshots bool }
+type renewal struct{ keys, days, snapshots, roles bool }
 
 // roll closes and opens lists so that yesterday's, today's and tomorrow's are
 // open, renews the keys, and takes new snapshots if the days changed or the old
@@ -171,11 +171,13 @@ func (f *Feed) roll(ctx context.Context) (n renewal, err error) {
 	}
 	n.keys = !bytes.Equal(message, f.keys) // another keyset, or another delegation
 	f.keyset, f.keys = keyset, message
+	signer := f.config.Issuer.Status().KeyID()
+	n.roles, f.signer = signer != f.signer, signer // lanes refuse what the key before signed
 	if n.days, err = f.rollDays(ctx, today); err != nil {
 		return n, err
 	}
 	stale := f.snaps.seq != f.state.Seq && now.Sub(f.snaps.taken) >= snapshotEvery
-	n.snapshots = n.days || stale || len(f.snaps.sealed) == 0
+	n.snapshots = n.days || n.roles || stale || len(f.snaps.sealed) == 0
 	if n.snapshots {
 		err = f.takeSnapshots(ctx)
 	}

@@ -97,7 +97,8 @@ type Feed struct {
 	rules   link.Rules
 	snaps   snapshots
 	keyset  link.Keyset
-	keys    []byte // the message of keyset
+	keys    []byte     // the message of keyset
+	signer  link.KeyID // that the documents are signed with
 	cleared map[pass.Day]bool
 }
 
@@ -177,10 +178,16 @@ func (f *Feed) loadBases(ctx context.Context, epoch uint32) error {
 		return err
 	}
 	keys := f.config.Issuer.StatusKeys()
+	f.signer = f.config.Issuer.Status().KeyID()
+	own := link.Keys{f.signer: keys[f.signer]}
 	list := make([]*link.Snapshot, 0, len(bases))
 	f.snaps.sealed = map[pass.Day][]byte{}
 	for _, b := range bases {
-		s, err := link.Open[link.Snapshot](b.Snapshot, link.TypeSnapshot, f.config.Site, keys, link.MaxDocument)
+		s, err := link.Open[link.Snapshot](b.Snapshot, link.TypeSnapshot, f.config.Site, own, link.MaxDocument)
+		if errors.Is(err, link.ErrUnknown) { // by a key of the role before: roll signs it again
+			f.signer = link.KeyID{}
+			s, err = link.Open[link.Snapshot](b.Snapshot, link.TypeSnapshot, f.config.Site, keys, link.MaxDocument)
+		}
 		if err != nil {
 			return fmt.Errorf("%w: snapshot of %s: %w", ErrDamaged, b.Day, err)
 		}
@@ -236,12 +243,12 @@ func (f *Feed) daily(ctx context.Context) {
 		f.config.Log.Error("open the day's lists", "error", err)
 	}
 	switch {
-	case n.days:
-		f.publishDocuments(ctx)
+	case n.days || n.roles:
+		f.publishDocuments(ctx) // KEYS first
 	case n.snapshots:
 		f.publishSnapshots(ctx)
 	}
-	if n.keys && !n.days {
+	if n.keys && !n.days && !n.roles {
 		f.publishKeys(ctx)
 	}
 	if n != (renewal{}) {

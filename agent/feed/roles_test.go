@@ -1,0 +1,48 @@
+package feed
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"turnstile/central/link"
+)
+
+// TestRolesChange: central's role keys are changed under a lane. It follows by
+// KEYS alone, and asks for it if that message was lost.
+func TestRolesChange(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	thief := s.status
+	s.keyset, s.status = newSigner(t), newSigner(t)
+	s.delegated++
+	s.add(revoke(7))
+	asksKeys := func(asks []link.Ask) bool {
+		return slices.ContainsFunc(asks, func(a link.Ask) bool { return a.Want == link.WantKeys })
+	}
+	if asksKeys(r.Needs()) {
+		t.Fatal("asks for keys before it met others")
+	}
+	result, err := r.take(topics.Head(), s.sealedHead()) // KEYS before it was lost
+	if !errors.Is(err, link.ErrUnknown) || !asksKeys(result.Asks) || !asksKeys(r.Needs()) {
+		t.Fatalf("a head of unknown keys: %v, asks %v, needs %v", err, result.Asks, r.Needs())
+	}
+	r.mustTake(topics.Repeat(lane), s.keys(0, 2))
+	if asksKeys(r.Needs()) {
+		t.Error("asks for keys that it has")
+	}
+	r.sync()
+	r.checkIn(s.state)
+	old := s.status
+	s.status, s.issued = thief, s.issued+1000
+	if _, err := r.take(topics.Head(), s.sealedHead()); !errors.Is(err, link.ErrUnknown) {
+		t.Errorf("a head of the key before: %v", err)
+	}
+	s.status = old
+	s.delegated--
+	if _, err := r.take(topics.Keys(), s.keys(0, 1)); err == nil {
+		t.Error("the delegation before is taken again")
+	}
+}
