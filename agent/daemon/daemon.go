@@ -108,15 +108,17 @@ type agent struct {
 func Run(ctx context.Context, c Config, o Options) error {
 	o = o.withDefaults()
 	a := &agent{config: c, o: o, log: o.Log, started: time.Now(), board: display.NewBoard(), warnings: health.New(o.Now)}
-	err := a.open()
+	err := a.open(ctx)
 	if err == nil {
 		err = a.run(ctx)
+	} else if ctx.Err() != nil {
+		err = nil // it was stopped while it waited for its disk
 	}
 	return errors.Join(err, a.close())
 }
 
 // open opens everything that is on the disk, and takes the pages' address.
-func (a *agent) open() error {
+func (a *agent) open(ctx context.Context) error {
 	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
@@ -129,7 +131,7 @@ func (a *agent) open() error {
 		return err
 	}
 	a.listener, a.address = l, "http://"+l.Addr().String()
-	floor, err := a.openJournal()
+	floor, err := a.openJournal(ctx)
 	if err != nil {
 		return err
 	}
@@ -161,8 +163,8 @@ func warmUp() {
 }
 
 // openJournal opens the journal and returns its newest floor.
-func (a *agent) openJournal() (*link.Floor, error) {
-	j, r, err := journal.Open(filepath.Join(a.config.Data, journalFolder), journal.Options{Now: a.o.Now})
+func (a *agent) openJournal(ctx context.Context) (*link.Floor, error) {
+	j, r, err := a.openOrWait(ctx)
 	if err != nil {
 		return nil, err
 	}
