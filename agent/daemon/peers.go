@@ -40,6 +40,8 @@ func (a *agent) openNeighbours(id enrol.Identity, restored bool) (err error) {
 		Dir: filepath.Join(a.config.Data, neighboursFolder), Multicast: a.config.Neighbours.multicast(), Resume: restored,
 		Delegation: func() *link.Delegation { return a.cache.View().Delegation },
 		Version:    func() uint64 { return a.cache.View().Head.Lanes },
+		Stale:      func(now time.Time) bool { return a.central.feed.Stale(now) },
+		Campus:     func(now time.Time) time.Time { return a.central.wall.Time(now) },
 		Day:        a.today, Take: a.took, Now: a.o.Now, Log: a.log,
 	})
 	if err != nil {
@@ -56,8 +58,9 @@ func (a *agent) openNeighbours(id enrol.Identity, restored bool) (err error) {
 	return nil
 }
 
-// recalled is how many entries of before the start the others are told again.
-const recalled = 64
+// recalled is how many entries of before the start the others are told again: an
+// ordinary day's of a controller, so that whoever was off has them without central.
+const recalled = 4096
 
 // today returns the campus day, if the clock tells it.
 func (a *agent) today(now time.Time) (pass.Day, bool) {

@@ -1,6 +1,8 @@
 package neighbours
 
 import (
+	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,6 +17,9 @@ type asking struct {
 	cursor uint64    // ledger number up to which everything came
 	at     time.Time // of the next question; zero: now
 	gap    time.Duration
+	nonce  link.Nonce // of the newest question
+	asked  time.Time  // when that was
+	told   time.Time  // when the newest question was asked to which everything came; zero: none since the connection
 }
 
 // Pauses between questions.
@@ -24,7 +29,18 @@ const (
 	askFirst = 5 * time.Second // without an answer, doubling up to askEvery
 )
 
-func (a *asking) soon() { a.at, a.gap = time.Time{}, askFirst }
+// toldFor is how long central's answer shows that its word comes through: two more
+// questions went out meanwhile. A broker that keeps uses back keeps answers back
+// too, or lets them bring what it kept back.
+const toldFor = 3 * askEvery
+
+func (a *asking) soon() { a.at, a.gap, a.told = time.Time{}, askFirst, time.Time{} }
+
+// isTold reports whether everything came that central had not long ago.
+func (a *asking) isTold(now time.Time) bool {
+	d := now.Sub(a.told)
+	return !a.told.IsZero() && d >= 0 && d <= toldFor
+}
 
 // Ask returns a question if one is due: for uses behind the cursor, and, by To,
 // for LANES documents above the lowest version that is here.
@@ -38,7 +54,9 @@ func (n *Neighbours) Ask(now time.Time) (link.Ask, bool) {
 	}
 	a.at = now.Add(a.gap)
 	a.gap = min(2*a.gap, askEvery)
-	return link.Ask{Lane: n.c.Lane, Want: link.WantUses, From: a.cursor, To: n.version(), Sent: now.UnixMilli()}, true
+	rand.Read(a.nonce[:]) // never fails (crypto/rand)
+	a.asked = now
+	return link.Ask{Lane: n.c.Lane, Want: link.WantUses, From: a.cursor, To: n.version(), Sent: now.UnixMilli(), Nonce: bytes.Clone(a.nonce[:])}, true
 }
 
 // version is the lowest of the zones' documents, 0 if one is missing; mu is held.
@@ -75,8 +93,11 @@ func (n *Neighbours) takeUses(payload []byte, now time.Time) error {
 	defer n.mu.Unlock()
 	if a := &n.asking; a.cursor == u.From { // else a message before it is missing, or it was played again
 		a.cursor, a.gap, a.at = u.Next, askFirst, now.Add(askEvery)
-		if u.More {
+		switch {
+		case u.More:
 			a.at = now.Add(askMore)
+		case bytes.Equal(u.Nonce, a.nonce[:]):
+			a.told = a.asked
 		}
 	}
 	return nil

@@ -43,7 +43,7 @@ func (n *Neighbours) relayed(z uint8, payload []byte, now time.Time) error {
 	}
 	n.count(err)
 	if err == nil {
-		n.take(m.use.Lane, m.use.Journal, m.entries, now)
+		n.takeMessage(m, now)
 		return nil
 	}
 	if errors.Is(err, link.ErrForged) || errors.Is(err, link.ErrMalformed) || errors.Is(err, link.ErrOversized) {
@@ -122,6 +122,16 @@ func (n *Neighbours) senderOf(signer link.KeyID, rest []byte, now time.Time, spe
 		return nil, errBusy
 	}
 	return p, nil
+}
+
+// takeMessage takes the uses of a message, and then notes that they came.
+func (n *Neighbours) takeMessage(m message, now time.Time) {
+	n.take(m.use.Lane, m.use.Journal, m.entries, now)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p := n.peers[link.IDOf(m.from.key)]; p != nil { // with a new document it is another value
+		p.cover(m.use, m.entries)
+	}
 }
 
 // take hands uses of passes of these days over.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -28,9 +27,8 @@ type zone struct {
 type peer struct {
 	id    string
 	key   ed25519.PublicKey
-	zones uint16    // that it shares with this one; a bit each
-	heard time.Time // by multicast
-	sent  int64     // Sent of what was heard then
+	zones uint16 // that it shares with this one; a bit each
+	hearing
 }
 
 // errTwice tells that somebody with a good key signs two documents as one.
@@ -116,7 +114,7 @@ func (n *Neighbours) join(id uint8, l *link.Lanes, old map[link.KeyID]*peer) {
 		if p == nil {
 			p = &peer{id: m.ID, key: m.Key}
 			if was := old[key]; was != nil {
-				p.heard, p.sent = was.heard, was.sent
+				p.hearing = was.hearing
 			}
 			n.peers[key] = p
 		}
@@ -131,44 +129,6 @@ func (n *Neighbours) shares(p *peer, z uint8) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return z <= 15 && p.zones&(1<<z) != 0
-}
-
-// heardFor is how long a neighbour counts as there after a hello: five were sent
-// meanwhile. sentWithin is how far its clock may be from this one's, and by that
-// the age of a hello that somebody kept back and plays again.
-const (
-	heardFor   = 5 * helloEvery
-	sentWithin = 5 * time.Minute
-)
-
-// hear notes that a message of a neighbour came by multicast; mu is held.
-func (p *peer) hear(sent int64, now time.Time) {
-	off := now.Sub(time.UnixMilli(sent)).Abs()
-	if off > sentWithin || sent <= p.sent && p.isThere(now) {
-		return
-	}
-	p.heard, p.sent = now, sent
-}
-
-func (p *peer) isThere(now time.Time) bool {
-	d := now.Sub(p.heard)
-	return d >= 0 && d <= heardFor
-}
-
-// Apart reports whether this controller can reach neither central's broker nor
-// all others of the zone. Whom it would have to reach is not known without the
-// zone's document.
-func (n *Neighbours) Apart(z uint8, now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.apart(n.zones[z], now)
-}
-
-func (n *Neighbours) apart(z *zone, now time.Time) bool {
-	if n.connected {
-		return false
-	}
-	return z == nil || z.lanes == nil || slices.ContainsFunc(z.others, func(p *peer) bool { return !p.isThere(now) })
 }
 
 // Home reports whether this controller is the pass's home in the zone; false

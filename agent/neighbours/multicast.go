@@ -115,7 +115,7 @@ func (n *Neighbours) datagram(data []byte, from netip.Addr, now time.Time) {
 	n.count(err)
 	n.judge(m, err, from, now)
 	if err == nil {
-		n.take(m.use.Lane, m.use.Journal, m.entries, now)
+		n.takeMessage(m, now)
 	}
 }
 
@@ -134,7 +134,7 @@ func (n *Neighbours) judge(m message, err error, from netip.Addr, now time.Time)
 		s.good = now
 	}
 	if p := n.peers[link.IDOf(m.from.key)]; p != nil { // with a new document it is another value
-		p.hear(m.use.Sent, now)
+		p.hear(m.use.Sent, now, n.c.Campus(now))
 	}
 }
 

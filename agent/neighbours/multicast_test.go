@@ -106,7 +106,7 @@ func TestMulticastCheck(t *testing.T) {
 }
 
 // say gives one controller what another would send now.
-func say(h *house, from *house, pick func(*told) []byte) {
+func say(h *house, from *house, pick func(*told) *piece) {
 	if m, ok := from.message(1, from.clock, pick); ok {
 		h.datagram(m, address, h.clock)
 	}

@@ -36,8 +36,8 @@ import (
 	"turnstile/central/pass"
 )
 
-// Config binds the neighbours of one lane controller. All but Multicast, Resume
-// and Now is needed.
+// Config binds the neighbours of one lane controller. All but Multicast, Resume,
+// Stale, Campus and Now is needed.
 type Config struct {
 	Lane, Site string
 	Signer     link.Signer    // the controller's journal key
@@ -55,6 +55,11 @@ type Config struct {
 	Version func() uint64
 	// Day returns the campus day; false if the clock does not tell it.
 	Day func(now time.Time) (pass.Day, bool)
+	// Stale reports whether the feed is: who does not hear central's heads does not
+	// reach it, whatever stands between. nil: never.
+	Stale func(now time.Time) bool
+	// Campus returns the campus's time when Now showed now; nil: that is it.
+	Campus func(now time.Time) time.Time
 	// Take gets each use of another controller, again whenever it comes again, one
 	// at a time and each journal's in the order of its numbers within a message.
 	// It may write to the journal, and with that call Took.
@@ -99,9 +104,7 @@ const outgoingSize = 64
 
 // New returns neighbours with the documents of the folder.
 func New(c Config) (*Neighbours, error) {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
+	c = c.withDefaults()
 	if err := c.Multicast.Check(); err != nil {
 		return nil, err
 	}
@@ -123,6 +126,19 @@ func New(c Config) (*Neighbours, error) {
 	}
 	n.readFiles()
 	return n, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Stale == nil {
+		c.Stale = func(time.Time) bool { return false }
+	}
+	if c.Campus == nil {
+		c.Campus = func(now time.Time) time.Time { return now }
+	}
+	return c
 }
 
 // Topics are the filters to subscribe to.

@@ -100,8 +100,15 @@ func (t *told) forget(d pass.Day) {
 	t.drop(count)
 }
 
-// next returns the uses of one message with fresh ones, nil if none is fresh.
-func (t *told) next() []byte {
+// piece is the uses of one message, end to end, and the number of the one before
+// them, 0 if there is none.
+type piece struct {
+	entries []byte
+	before  uint64
+}
+
+// next returns a piece with fresh uses, nil if none is fresh.
+func (t *told) next() *piece {
 	if t.fresh == 0 {
 		return nil
 	}
@@ -123,29 +130,32 @@ func (t *told) next() []byte {
 }
 
 // newest returns the last uses of all; it is not nil if there are none.
-func (t *told) newest() []byte { return t.part(max(0, len(t.kept)-link.MaxUseEntries)) }
+func (t *told) newest() *piece { return t.part(max(0, len(t.kept)-link.MaxUseEntries)) }
 
 // again returns older uses, others at each call until all were told; nil if the
 // newest are all.
-func (t *told) again() []byte {
+func (t *told) again() *piece {
 	if len(t.kept) <= link.MaxUseEntries {
 		return nil
 	}
 	if t.older >= len(t.kept)-link.MaxUseEntries {
 		t.older = 0
 	}
-	b := t.part(t.older)
+	p := t.part(t.older)
 	t.older += link.MaxUseEntries
-	return b
+	return p
 }
 
-// part returns up to MaxUseEntries uses from index i on, end to end.
-func (t *told) part(i int) []byte {
-	b := []byte{}
-	for _, k := range t.kept[i:min(i+link.MaxUseEntries, len(t.kept))] {
-		b = append(b, k.raw[:]...)
+// part returns up to MaxUseEntries uses from index i on.
+func (t *told) part(i int) *piece {
+	p := &piece{entries: []byte{}}
+	if i > 0 {
+		p.before = t.kept[i-1].seq
 	}
-	return b
+	for _, k := range t.kept[i:min(i+link.MaxUseEntries, len(t.kept))] {
+		p.entries = append(p.entries, k.raw[:]...)
+	}
+	return p
 }
 
 // flush sends what is fresh.
@@ -189,15 +199,16 @@ func (n *Neighbours) forget(z uint8, before pass.Day) {
 }
 
 // message seals the uses that pick returns; false if it returns nil.
-func (n *Neighbours) message(z uint8, now time.Time, pick func(*told) []byte) ([]byte, bool) {
+func (n *Neighbours) message(z uint8, now time.Time, pick func(*told) *piece) ([]byte, bool) {
 	n.mu.Lock()
-	entries := pick(n.own[z])
-	sent := n.stamp(now)
+	p := pick(n.own[z])
+	sent := n.stamp(n.c.Campus(now))
 	n.mu.Unlock()
-	if entries == nil {
+	if p == nil {
 		return nil, false
 	}
-	m, err := link.Seal(n.c.Signer, link.TypeUse, n.c.Site, link.Use{Lane: n.c.Lane, Journal: n.c.Journal, Zone: z, Entries: entries, Sent: sent})
+	u := link.Use{Lane: n.c.Lane, Journal: n.c.Journal, Zone: z, Entries: p.entries, Sent: sent, Before: p.before}
+	m, err := link.Seal(n.c.Signer, link.TypeUse, n.c.Site, u)
 	if err != nil {
 		n.c.Log.Error("seal uses", "error", err)
 		return nil, false

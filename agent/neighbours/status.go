@@ -59,7 +59,7 @@ func (n *Neighbours) multicast() string {
 
 func (n *Neighbours) zoneStatus(id uint8, newest uint64, now time.Time) ZoneStatus {
 	z := n.zones[id]
-	s := ZoneStatus{Zone: id, Apart: n.apart(z, now), Peers: []PeerStatus{}}
+	s := ZoneStatus{Zone: id, Apart: n.apart(id, now), Peers: []PeerStatus{}}
 	if z.lanes == nil {
 		s.Behind = newest > 0
 		return s

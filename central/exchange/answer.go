@@ -48,6 +48,9 @@ func (x *Exchange) answer(ctx context.Context, a *link.Ask) error {
 		if err != nil {
 			return fmt.Errorf("read uses: %w", err)
 		}
+		if len(a.Nonce) == len(link.Nonce{}) {
+			u.Nonce = a.Nonce
+		}
 		m, err := link.Seal(x.config.Status, link.TypeUses, x.config.Site, u)
 		if err != nil {
 			return fmt.Errorf("sign uses: %w", err)
@@ -71,11 +74,13 @@ func (x *Exchange) uses(ctx context.Context, lane string, zones uint16, from uin
 		return nil, err
 	}
 	today := pass.DayOf(x.config.Now().In(x.config.Location))
-	after := from
-	if after == 0 || after > last { // at first, or of a ledger that was restored from an older backup
-		if after, err = x.begin(ctx); err != nil {
-			return nil, err
-		}
+	first, err := x.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	after := max(from, first) // a lane that names an old number must not have the whole ledger read
+	if from > last {          // of a ledger that was restored from an older backup
+		after = first
 	}
 	f := filler{lane: lane, zones: zones, uses: &link.Uses{Lane: lane, From: from, Next: after}, groups: map[database.Journal]int{}}
 	for n := 0; n < windows && f.uses.Next < last; n++ {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -35,13 +36,14 @@ func (b *bench) store(t testing.TB, lane string, received time.Time, entries ...
 // ask answers one question and returns the messages.
 func (b *bench) ask(t testing.TB, lane string, from uint64) []*link.Uses {
 	t.Helper()
-	if err := b.answer(ctx, &link.Ask{Lane: lane, Want: link.WantUses, From: from, To: b.current}); err != nil {
+	nonce := []byte("sixteen bytes...")
+	if err := b.answer(ctx, &link.Ask{Lane: lane, Want: link.WantUses, From: from, To: b.current, Nonce: nonce}); err != nil {
 		t.Fatal(err)
 	}
 	var list []*link.Uses
 	for _, m := range b.take() {
 		u, err := link.Open[link.Uses](m.payload, link.TypeUses, site, link.KeysOf(signer("status").public()), link.MaxDocument)
-		if err != nil || m.topic != topics.Repeat(lane) || m.retained || u.Lane != lane || u.From != from {
+		if err != nil || m.topic != topics.Repeat(lane) || m.retained || u.Lane != lane || u.From != from || !bytes.Equal(u.Nonce, nonce) {
 			t.Fatalf("%+v on %s, %v", u, m.topic, err)
 		}
 		from = u.Next
@@ -110,6 +112,20 @@ func TestAnswer(t *testing.T) {
 	b.offline = true
 	if list := b.ask(t, "north", 0); len(list) != 0 {
 		t.Error("answers are counted that were not sent")
+	}
+}
+
+// TestAnswerOldCursor: whoever names an old number does not have the whole ledger
+// read: what came before yesterday is passed over at once.
+func TestAnswerOldCursor(t *testing.T) {
+	b := newBench(t)
+	b.house(map[string]uint16{"north": 1 << 1, "south": 1 << 1})
+	b.store(t, "south", noon.Add(-50*time.Hour), grant(1, 1, 1), grant(2, 1, 1), grant(3, 1, 1))
+	b.store(t, "south", noon, grant(4, 1, 2))
+	for _, from := range []uint64{0, 1, 2, 3} {
+		if list := b.ask(t, "north", from); len(list) != 1 || list[0].More || fmt.Sprint(uses(t, list)) != "[south/2]" {
+			t.Errorf("from %d: %d messages with %v", from, len(list), uses(t, list))
+		}
 	}
 }
 

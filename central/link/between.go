@@ -68,6 +68,9 @@ type Use struct {
 	Zone    uint8     `cbor:"3,keyasint"`
 	Entries []byte    `cbor:"4,keyasint"` // up to MaxUseEntries journal entries, end to end
 	Sent    int64     `cbor:"5,keyasint"` // Unix ms by the lane's clock
+	// Before is the number of the use of this zone before the first of Entries, 0 if
+	// the sender has none of these days. So a receiver knows what it has not heard.
+	Before uint64 `cbor:"6,keyasint,omitempty"`
 }
 
 // List returns the entries; ErrMalformed if there are too many, or one is no
@@ -85,7 +88,8 @@ type Uses struct {
 	Next   uint64     `cbor:"2,keyasint"` // From of the next question
 	More   bool       `cbor:"3,keyasint"` // there is more behind Next now
 	Groups []UseGroup `cbor:"4,keyasint"`
-	From   uint64     `cbor:"5,keyasint"` // of the question: what was lost or kept back before this is asked for again
+	From   uint64     `cbor:"5,keyasint"`           // of the question: what was lost or kept back before this is asked for again
+	Nonce  []byte     `cbor:"6,keyasint,omitempty"` // of the question: what was played again answers none
 }
 
 // UseGroup is entries of one journal.

@@ -125,5 +125,5 @@ type Ask struct {
 	From  uint64 `cbor:"4,keyasint"`
 	To    uint64 `cbor:"5,keyasint"`
 	Sent  int64  `cbor:"6,keyasint"`           // Unix ms by the lane's clock
-	Nonce []byte `cbor:"7,keyasint,omitempty"` // of WantTime, a Nonce
+	Nonce []byte `cbor:"7,keyasint,omitempty"` // of WantTime and WantUses, a Nonce
 }
