@@ -26,6 +26,7 @@ type rootCommand struct {
 	Show    rootShowCommand    `cmd:"" help:"Show public keys, or what a request asks for."`
 	Sign    rootSignCommand    `cmd:"" help:"Sign a delegation request with one key."`
 	Install rootInstallCommand `cmd:"" help:"Give central the signatures, on its machine."`
+	Roles   rootRolesCommand   `cmd:"" help:"Make new keys for the keyset and status roles, on central's machine."`
 }
 
 type rootNewCommand struct {
@@ -266,5 +267,29 @@ func (x *rootInstallCommand) Run(_ context.Context, c *console, cl *cli) error {
 	}
 	return c.show(cl, state, func() {
 		fmt.Fprintf(c.out, "Delegation %d is installed and lasts until %s. A running central takes it by itself; else: central serve\n", state.Version, state.Expires.UTC().Format(time.DateOnly))
+	})
+}
+
+type rootRolesCommand struct {
+	configFlag `embed:""`
+}
+
+// Run makes the keys; the root's word puts them in force.
+func (x *rootRolesCommand) Run(_ context.Context, c *console, cl *cli) error {
+	conf, err := x.load(c, cl)
+	if err != nil {
+		return err
+	}
+	state, err := server.NewRoles(conf)
+	if err != nil {
+		return err
+	}
+	return c.show(cl, state, func() {
+		fmt.Fprintln(c.out, "New keys for the keyset and status roles wait in the key folder.")
+		if state.Offline {
+			fmt.Fprintf(c.out, "They are in force when the root has delegated to them: sign %s with the root's keys (central root sign) and install the signatures (central root install).\n", state.Request)
+			return
+		}
+		fmt.Fprintln(c.out, "A running central delegates to them within seconds, else at its next start: central serve. Then central keys list shows a higher version.")
 	})
 }

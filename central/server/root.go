@@ -52,16 +52,32 @@ func (c *Config) openKeys(phrase []byte) (*issuer.Issuer, error) {
 // of a configuration. A central, or central sign, that runs on it takes them by
 // itself. The errors are those of issuer.Install.
 func InstallDelegation(c Config, signatures [][]byte) (issuer.DelegationState, error) {
-	if err := c.complete(); err != nil {
-		return issuer.DelegationState{}, err
-	}
-	phrase, err := c.readPhrase()
-	if err != nil {
-		return issuer.DelegationState{}, err
-	}
-	o, err := c.keyOptions(phrase)
+	o, err := c.folderOptions()
 	if err != nil {
 		return issuer.DelegationState{}, err
 	}
 	return issuer.Install(o, signatures)
+}
+
+// NewRoles makes new role keys in the key folder of a configuration; see
+// issuer.NewRoles. A central, or central sign, that runs on it takes them by itself.
+func NewRoles(c Config) (issuer.DelegationState, error) {
+	o, err := c.folderOptions()
+	if err != nil {
+		return issuer.DelegationState{}, err
+	}
+	return issuer.NewRoles(o)
+}
+
+// folderOptions completes the configuration of a command that works on the key
+// folder beside the process that has it open.
+func (c *Config) folderOptions() (issuer.Options, error) {
+	if err := c.complete(); err != nil {
+		return issuer.Options{}, err
+	}
+	phrase, err := c.readPhrase()
+	if err != nil {
+		return issuer.Options{}, err
+	}
+	return c.keyOptions(phrase)
 }
