@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"turnstile/central/link"
+	"turnstile/central/pass"
 )
 
 // TestApartUntilCentralTold: to be connected is not to know. A broker may pass heads
@@ -71,7 +72,7 @@ func TestApartUntilCentralTold(t *testing.T) {
 func TestApartUntilNeighboursTold(t *testing.T) {
 	north, south := newHouse(t, "north"), newHouse(t, "south")
 	south.learn(t, lanes(1, 1, "north", "south"))
-	pass := func(from, to uint64) {
+	let := func(from, to uint64) {
 		for seq := from; seq <= to; seq++ {
 			north.Took(entry(link.EntryGranted, 10*seq, 1, uint32(seq)))
 		}
@@ -92,11 +93,11 @@ func TestApartUntilNeighboursTold(t *testing.T) {
 	if round((*told).newest) {
 		t.Error("apart from a neighbour that has nothing to tell")
 	}
-	pass(1, 10)
+	let(1, 10)
 	if round((*told).newest) {
 		t.Error("apart though one hello has all")
 	}
-	pass(11, 60)
+	let(11, 60)
 	if !round((*told).newest) {
 		t.Error("not apart though uses are missing")
 	}
@@ -121,7 +122,7 @@ func TestApartUntilNeighboursTold(t *testing.T) {
 	if round() {
 		t.Error("apart though all was told again")
 	}
-	pass(61, 100)
+	let(61, 100)
 	round((*told).newest)
 	north.forget(1, today+1)
 	if !round() || round((*told).newest) {
@@ -143,6 +144,25 @@ func TestHelloByTheCampusTime(t *testing.T) {
 	say(south, north, (*told).newest)
 	if south.Apart(1, south.clock) {
 		t.Error("a neighbour is not heard")
+	}
+}
+
+// Each decision asks whether the lane is apart, and if so for the pass's home.
+func TestDecisionsAllocateNothing(t *testing.T) {
+	north, south := newHouse(t, "north"), newHouse(t, "south")
+	south.learn(t, lanes(1, 1, "north", "south", "west"))
+	say(south, north, (*told).newest)
+	apart, home := 0, 0
+	n := testing.AllocsPerRun(100, func() {
+		if south.Apart(1, now) {
+			apart++
+		}
+		if south.Home(1, pass.ID{Day: today, Index: uint32(apart) << 8}) {
+			home++
+		}
+	})
+	if n != 0 || apart < 100 || home == 0 || home == apart {
+		t.Errorf("%v allocations, %d times apart, %d at home", n, apart, home)
 	}
 }
 

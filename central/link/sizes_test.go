@@ -41,7 +41,7 @@ func TestFeedSizes(t *testing.T) {
 		{"snapshot of random bits", link.TypeSnapshot, largestSnapshot(), link.MaxDocument},
 		{"keyset of 256 keys", link.TypeKeyset, largestKeyset(), link.MaxDocument},
 		{"lanes of a full zone", link.TypeLanes, largestLanes(), link.MaxDocument},
-		{"a full use", link.TypeUse, &link.Use{Lane: state.Lane, Zone: 15, Entries: noise(link.MaxUseEntries * link.EntrySize), Sent: 1<<63 - 1}, link.MaxUse},
+		{"a full use", link.TypeUse, &link.Use{Lane: state.Lane, Zone: 15, Entries: noise(link.MaxUseEntries * link.EntrySize), Sent: 1<<63 - 1, Before: 1 << 63}, link.MaxUse},
 		{"full uses of a hundred journals", link.TypeUses, largestUses(), link.MaxDocument},
 		{"time", link.TypeTime, &link.Time{Lane: state.Lane, At: 1<<63 - 1}, link.MaxState},
 		{"state of 16 lanes with 20 warnings", link.TypeState, state, link.MaxState},
@@ -82,7 +82,7 @@ func largestLanes() *link.Lanes {
 }
 
 func largestUses() *link.Uses {
-	u := &link.Uses{Lane: "0123456789abcdef0123456789abcdef", From: 1 << 63, Next: 1 << 63, More: true}
+	u := &link.Uses{Lane: "0123456789abcdef0123456789abcdef", From: 1 << 63, Next: 1 << 63, More: true, Nonce: noise(16)}
 	for i := range 100 {
 		u.Groups = append(u.Groups, link.UseGroup{Lane: fmt.Sprintf("%032d", i), Entries: noise(link.MaxUsesSize / 100)})
 	}
