@@ -25,13 +25,17 @@ func small(t *testing.T, n int) (*memory, link.JournalID) {
 	return d, j.ID()
 }
 
-// TestEachTruncation cuts the file at every length. A segment never changes its
+// TestEachTruncation cuts the file at every length in headers and records, and at
+// each sixteenth in zeros. A segment never changes its
 // size, so a short one is damage: it is set aside whole and never written again.
 func TestEachTruncation(t *testing.T) {
 	d, id := small(t, 6)
 	name := segmentName(1, segmentSuffix)
 	whole := d.files[name].cached
 	for n := range whole {
+		if n%16 != 0 && n%blockSize != 1 && n%blockSize != blockSize-1 && whole[n] == 0 && whole[max(n-1, 0)] == 0 {
+			continue
+		}
 		c := newMemory()
 		c.put(name, whole[:n])
 		j, r, err := c.on(t, Options{})

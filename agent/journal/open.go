@@ -132,16 +132,13 @@ func (j *Journal) resume(old saved, r *Report) error {
 	if err != nil {
 		return err
 	}
-	h, err := parseHeader(b)
+	h, s, err := j.judge(b, newest)
 	if errors.Is(err, ErrNewer) {
 		return err
 	}
-	var s scan
-	if err == nil {
-		s, err = judge(b, h, newest)
-	}
-	if err == nil && s.damaged != nil && (old.id != h.id || old.acked <= newest.end()) {
-		return j.continueBehind(h, s, old, r)
+	end := segment{first: newest.first, size: h.size}.end()
+	if err == nil && s.damaged != nil && (old.id != h.id || old.acked <= end) {
+		return j.continueBehind(end, h, s, old, r)
 	}
 	if err == nil && old.id == h.id && s.seq < old.acked {
 		err = fmt.Errorf("%w: it ends at entry %d, central has %d", ErrDamaged, s.seq, old.acked)
@@ -153,16 +150,41 @@ func (j *Journal) resume(old saved, r *Report) error {
 	return j.setAside(s, old, r)
 }
 
-// judge scans the newest segment. The error says why it is not what its name and
-// size promise.
-func judge(b []byte, h header, newest segment) (scan, error) {
+// judge scans the newest segment. The error says why it is not known what numbers
+// it took.
+func (j *Journal) judge(b []byte, newest segment) (h header, s scan, err error) {
+	h, err = parseHeader(b)
 	switch {
-	case h.size != newest.size:
-		return scan{}, fmt.Errorf("%w: the file has %d bytes, it was made with %d", ErrDamaged, newest.size, h.size)
-	case newest.bad || h.first != newest.first:
-		return scan{}, fmt.Errorf("%w: no segment follows the damaged one of entry %d", ErrDamaged, newest.first)
+	case errors.Is(err, ErrNewer):
+		return h, s, err
+	case newest.bad || err == nil && h.first != newest.first:
+		return h, s, fmt.Errorf("%w: no segment follows the damaged one of entry %d", ErrDamaged, newest.first)
+	case err == nil && h.size != newest.size:
+		err = fmt.Errorf("%w: the file has %d bytes, it was made with %d", ErrDamaged, newest.size, h.size)
 	}
-	return scanSegment(b, h), nil
+	if err != nil {
+		return j.guess(newest, h, err)
+	}
+	return h, scanSegment(b, h), nil
+}
+
+// guess is the verdict on a newest segment of which no record is believed: the
+// ones before it tell what journal it is of, and its name where it began.
+func (j *Journal) guess(newest segment, own header, why error) (h header, s scan, err error) {
+	for i := len(j.segments) - 2; i >= 0; i-- {
+		b, err := j.readSegment(j.segments[i])
+		if err != nil {
+			return h, s, err
+		}
+		if h, err = parseHeader(b); err != nil || h.first != j.segments[i].first {
+			continue
+		}
+		s = scanSegment(b, h)
+		h.size = max(h.size, own.size, newest.size, j.o.SegmentSize)
+		s.seq, s.damaged = newest.first-1, why
+		return h, s, nil
+	}
+	return header{}, scan{}, why
 }
 
 // end is the highest number that a segment can have had. Above it a damaged one
@@ -173,11 +195,11 @@ func (s segment) end() uint64 {
 
 // continueBehind goes on in a new segment, at a number that was never given out.
 // What lies between the good end and that is a gap like any other.
-func (j *Journal) continueBehind(h header, s scan, old saved, r *Report) error {
+func (j *Journal) continueBehind(end uint64, h header, s scan, old saved, r *Report) error {
 	newest := &j.segments[len(j.segments)-1]
 	j.take(h, s, old)
 	r.Scanned, r.Damaged = s.count, r.Damaged+1
-	j.last.seq = newest.end()
+	j.last.seq = end
 	j.durable = j.last
 	first, damage := newest.first, s.seq+1
 	var err error

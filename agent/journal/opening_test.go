@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -51,7 +52,12 @@ func TestEachFaultWhileOpening(t *testing.T) {
 	}{
 		"torn":       {func(b []byte) { clear(b[dataStart+53*88+30 : dataStart+54*88]) }, false, 239},
 		"damaged":    {func(b []byte) { b[dataStart+10*88+30] ^= 1 }, false, 3 * 93},
-		"no headers": {func(b []byte) { clear(b[:dataStart]) }, true, 0},
+		"no headers": {func(b []byte) { clear(b[:dataStart]) }, false, 3 * 93},
+		"another number": {func(b []byte) {
+			binary.BigEndian.PutUint64(b[32:], 5)
+			resum(b)
+			copy(b[blockSize:dataStart], b)
+		}, true, 0},
 	} {
 		dry := whole.copy()
 		c.spoil(dry.files[newest].cached)
@@ -213,47 +219,62 @@ func TestFewJournalsAreKeptAside(t *testing.T) {
 	}
 }
 
-// TestDamagedEndCostsItsFileAlone: the newest file is damaged in its middle. The
-// journal keeps its id, its other files and what it knew, and goes on behind all
-// numbers that the damaged file can have had, though the budget is full.
+// TestDamagedEndCostsItsFileAlone: the newest file is damaged in its middle, or
+// nothing in it can be believed. The journal keeps its id, its other files and
+// what it knew, and goes on behind all numbers that the damaged file can have had,
+// though the budget is full.
 func TestDamagedEndCostsItsFileAlone(t *testing.T) {
-	d := newMemory()
-	j, _ := open(t, d, Options{})
-	appendN(t, j, 1, 200) // 93 in a file
-	if _, err := j.Append(floorEntry(77)); err != nil {
-		t.Fatal(err)
-	}
-	appendN(t, j, 202, 5)
-	if err := j.Ack(190, chainOf(t, j, 190), 5*minute); err != nil {
-		t.Fatal(err)
-	}
-	good := chainOf(t, j, 196)
-	j.Close()
-	newest := segmentName(187, segmentSuffix)
-	d.files[newest].cached[dataStart+10*88+30] ^= 1 // entry 197
-	k, r := open(t, d, Options{Budget: 3 * minSegment})
-	if r.Damaged != 1 || r.SetAside != "" || r.Floor == nil || r.Floor.Seq != 77 || k.ID() != j.ID() || k.Boot() != 2 || k.Acked() != 190 || k.Last() != 279 {
-		t.Fatalf("%+v, boot %d, acknowledged %d, newest %d", r, k.Boot(), k.Acked(), k.Last())
-	}
-	if d.files[newest] != nil || d.files[segmentName(187, badSuffix)] == nil {
-		t.Error("the damaged file is not named .bad")
-	}
-	var gap *Gap
-	n := 0
-	count := func(link.Entry) error { n++; return nil }
-	if err := k.Replay(1, count); n != 196 || !errors.As(err, &gap) || *gap != (Gap{197, 279}) {
-		t.Fatalf("%d entries, then %v", n, err)
-	}
-	if seq, err := k.Append(link.Entry{Type: link.EntryPassed, Lane: 1}); err != nil || seq != 280 {
-		t.Fatalf("entry %d, %v", seq, err)
-	}
-	if _, before, err := k.Read(280, 1); err != nil || before != good {
-		t.Errorf("chain goes on at %s, not at the good end %s; %v", before, good, err)
-	}
-	k.Close()
-	l, r := open(t, d, Options{})
-	if err := l.Replay(280, count); err != nil || n != 197 || l.Boot() != 3 || l.Floor().Seq != 77 || r.SetAside != "" {
-		t.Fatalf("%d entries, %v, %+v", n, err, r)
+	for _, c := range []struct {
+		what  string
+		spoil func(f *memFile)
+		good  uint64 // last entry before the damage
+	}{
+		{"a bit", func(f *memFile) { f.cached[dataStart+10*88+30] ^= 1 }, 194},
+		{"both headers", func(f *memFile) { clear(f.cached[:dataStart]) }, 185},
+		{"the whole file", func(f *memFile) { clear(f.cached) }, 185},
+		{"shorter", func(f *memFile) { f.cached = f.cached[:dataStart+100] }, 185},
+		{"empty", func(f *memFile) { f.cached = nil }, 185},
+	} {
+		d := newMemory()
+		j, _ := open(t, d, Options{})
+		appendN(t, j, 1, 100)                  // 93 in a file
+		for i, n := range []int{90, 20} { // a floor in the second file, and one in the third
+			if _, err := j.Append(floorEntry(uint64(66 + 11*i))); err != nil {
+				t.Fatal(err)
+			}
+			appendN(t, j, int(j.Last())+1, n)
+		}
+		if err := j.Ack(190, chainOf(t, j, 190), 5*minute); err != nil {
+			t.Fatal(err)
+		}
+		newest, end := j.segments[2].first, j.segments[2].end()
+		chain := chainOf(t, j, c.good)
+		j.Close()
+		c.spoil(d.files[segmentName(newest, segmentSuffix)])
+		k, r := open(t, d, Options{Budget: 3 * minSegment})
+		if r.Damaged != 1 || r.SetAside != "" || r.Floor == nil || r.Floor.Seq < 66 || k.ID() != j.ID() || k.Boot() != 2 || k.Acked() != 190 || k.Last() != end {
+			t.Fatalf("%s: %+v, boot %d, acknowledged %d, newest %d", c.what, r, k.Boot(), k.Acked(), k.Last())
+		}
+		if d.files[segmentName(newest, segmentSuffix)] != nil || d.files[segmentName(newest, badSuffix)] == nil {
+			t.Errorf("%s: the damaged file is not named .bad", c.what)
+		}
+		var gap *Gap
+		n := uint64(0)
+		count := func(e link.Entry) error { n = e.Seq; return nil }
+		if err := k.Replay(1, count); n != c.good || !errors.As(err, &gap) || *gap != (Gap{c.good + 1, end}) {
+			t.Fatalf("%s: %d entries, then %v", c.what, n, err)
+		}
+		if seq, err := k.Append(link.Entry{Type: link.EntryPassed, Lane: 1}); err != nil || seq != end+1 {
+			t.Fatalf("%s: entry %d, %v", c.what, seq, err)
+		}
+		if _, before, err := k.Read(end+1, 1); err != nil || before != chain {
+			t.Errorf("%s: chain goes on at %s, not at the good end %s; %v", c.what, before, chain, err)
+		}
+		k.Close()
+		l, r := open(t, d, Options{})
+		if err := l.Replay(end+1, count); err != nil || n != end+1 || l.Boot() != 3 || l.Floor().Seq < 66 || r.SetAside != "" {
+			t.Fatalf("%s: up to %d, %v, %+v", c.what, n, err, r)
+		}
 	}
 }
 
