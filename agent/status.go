@@ -91,6 +91,7 @@ func printStatus(out io.Writer, s *daemon.Status, alive bool) {
 	fmt.Fprintf(w, "journal\tentry %d, central has %d, %d to send%s\n", s.Journal.Last, s.Journal.Acked, s.Journal.Waiting, levelText(s.Journal.Level))
 	fmt.Fprintf(w, "presence\t%d inside, %d passes known, %d passages under way\n", s.Presence.Inside, s.Presence.Records, s.Presence.Pending)
 	w.Flush()
+	printNeighbours(out, s)
 	for _, l := range s.Lanes {
 		printDecisions(out, &l)
 	}
@@ -108,7 +109,25 @@ func printStatus(out io.Writer, s *daemon.Status, alive bool) {
 	}
 }
 
+// printNeighbours lists the zones' other controllers.
+func printNeighbours(out io.Writer, s *daemon.Status) {
+	n := &s.Neighbours
+	for _, z := range n.Zones {
+		var names []string
+		for _, p := range z.Peers {
+			if n.Multicast != "off" && !p.There {
+				p.Lane += " (not heard)"
+			}
+			names = append(names, p.Lane)
+		}
+		fmt.Fprintf(out, "zone %d: %d other controllers %s; multicast %s\n", z.Zone, len(names), strings.Join(names, ", "), n.Multicast)
+	}
+}
+
 func stateText(l *daemon.LaneStatus) string {
+	if l.ByHand != nil {
+		return fmt.Sprintf("%s, %s BY HAND since %s", l.State, strings.ToUpper(l.ByHand.Mode), l.ByHand.Since.Format(time.TimeOnly))
+	}
 	if l.Shows == "GRANTED" {
 		return l.State
 	}
@@ -168,10 +187,14 @@ func feedText(f *daemon.FeedStatus) string {
 }
 
 func clockText(c daemon.ClockStatus) string {
-	if c.State == "holdover" {
-		return fmt.Sprintf("holdover, within %d s", c.BoundSec)
+	text := c.State + " by " + c.By
+	if c.State != "untrusted" {
+		text += fmt.Sprintf(", within %d s", c.BoundSec)
 	}
-	return c.State
+	if off := time.Duration(c.OffsetSec * float64(time.Second)).Round(time.Second); off != 0 {
+		text += fmt.Sprintf("; this machine's clock is off by %v", -off)
+	}
+	return text
 }
 
 func levelText(percent int) string {

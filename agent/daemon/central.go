@@ -25,6 +25,7 @@ type central struct {
 	leaf   atomic.Pointer[x509.Certificate] // of this lane, once it was renewed; nil: the identity's
 
 	floor link.Floor // written last; owned by the session
+	kept  uint64     // version of the delegation whose root was kept last; owned by the session
 }
 
 // newCentral makes the agent's side of central. floor is where feed and clock
@@ -33,13 +34,13 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 	if a.config.Broker != "" {
 		id.Broker = a.config.Broker
 	}
-	c := &central{agent: a, id: id}
+	c := &central{agent: a, id: id, kept: id.Delegation}
 	o := wallclock.Options{TrustSystem: a.config.Clock.TrustSystem}
 	if floor != nil {
 		c.floor, o.Floor = *floor, time.UnixMilli(floor.Time)
 	}
 	c.wall = wallclock.New(o)
-	c.feed = feed.New(a.cache, feed.Identity{Site: id.Site, Lane: id.Lane, Root: id.Root, Seal: id.Seal},
+	c.feed = feed.New(a.cache, feed.Identity{Site: id.Site, Lane: id.Lane, Root: id.Root, Delegation: id.Delegation, Seal: id.Seal},
 		feed.Options{Floor: floor, Trusted: c.wall.Trusted, Campus: c.wall.Time})
 	c.uplink = uplink.New(uplink.Config{
 		Identity: id, Journal: a.journal, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
@@ -71,6 +72,7 @@ const floorEvery = time.Hour
 
 // taken writes a floor when central's word changed what this lane knows.
 func (c *central) taken(r feed.Result) {
+	c.keepRoot()
 	f := c.feed.Floor(c.reached())
 	due := time.Duration(f.Time-c.floor.Time)*time.Millisecond >= floorEvery
 	if !r.Changed && !due {
@@ -81,6 +83,19 @@ func (c *central) taken(r feed.Result) {
 		return
 	}
 	c.floor = *f
+}
+
+// keepRoot writes down whom this lane trusts, should it lose its cache.
+func (c *central) keepRoot() {
+	d := c.feed.View().Delegation
+	if d == nil || d.Version <= c.kept {
+		return
+	}
+	if err := enrol.KeepRoot(c.config.Data, link.Root{Keys: d.Roots, Threshold: int(d.Threshold)}, d.Version); err != nil {
+		c.log.Error("root was not kept", "err", err) // again with the next head
+		return
+	}
+	c.kept = d.Version
 }
 
 // reached is the latest time that central has signed. The machine's own clock

@@ -75,6 +75,9 @@ func (k *checker) config(c *Config) {
 	if err := c.Neighbours.multicast().Check(); err != nil {
 		k.wrong([]any{"neighbours"}, "neighbours: %v", err)
 	}
+	if u, err := url.Parse(c.Central); c.Central != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		k.wrong([]any{"central"}, "central: %.80q; write https://host:port", c.Central)
+	}
 	if c.Broker != "" && !isBroker(c.Broker) {
 		k.wrong([]any{"broker"}, "broker: %.80q; write ssl://host:port", c.Broker)
 	}

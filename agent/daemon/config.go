@@ -28,6 +28,9 @@ type Config struct {
 	// reached by another way than the one that central told at enrolment. The
 	// host must stand in the broker's certificate. Default: what central told.
 	Broker string `yaml:"broker"`
+	// Central is where this lane renews its certificate, https://host:port of
+	// central's enrolment. Default: where it enrolled.
+	Central string `yaml:"central"`
 	// Clock says what is known of this machine's clock beyond the kernel's word.
 	Clock Clock `yaml:"clock"`
 	// Neighbours says how the zone's other controllers are reached without central.
@@ -40,7 +43,7 @@ type Config struct {
 type Clock struct {
 	// TrustSystem vouches for a clock that is set by means which the kernel
 	// does not know of, such as a hypervisor. Default false: the kernel must say
-	// that it is synchronised (NTP), or central's heads must agree with it.
+	// that it is synchronised (NTP), or central must have told the time.
 	TrustSystem bool `yaml:"trust_system"`
 }
 

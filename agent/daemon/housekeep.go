@@ -42,13 +42,15 @@ func (a *agent) housekeep(ctx context.Context) error {
 // house is what housekeep remembers from round to round.
 type house struct {
 	*agent
-	day       pass.Day
-	lastShape string
-	reported  string
-	written   time.Time
-	failed    map[string]bool
-	forced    map[uint8]forced
-	unready   map[uint8]time.Time // since when a lane's gate takes no grant
+	day        pass.Day
+	lastShape  string
+	reported   string
+	written    time.Time
+	failed     map[string]bool
+	forced     map[uint8]forced
+	unready    map[uint8]time.Time // since when a lane's gate takes no grant
+	forgedUses uint64              // of neighbours, counted so far
+	forgedAt   time.Time           // when there were more; zero: never
 }
 
 func (h *house) round() {
@@ -96,14 +98,13 @@ func (h *house) say(what string, err error) {
 }
 
 // endDay forgets what belongs to days that are over: passes, and the keys of
-// live codes. Only a trusted clock may say so.
+// live codes. Only a clock that is known may say so, and not before its bound.
 func (h *house) endDay() {
-	v, now := h.cache.View(), h.o.Now()
-	state, _ := h.central.clock(now)
-	if state != link.ClockTrusted || v.Rules == nil {
+	v, r := h.cache.View(), h.central.wall.Read(h.o.Now())
+	if r.State == link.ClockUntrusted || v.Rules == nil {
 		return
 	}
-	today, _ := v.Rules.Campus(now.Unix())
+	today, _ := v.Rules.Campus(r.Time.Add(-r.Bound).Unix())
 	if today <= h.day || today < keepDays {
 		return
 	}
@@ -133,13 +134,13 @@ func (h *house) writeStatus() {
 func (a *agent) status() Status {
 	now := a.o.Now()
 	v := a.cache.View()
-	state, bound := a.central.clock(now)
-	f := a.facts()
+	r := a.central.wall.Read(now)
+	f := FactsAt(v, now, r)
 	s := Status{
 		Version: a.o.Version, Agent: a.central.id.Lane, Site: a.central.id.Site, HTTP: a.address, PID: os.Getpid(),
 		Started: a.started.Round(time.Second), At: now.Round(time.Millisecond), Boot: a.journal.Boot(),
 		Lanes: []LaneStatus{}, Presence: a.presence.Stats(), Warnings: a.warnings.List(), Neighbours: a.neighbours.Status(now),
-		Clock: ClockStatus{state.String(), int64(bound / time.Second)},
+		Clock: clockStatus(r),
 		Journal: JournalStatus{ID: fmt.Sprintf("%x", a.journal.ID()), First: a.journal.First(), Last: a.journal.Last(),
 			Acked: a.journal.Acked(), Level: a.journal.Level()},
 	}

@@ -77,6 +77,8 @@ func (m *exposition) agent(s *Status) {
 	m.put("turnstile_feed_refused_passes", float64(s.Feed.Refused))
 	m.put("turnstile_clock_state", 1, "state", s.Clock.State)
 	m.put("turnstile_clock_bound_seconds", float64(s.Clock.BoundSec))
+	m.put("turnstile_clock_offset_seconds", s.Clock.OffsetSec)
+	m.neighbours(s)
 	m.put("turnstile_journal_last", float64(s.Journal.Last))
 	m.put("turnstile_journal_waiting_entries", float64(s.Journal.Waiting))
 	m.put("turnstile_journal_level_percent", float64(s.Journal.Level))
@@ -88,12 +90,27 @@ func (m *exposition) agent(s *Status) {
 	}
 }
 
+func (m *exposition) neighbours(s *Status) {
+	c := s.Neighbours.Counts
+	for name, n := range map[string]uint64{
+		"taken": c.Taken, "messages": c.Messages, "repeated": c.Repeated, "strangers": c.Strangers, "forged": c.Forged, "malformed": c.Malformed,
+		"foreign": c.Foreign, "old": c.Old, "busy": c.Busy, "sent": c.Sent, "published": c.Published, "unpublished": c.Unpublished,
+	} {
+		m.put("turnstile_neighbours_"+name+"_total", float64(n))
+	}
+	for _, z := range s.Neighbours.Zones {
+		zone := strconv.Itoa(int(z.Zone))
+		m.put("turnstile_zone_apart", number(z.Apart), "zone", zone)
+		m.put("turnstile_zone_controllers", float64(len(z.Peers)), "zone", zone)
+	}
+}
+
 func (m *exposition) lane(l *LaneStatus) {
 	lane := strconv.Itoa(int(l.Number))
 	for name, n := range map[string]uint64{
 		"scans": l.Scans, "repeats": l.Repeats, "stale_scans": l.Stale, "garbled_scans": l.Garbled, "granted": l.Granted,
 		"passed": l.Passed, "not_passed": l.NotPassed, "unknown": l.Unknown, "gate_faults": l.GateFaults,
-		"alarms": l.Alarms, "unwritten_entries": l.Unwritten,
+		"alarms": l.Alarms, "unwritten_entries": l.Unwritten, "modes_by_hand": l.Modes, "given_up_entries": l.GivenUp,
 	} {
 		m.put("turnstile_lane_"+name+"_total", float64(n), "lane", lane)
 	}

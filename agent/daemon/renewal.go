@@ -9,7 +9,7 @@ import (
 
 // renewal keeps this lane controller's certificate from ending.
 func (c *central) renewal() *enrol.Renewal {
-	return &enrol.Renewal{Data: c.config.Data, Now: func() time.Time { return c.wall.Time(c.o.Now()) }, Log: c.log, Done: c.renewed}
+	return &enrol.Renewal{Data: c.config.Data, Central: c.config.Central, Now: func() time.Time { return c.wall.Time(c.o.Now()) }, Log: c.log, Done: c.renewed}
 }
 
 // renewed takes the next certificate into use. A try that failed is made again;

@@ -11,6 +11,7 @@ import (
 	"turnstile/agent/lane"
 	"turnstile/agent/neighbours"
 	"turnstile/agent/presence"
+	"turnstile/agent/wallclock"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 )
@@ -61,8 +62,27 @@ type LaneStatus struct {
 	GateFaults uint64            `json:"gate_faults"`
 	Alarms     uint64            `json:"alarms"`
 	Unwritten  uint64            `json:"unwritten"`
+	Modes      uint64            `json:"modes"`             // set by hand
+	GivenUp    uint64            `json:"given_up"`          // entries that the journal never took
+	ByHand     *ByHandStatus     `json:"by_hand,omitempty"` // the mode that a supervisor code set
 	Gate       DeviceStatus      `json:"gate"`
 	Scanners   []DeviceStatus    `json:"scanners"`
+}
+
+// ByHandStatus is a mode that a supervisor code set.
+type ByHandStatus struct {
+	Mode  string    `json:"mode"` // lockdown, free passage
+	Since time.Time `json:"since"`
+	Code  string    `json:"code"`
+}
+
+// byHand is nil if the lane's mode is central's.
+func byHand(h lane.ByHand) *ByHandStatus {
+	name := map[link.Mode]string{link.Lockdown: "lockdown", link.FreePassage: "free passage"}[h.Mode]
+	if name == "" {
+		return nil
+	}
+	return &ByHandStatus{name, h.Since, h.Code.String()}
 }
 
 // LastStatus is a lane's newest decision.
@@ -105,8 +125,15 @@ type FeedStatus struct {
 
 // ClockStatus is how far the clock can be trusted.
 type ClockStatus struct {
-	State    string `json:"state"`
-	BoundSec int64  `json:"bound_seconds"`
+	State     string  `json:"state"`
+	BoundSec  int64   `json:"bound_seconds"`
+	OffsetSec float64 `json:"offset_seconds,omitempty"` // the campus's time less this machine's
+	By        string  `json:"by"`                       // what it rests on
+	Disputed  bool    `json:"disputed,omitempty"`       // this machine's time server says otherwise
+}
+
+func clockStatus(r wallclock.Reading) ClockStatus {
+	return ClockStatus{r.State.String(), int64(r.Seconds()), r.Offset.Seconds(), r.By.String(), r.Disputed}
 }
 
 // JournalStatus is how much waits for central.
@@ -126,7 +153,7 @@ func laneStatus(s lane.Status) LaneStatus {
 		Shows: s.Answer.Reason.String(), Signal: s.Answer.Signal.String(), Waiting: s.Waiting,
 		Scans: c.Scans, Repeats: c.Repeats, Stale: c.Stale, Garbled: c.Garbled, Granted: c.Granted,
 		Denied: map[string]uint64{}, Passed: c.Passed, NotPassed: c.NotPassed, Unknown: c.Unknown,
-		GateFaults: c.GateFaults, Alarms: c.Alarms, Unwritten: c.Unwritten,
+		GateFaults: c.GateFaults, Alarms: c.Alarms, Unwritten: c.Unwritten, Modes: c.Modes, GivenUp: c.GivenUp, ByHand: byHand(s.ByHand),
 		Gate: DeviceStatus{Name: s.Gate.Device, Connected: s.Gate.Connected, Err: text(s.Gate.Err),
 			Reopened: s.Gate.Reopened, Fire: s.Gate.Fire, Tamper: s.Gate.Tamper, Held: s.Gate.Held, Unready: s.Gate.Unready},
 	}

@@ -6,6 +6,7 @@ import (
 
 	"turnstile/agent/health"
 	"turnstile/agent/lane"
+	"turnstile/agent/neighbours"
 	"turnstile/central/link"
 )
 
@@ -26,9 +27,11 @@ func (h *house) warn(lanes []lane.Status) {
 	w.Put(!h.cache.View().HasFeed(), health.FeedNone, "", "no lists, rules or keys yet")
 	h.warnJournal(w, h.journal.Level())
 	now := h.o.Now()
-	state, bound := h.central.clock(now)
-	w.Put(state == link.ClockUntrusted, health.ClockUntrusted, "", "nobody vouches for this clock")
-	w.Put(state == link.ClockHoldover, health.ClockHoldover, "", fmt.Sprintf("it may be wrong by %v", bound))
+	r := h.central.wall.Read(now)
+	w.Put(r.State == link.ClockUntrusted, health.ClockUntrusted, "", "nobody vouches for this clock")
+	w.Put(r.State == link.ClockHoldover, health.ClockHoldover, "", fmt.Sprintf("it may be wrong by %d s", r.Seconds()))
+	w.Put(r.Disputed, health.ClockDisputed, "", fmt.Sprintf("they differ by %v", r.Offset.Round(time.Second)))
+	h.warnNeighbours(w, h.neighbours.Status(now))
 	ends := h.central.certificate().NotAfter
 	w.Put(ends.Sub(h.central.wall.Time(now)) < certificateLeft, health.CertificateExpiring, "", "it ends at "+ends.Format(time.DateTime))
 }
@@ -52,6 +55,22 @@ func (h *house) warnJournal(w *health.Set, level int) {
 	}
 }
 
+// warnNeighbours says what lacks for uses to go from lane to lane.
+func (h *house) warnNeighbours(w *health.Set, s neighbours.Status) {
+	for _, z := range s.Zones {
+		subject := fmt.Sprintf("zone %d", z.Zone)
+		w.Put(z.Apart, health.ZoneApart, subject, "")
+		known := h.cache.View().Head.Lanes > 0 // else central is older, or this lane never heard it
+		w.Put(known && !z.Member, health.ZoneStranger, subject, fmt.Sprintf("list %d", z.Version))
+	}
+	closed := s.Multicast != "open" && s.Multicast != "off" && s.Multicast != "opening"
+	w.Put(closed, health.ZoneMulticast, "", s.Multicast)
+	if s.Counts.Forged > h.forgedUses {
+		h.forgedUses, h.forgedAt = s.Counts.Forged, time.Now()
+	}
+	w.Put(!h.forgedAt.IsZero() && time.Since(h.forgedAt) < forcedStands, health.ZoneForged, "", fmt.Sprintf("%d messages since the start", s.Counts.Forged))
+}
+
 func (h *house) warnLane(s *lane.Status) {
 	w, subject := h.warnings, fmt.Sprintf("lane %d", s.Number)
 	lost, why := !s.Gate.Connected, text(s.Gate.Err)
@@ -65,6 +84,9 @@ func (h *house) warnLane(s *lane.Status) {
 		h.forced[s.Number] = f
 	}
 	w.Put(time.Now().Before(f.until), health.GateForced, subject, fmt.Sprintf("%d times since the start, tailgating and tampering included", f.count))
+	hand := byHand(s.ByHand)
+	w.Put(hand != nil, health.LaneByHand, subject, handText(hand))
+	w.Put(s.Counts.GivenUp > 0, health.LaneGivenUp, subject, fmt.Sprintf("%d entries since the start", s.Counts.GivenUp))
 	w.Put(s.Gate.Tamper, health.GateTamper, subject, "the controller's case is open")
 	w.Put(s.Gate.Held, health.GateHeld, subject, "open for too long after a passage")
 	if !s.Gate.Unready {
@@ -78,4 +100,11 @@ func (h *house) warnLane(s *lane.Status) {
 	for _, r := range s.Readers {
 		w.Put(!r.Stats.Connected, health.ScannerLost, fmt.Sprintf("%s, %s", subject, r.Name), text(r.Stats.Err))
 	}
+}
+
+func handText(h *ByHandStatus) string {
+	if h == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s since %s, code %s", h.Mode, h.Since.Format(time.DateTime), h.Code)
 }

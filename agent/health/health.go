@@ -70,6 +70,13 @@ const (
 	GateForced
 	GateHeld
 	GateUnready
+	LaneByHand
+	LaneGivenUp
+	ZoneApart
+	ZoneStranger
+	ZoneMulticast
+	ZoneForged
+	ClockDisputed
 	Overflow
 	codes // their number
 )
@@ -96,7 +103,7 @@ var table = [codes]definition{
 	JournalHalf:         {"journal.50", Notice, "Half of the space for entries waits for central: check that it acknowledges."},
 	Journal80:           {"journal.80", Warning, "Let the lane reach central within hours: the journal is filling."},
 	Journal95:           {"journal.95", Alarm, "Let the lane reach central now: soon nothing can be recorded."},
-	JournalFull:         {"journal.full", Alarm, "No entry can be written: let the lane reach central, or free space on its disk."},
+	JournalFull:         {"journal.full", Alarm, "Nobody is let in any more, and only alarms and results are written: let the lane reach central, or free space on its disk."},
 	JournalFault:        {"journal.fault", Alarm, "The disk refuses writes: replace it. Entries so far are kept."},
 	JournalTorn:         {"journal.torn", Notice, "Power went during a write; nothing that was promised is lost."},
 	JournalDamaged:      {"journal.damaged", Alarm, "Entries on this disk cannot be read: keep the files named in the detail for the office and replace the disk."},
@@ -104,9 +111,9 @@ var table = [codes]definition{
 	CacheDamaged:        {"cache.damaged", Warning, "The cache was set aside and comes from central again; replace the disk if this happens twice."},
 	CacheFault:          {"cache.fault", Alarm, "Central's changes cannot be stored: free space on the disk or replace it."},
 	GateKeysLost:        {"cache.gate_keys", Notice, "Live codes cannot be checked before central has sent the gate keys again."},
-	ClockUntrusted:      {"clock.untrusted", Warning, "Set up time synchronisation (NTP) on this machine; guests are refused meanwhile."},
-	ClockHoldover:       {"clock.holdover", Notice, "Time synchronisation is missing; the clock is good for a while yet."},
-	CertificateExpiring: {"certificate.expiring", Warning, "Enrol the lane again before its certificate ends."},
+	ClockUntrusted:      {"clock.untrusted", Warning, "Let the lane reach central, which tells it the time, or set up time synchronisation (NTP); guests are refused meanwhile."},
+	ClockHoldover:       {"clock.holdover", Notice, "Central has not told the time for a while; the lane's own reckoning is good for a time yet."},
+	CertificateExpiring: {"certificate.expiring", Warning, "The lane renews it by itself when central can be reached on its enrolment port; look at the log for why it did not, or enrol the lane again."},
 	ScannerLost:         {"scanner.lost", Alarm, "Plug the scanner in again or replace it."},
 	GateLost:            {"gate.lost", Alarm, "Check power and cable of the gate's controller."},
 	GateHeld:            {"gate.held", Alarm, "Go and look: the door or barrier stands open after a passage."},
@@ -115,6 +122,13 @@ var table = [codes]definition{
 	GateTamper:          {"gate.tamper", Alarm, "Look at the gate: its housing is open."},
 	GateFire:            {"gate.fire", Alarm, "Fire release is on: the gate stands open."},
 	GateForced:          {"gate.forced", Alarm, "Look at the gate: it was turned without a grant."},
+	LaneByHand:          {"lane.by_hand", Warning, "A supervisor code set this lane's mode: scan the sheet's normal code, or change central's rules, to end it."},
+	LaneGivenUp:         {"lane.given_up", Alarm, "Entries were lost because the journal took none: replace the disk, and tell the office which lane and when."},
+	ZoneApart:           {"zone.apart", Warning, "This lane reaches neither central nor all lanes of its zone: what is used up there is not known here. Check both networks."},
+	ZoneStranger:        {"zone.stranger", Warning, "Central's list of this zone's lanes is missing or does not name this one: let it reach central once; others do not believe it meanwhile."},
+	ZoneMulticast:       {"zone.multicast", Warning, "The gate network's interface cannot be used: check its name in the configuration, its cable, and the group."},
+	ZoneForged:          {"zone.forged", Alarm, "Somebody on the gate network sends what no lane has signed: look who else is connected there."},
+	ClockDisputed:       {"clock.disputed", Alarm, "This machine's time server and central disagree: find out which of the two is wrong. The lane goes by central."},
 	Overflow:            {"health.overflow", Warning, "More is wrong than is listed here: look at the log."},
 }
 
