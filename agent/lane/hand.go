@@ -64,9 +64,13 @@ func (l *Lane) showHand() {
 		l.endHand(h)
 		ok = false
 	}
+	l.showMode(h, ok, f.Rules)
+}
+
+func (l *Lane) showMode(h presence.Hand, byHand bool, r *link.Rules) {
 	var by ByHand
-	if ok {
-		by = ByHand{h.Mode, campusTime(f.Rules, h.Since), h.Code}
+	if byHand {
+		by = ByHand{h.Mode, campusTime(r, h.Since), h.Code}
 	}
 	l.change(func(s *Status) { s.ByHand = by })
 }
@@ -138,6 +142,7 @@ func (l *Lane) setMode(e link.Entry, f *access.Facts, now time.Time, d superviso
 	l.log.Warn("mode set by hand", "mode", uint8(d.Mode), "code", e.Pass.String(), "cause", pass.Cause(e.Gen).String())
 	l.change(func(s *Status) { s.Journal = nil })
 	l.count(func(c *Counts) { c.Modes++ })
-	l.showHand()
+	h, ok := l.hand(f)
+	l.showMode(h, ok, f.Rules) // writes nothing: the presence's lock is held
 	return moded
 }

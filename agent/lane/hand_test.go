@@ -243,6 +243,31 @@ func TestModeOfALaneWithoutRules(t *testing.T) {
 	})
 }
 
+// TestNewerRulesWhileAModeIsSet: central's rules come while the entry about the mode
+// is on its way to the disk. The mode ends, and the lane does not wait for itself.
+func TestNewerRulesWhileAModeIsSet(t *testing.T) {
+	byHand(t, func(p *place) {
+		rules := p.facts.Rules.Version
+		p.record.Took = func(e link.Entry) {
+			if e.Type == link.EntryMode {
+				p.change(func(f *access.Facts) { *f = goodFacts(); f.Rules.Version = rules + 1 })
+			}
+		}
+		p.scan(handCode(64, pass.ActLockdown, nil)) // its lock is the one of entries without a pass
+		p.after(tickEvery)
+		p.is(Idle, pass.Granted, 0)
+		modes := 0
+		for _, e := range p.journal.entries {
+			if e.Type == link.EntryMode {
+				modes++
+			}
+		}
+		if modes != 2 || p.lane.Status().ByHand.Mode != link.Normal {
+			t.Errorf("%d entries about modes, %+v", modes, p.lane.Status().ByHand)
+		}
+	})
+}
+
 // TestHandAfterARestart: used codes and the mode come back from the journal on the
 // disk, with no checkpoint and no cache.
 func TestHandAfterARestart(t *testing.T) {
