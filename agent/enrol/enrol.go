@@ -206,13 +206,8 @@ func parseAnswer(data []byte) (*link.EnrolAnswer, error) {
 	if !link.ValidID(a.Lane) || !link.ValidID(a.Site) || err != nil || broker.Scheme != "ssl" || broker.Hostname() == "" {
 		return nil, fmt.Errorf("%w (lane, site or broker)", ErrAnswer)
 	}
-	if a.Root.Threshold < 1 || a.Root.Threshold > len(a.Root.Keys) || len(a.Root.Keys) > 16 {
+	if !usableRoot(a.Root) {
 		return nil, fmt.Errorf("%w (root)", ErrAnswer)
-	}
-	for _, k := range a.Root.Keys {
-		if len(k) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("%w (root key)", ErrAnswer)
-		}
 	}
 	return &a, nil
 }

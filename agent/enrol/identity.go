@@ -35,9 +35,10 @@ type Identity struct {
 	Central     string            // enrolment address, e.g. https://central.example:8443; "" from agents before renewals
 	Certificate tls.Certificate   // for the broker; Leaf is set
 	Authority   *x509.Certificate // whom the broker's certificate must come from
-	Root        link.Root
-	Journal     Signer           // signs what the lane says
-	Seal        *ecdh.PrivateKey // gate keys are sealed to it
+	Root        link.Root         // the newest one accepted, see KeepRoot
+	Delegation  uint64            // version of the newest delegation accepted, 0: none is known
+	Journal     Signer            // signs what the lane says
+	Seal        *ecdh.PrivateKey  // gate keys are sealed to it
 }
 
 // Signer is the lane's own key, a link.Signer.
@@ -185,7 +186,11 @@ func load(dataDir string) (*stored, Identity, error) {
 	if err != nil {
 		return nil, Identity{}, err
 	}
-	return parse(data)
+	s, i, err := parse(data)
+	if err == nil {
+		err = i.newestRoot(dataDir)
+	}
+	return s, i, err
 }
 
 // readFile reads a file that nobody else may read.

@@ -116,7 +116,7 @@ func (f *Feed) keys(payload []byte, now time.Time) (Result, error) {
 		return Result{}, err
 	}
 	v := f.c.View()
-	d, err := f.delegation(m, v, now)
+	d, err := f.delegation(m, now)
 	if err != nil {
 		return Result{}, err
 	}
@@ -168,18 +168,17 @@ func sameKeys(k *link.Keyset, v *cache.View) bool {
 
 // delegation verifies the delegation by the roots that the newest one names;
 // link sees to it that a new set of roots has signed too.
-func (f *Feed) delegation(m *link.KeysMessage, v *cache.View, now time.Time) (*link.Delegation, error) {
-	root := f.id.Root
-	if v.Delegation != nil {
-		root = link.Root{Keys: v.Delegation.Roots, Threshold: int(v.Delegation.Threshold)}
+func (f *Feed) delegation(m *link.KeysMessage, now time.Time) (*link.Delegation, error) {
+	root, old := f.id.Root, f.delegated()
+	if old != nil {
+		root = link.Root{Keys: old.Roots, Threshold: int(old.Threshold)}
 	}
 	d, err := m.OpenDelegation(f.id.Site, root)
 	if err != nil {
 		return nil, err
 	}
-	old := v.Delegation
 	switch {
-	case d.Version < uint64(f.floor().Delegation), old != nil && d.Version < old.Version:
+	case d.Version < f.leastDelegation(), old != nil && d.Version < old.Version:
 		return nil, fmt.Errorf("%w: delegation %d", ErrRollback, d.Version)
 	case old != nil && d.Version == old.Version && !reflect.DeepEqual(d, old):
 		return nil, fmt.Errorf("%w: two delegations %d", ErrFork, d.Version)
@@ -216,11 +215,11 @@ func (f *Feed) rules(payload []byte) (Result, error) {
 
 // gateKeys takes GATE KEYS.
 func (f *Feed) gateKeys(payload []byte) (Result, error) {
-	v := f.c.View()
-	if v.Delegation == nil {
+	v, d := f.c.View(), f.delegated()
+	if d == nil {
 		return Result{}, ErrNoKeys
 	}
-	g, err := link.Open[link.GateKeys](payload, link.TypeGateKeys, f.id.Site, link.KeysOf(v.Delegation.Keyset...), link.MaxDocument)
+	g, err := link.Open[link.GateKeys](payload, link.TypeGateKeys, f.id.Site, link.KeysOf(d.Keyset...), link.MaxDocument)
 	if err != nil {
 		return Result{}, err
 	}

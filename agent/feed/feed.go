@@ -22,6 +22,7 @@ import (
 type Identity struct {
 	Site, Lane string
 	Root       link.Root        // trusted until a delegation that it signed names others
+	Delegation uint64           // version of the newest delegation that this lane accepted, 0: unknown
 	Seal       *ecdh.PrivateKey // X25519: gate keys are sealed to it
 }
 
@@ -237,12 +238,24 @@ func (f *Feed) takeEarly(r *Result, now time.Time) {
 
 // signers returns who may sign the feed.
 func (f *Feed) signers() (link.Keys, error) {
-	d := f.c.View().Delegation
+	d := f.delegated()
 	if d == nil {
 		return nil, ErrNoKeys
 	}
 	return link.KeysOf(d.Status...), nil
 }
+
+// delegated returns the delegation in force; nil if there is none yet, or only an
+// older one than this lane had, for its cache is an older copy.
+func (f *Feed) delegated() *link.Delegation {
+	if d := f.c.View().Delegation; d != nil && d.Version >= f.leastDelegation() {
+		return d
+	}
+	return nil
+}
+
+// leastDelegation is the version that a delegation has at least.
+func (f *Feed) leastDelegation() uint64 { return max(uint64(f.floor().Delegation), f.id.Delegation) }
 
 // openSigned verifies a message by the status role.
 func openSigned[T any](f *Feed, payload []byte, t link.Type, limit int) (*T, error) {

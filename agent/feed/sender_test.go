@@ -195,7 +195,7 @@ func (r *receiver) open(floor *link.Floor) {
 	if err != nil {
 		r.s.t.Fatal(err)
 	}
-	r.Feed = New(c, Identity{site, lane, r.s.root(), r.s.seal}, Options{Floor: floor})
+	r.Feed = New(c, Identity{Site: site, Lane: lane, Root: r.s.root(), Seal: r.s.seal}, Options{Floor: floor})
 }
 
 func (r *receiver) restart(floor *link.Floor) {

@@ -137,7 +137,7 @@ func (f *Feed) behind() bool {
 // newest head, or the snapshots when two heads found that it did not come.
 func (f *Feed) needs() (asks []link.Ask) {
 	v := f.c.View()
-	if v.Delegation == nil || f.stranger || v.Head.Keyset > v.KeysetVersion || v.Head.Rules > v.RulesVersion() {
+	if f.delegated() == nil || f.stranger || v.Head.Keyset > v.KeysetVersion || v.Head.Rules > v.RulesVersion() {
 		asks = append(asks, f.ask(link.WantKeys, 0, 0))
 	}
 	if !f.behind() {
