@@ -45,7 +45,7 @@ func (c *Cache) settle() error {
 // What a failed transaction left behind does not matter to it.
 func (c *Cache) writeAll() error {
 	if c.db == nil {
-		if err := c.make(); err != nil {
+		if err := c.start(); err != nil {
 			return fmt.Errorf("make cache: %w", full(err))
 		}
 	}
@@ -57,6 +57,25 @@ func (c *Cache) writeAll() error {
 			func(a, b link.PassKey) int { return cmp.Compare(a.ID, b.ID) })}
 	}
 	return c.write(u, v, v)
+}
+
+// start makes a file. One that could not be opened before is not lost to a lane that
+// heard nothing since: it is tried again.
+func (c *Cache) start() error {
+	v := c.view.Load()
+	if v.State != nil || v.Rules != nil || v.Delegation != nil || len(v.Keys) > 0 {
+		return c.make()
+	}
+	if err := c.open(&Report{}); err != nil {
+		return err
+	}
+	opened := *c.view.Load()
+	opened.Gate, opened.GateVersion = v.Gate, v.GateVersion
+	if v.Head.Issued > opened.Head.Issued {
+		opened.Head, opened.HeadAt = v.Head, v.HeadAt
+	}
+	c.view.Store(&opened)
+	return nil
 }
 
 // write puts a change into the file, in one transaction.

@@ -270,3 +270,40 @@ func TestCompactionOnAFullDisk(t *testing.T) {
 		t.Fatalf("%+v %q %v", r, blob, err)
 	}
 }
+
+// TestGoodFileOutlivesABadStart: the file could not be looked at when the agent
+// started (no process for the check, no handle). It is tried again, not replaced by
+// an empty one; only what central said meanwhile counts more.
+func TestGoodFileOutlivesABadStart(t *testing.T) {
+	s, _ := opened(t)
+	for _, heard := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "cache.bolt")
+		c, _ := open(t, path)
+		apply(t, c, Update{State: s, Rules: &link.Rules{Version: 4}})
+		if err := errors.Join(c.SetGate(3, []link.DayKey{{Day: 9, Key: pass.GateKey{1}}}), c.Checkpoint([]byte("x"), link.JournalID{}, 7), c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		now, busy := time.UnixMilli(1763700000000), errors.New("no process")
+		c, r, err := Open(path, Options{Now: func() time.Time { return now }, Check: func(string) error { return busy }})
+		if err != nil || !errors.Is(r.InMemory, busy) || c.View().State != nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if heard {
+			apply(t, c, Update{Rules: &link.Rules{Version: 5}})
+		}
+		now, busy = now.Add(retryAfter), nil
+		if err := c.Settle(); err != nil {
+			t.Fatal(err)
+		}
+		v := c.View()
+		if heard != (v.State == nil) || heard != (v.RulesVersion() == 5) || v.Gate[9] != (pass.GateKey{1}) {
+			t.Errorf("heard %v: lists %v, rules %d, gate keys %v", heard, v.State != nil, v.RulesVersion(), v.Gate)
+		}
+		if _, _, seq, err := c.LoadCheckpoint(); err != nil || heard != (seq == 0) {
+			t.Errorf("heard %v: checkpoint %d, %v", heard, seq, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -291,3 +291,32 @@ func TestDamagedMiddleAndOlderBackup(t *testing.T) {
 	d.acked(306)
 	check(306)
 }
+
+// TestDamagedEnd: the newest file of a lane that was without a network is damaged.
+// All that stands before the damage reaches central under the journal's one id, and
+// what follows goes on behind a gap with its numbers.
+func TestDamagedEnd(t *testing.T) {
+	w := newTown(t)
+	w.away.Store(true)
+	d := w.begin()
+	d.append(2*inSegment + 50)
+	id := d.journal.ID()
+	d.stop()
+	w.damage(2*inSegment+1, 20)
+	w.away.Store(false)
+	d = w.begin()
+	defer func() { d.stop() }()
+	if d.journal.ID() != id || d.journal.Last() != 3*inSegment {
+		t.Fatalf("journal %x was %x, newest entry %d", d.journal.ID(), id, d.journal.Last())
+	}
+	d.acked(2*inSegment + 20)
+	d.append(5)
+	d.acked(3*inSegment + 5)
+	v := d.verdict()
+	if len(v.Gaps) != 1 || v.Gaps[0].From != 2*inSegment+21 || v.Gaps[0].To != 3*inSegment || v.Entries != 2*inSegment+25 || d.alarms(ledger.CodeLost) != 1 {
+		t.Errorf("%+v, %d alarms", v, d.alarms(ledger.CodeLost))
+	}
+	if got := d.health.Standing(); !slices.Contains(got, "journal.damaged") {
+		t.Errorf("the lane warns of %v", got)
+	}
+}
