@@ -76,6 +76,10 @@ func (s passes) draft(o office.Order) (p pass.Pass, err error) {
 	if reason := p.Check(); reason != pass.Granted {
 		return p, office.Refuse(office.ErrInvalid, "Lanes would refuse such a pass as %s; check start, length and entries.", reason)
 	}
+	_, until := p.Window()
+	if last, _ := r.Campus(until - 1); last > o.Day+1 {
+		return p, office.Refuse(office.ErrInvalid, "A pass ends with the day behind its own: lanes know no longer what it used; shorten it, or issue one for the next day.")
+	}
 	return p, nil
 }
 
