@@ -81,3 +81,34 @@ func TestUnitHandsOverThePassphrase(t *testing.T) {
 		t.Errorf("the unit has no %s", state)
 	}
 }
+
+// TestSignUnit: the unit of central sign makes the folders that the example names,
+// gives central's group the socket, and lets the kernel tell who asks.
+func TestSignUnit(t *testing.T) {
+	unit, err := os.ReadFile("../configs/systemd/turnstile-sign.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	central, err := os.ReadFile("../configs/systemd/turnstile-central.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := server.Load("../configs/central-sign.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := regexp.MustCompile(`(?m)^Group=.*$`).FindString(string(central))
+	if group == "" || len(conf.Sign.Users) == 0 || conf.Root == "" {
+		t.Fatalf("group %q, %d users, root %q", group, len(conf.Sign.Users), conf.Root)
+	}
+	for _, want := range []string{
+		"RuntimeDirectory=" + strings.TrimPrefix(filepath.Dir(conf.Sign.Socket), "/run/"), "RuntimeDirectoryMode=0750",
+		"StateDirectory=" + strings.TrimPrefix(filepath.Dir(conf.Sign.Keys), "/var/lib/"), "StateDirectoryMode=0700",
+		"LoadCredential=" + conf.Passphrase.Credential + ":/etc/turnstile/sign-passphrase", "ExecStart=/usr/bin/central sign --config /etc/turnstile/central.yaml",
+		group, "Type=notify", "RestartPreventExitStatus=2", "PrivateUsers=no", "PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "LimitCORE=0",
+	} {
+		if !strings.Contains(string(unit), "\n"+want+"\n") {
+			t.Errorf("the unit has no %s", want)
+		}
+	}
+}
