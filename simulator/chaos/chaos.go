@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ import (
 
 	"turnstile/central/link"
 	"turnstile/central/office"
+	"turnstile/central/pass"
 	"turnstile/simulator/device"
 	"turnstile/simulator/site"
 )
@@ -58,6 +60,9 @@ type campaign struct {
 // back to the broker with growing pauses, up to a minute.
 const healLimit = 150 * time.Second
 
+// slowHealing is a healing whose faults are worth a look.
+const slowHealing = 15 * time.Second
+
 // tellEvery is how often it is told what is still missing.
 const tellEvery = 10 * time.Second
 
@@ -77,6 +82,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err == nil {
 		err = c.play(ctx, began)
 		err = errors.Join(err, c.site.Close())
+		err = errors.Join(err, c.leaks())
 	}
 	c.finish(began)
 	if err != nil {
@@ -89,20 +95,24 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 // open starts the campus: two lane controllers with a true clock, one of them
-// with two lanes, and one whose clock lies.
+// with a second lane in another zone, that hear each other by multicast, and one
+// whose clock lies, which hears the others by the broker alone.
 func (c *campaign) open(ctx context.Context) error {
 	clock := filepath.Join(c.Folder, "clock")
-	setup := func(id string, lanes int, command ...string) site.AgentSetup {
-		a := site.AgentSetup{ID: id, Command: command}
+	group, err := multicast()
+	if err != nil {
+		return err
+	}
+	setup := func(id string, lanes int, group string, command ...string) site.AgentSetup {
+		a := site.AgentSetup{ID: id, Command: command, Multicast: group}
 		for i := range lanes {
 			watch := func(s device.ControllerState) { c.world.watch(id, i+1, s) }
-			a.Lanes = append(a.Lanes, site.LaneSetup{Name: fmt.Sprintf("%s %d", id, i+1), Window: time.Second, Changed: watch})
+			a.Lanes = append(a.Lanes, site.LaneSetup{Name: fmt.Sprintf("%s %d", id, i+1), Zone: i, Window: time.Second, Changed: watch})
 		}
 		return a
 	}
-	agents := []site.AgentSetup{setup("north", 2), setup("south", 1),
-		setup("liar", 1, filepath.Join(c.Programs, "simulator"), "lane", "--clock", clock)}
-	var err error
+	agents := []site.AgentSetup{setup("north", 2, group), setup("south", 1, group),
+		setup("liar", 1, "", filepath.Join(c.Programs, "simulator"), "lane", "--clock", clock)}
 	c.site, err = site.Start(context.WithoutCancel(ctx), site.Config{Programs: c.Programs, Data: c.Folder, Agents: agents, Mosquitto: c.Mosquitto, Heads: time.Second})
 	if err != nil {
 		return err
@@ -113,7 +123,10 @@ func (c *campaign) open(ctx context.Context) error {
 	}
 	c.schedule = NewSchedule(c.Seed, cast)
 	c.breaker = &breaker{site: c.site, world: c.world, clock: clock, down: map[string]bool{}}
-	c.desk = &desk{site: c.site, world: c.world, rand: rand.New(rand.NewPCG(c.Seed, 2)), api: c.site.API}
+	c.desk = newDesk(c.site, c.world, c.Seed)
+	if err := c.desk.print(ctx); err != nil {
+		return errors.Join(err, c.site.Close())
+	}
 	for len(c.desk.guests) < wantGuests && len(c.desk.good) < wantGood && ctx.Err() == nil {
 		c.desk.stock(ctx)
 	}
@@ -131,6 +144,9 @@ func (c *campaign) play(ctx context.Context, began time.Time) error {
 			return fmt.Errorf("step %d of seed %d: %w", c.report.Steps, c.Seed, err)
 		}
 		c.progress("step %d: %d faults, %d openings so far, %.1f s", c.report.Steps, len(faults), c.world.openingsSoFar(), time.Since(healed).Seconds())
+		if time.Since(healed) > stepTime+slowHealing {
+			c.progress("  slow after %v", faults)
+		}
 		if len(violations) > 0 {
 			c.report.Step, c.report.Violations, c.report.History, c.report.Folder = c.report.Steps, violations, c.world.history(), c.Folder
 			for _, f := range faults {
@@ -140,6 +156,19 @@ func (c *campaign) play(ctx context.Context, began time.Time) error {
 		}
 	}
 	return nil
+}
+
+// leaks looks for secrets in all that the programs logged.
+func (c *campaign) leaks() error {
+	found, secrets, size, err := c.site.Leaks(c.desk.secrets...)
+	for _, f := range found {
+		c.report.Violations = append(c.report.Violations, Violation{promiseSecret, f})
+	}
+	c.report.Secrets, c.report.Logged = secrets, size
+	if len(found) > 0 && c.report.Folder == "" {
+		c.report.Step, c.report.Folder = c.report.Steps, c.Folder
+	}
+	return err
 }
 
 func (c *campaign) progress(format string, args ...any) {
@@ -172,7 +201,7 @@ func (c *campaign) send(ctx context.Context, wait *sync.WaitGroup) {
 	wait.Go(func() { c.desk.run(ctx) })
 	for i, a := range c.site.Agents {
 		for j, l := range a.Lanes {
-			p := &crowd{desk: c.desk, lane: l, name: fmt.Sprintf("%s/%d", a.ID, l.Number), world: c.world, rand: rand.New(rand.NewPCG(seed, uint64(i)<<8+uint64(j)))}
+			p := &crowd{desk: c.desk, lane: l, name: fmt.Sprintf("%s/%d", a.ID, l.Number), world: c.world, rand: rand.New(rand.NewPCG(seed, uint64(i)<<8+uint64(j))), controller: a.ID}
 			wait.Go(func() { p.run(ctx) })
 		}
 	}
@@ -280,6 +309,9 @@ func (c *campaign) settle(ctx context.Context) (*Picture, error) {
 func (c *campaign) look(ctx context.Context) (*Picture, error) {
 	c.desk.api = c.site.API
 	c.desk.follow(ctx)
+	if !c.desk.lock.release.IsZero() {
+		c.desk.unlock(ctx)
+	}
 	p := c.world.picture()
 	p.Healed = true
 	for _, a := range c.site.Agents {
@@ -351,11 +383,31 @@ func (c *campaign) finish(began time.Time) {
 	for _, j := range c.journals {
 		r.Entries += len(j.Entries)
 		for _, e := range j.Entries {
-			if e.Type == link.EntryGranted {
+			switch {
+			case e.Type == link.EntryConflict:
+				r.Counts["conflicts"]++
+			case e.Type == link.EntryMode && e.Kind == pass.Supervisor:
+				r.Counts["modes by hand"]++
+			case e.Type == link.EntryGranted:
 				r.Grants++
+				if e.Kind == pass.Supervisor {
+					r.Counts["openings by hand"]++
+				}
+			case e.Type == link.EntryDenied:
+				r.Counts["refused: "+e.Reason.String()]++
 			}
 		}
 	}
+}
+
+// multicast is a group at a port that nobody has: campaigns may run side by side.
+func multicast() (string, error) {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer c.Close()
+	return fmt.Sprintf("239.84.83.1:%d", c.LocalAddr().(*net.UDPAddr).Port), nil
 }
 
 func (w *world) openingsSoFar() int {

@@ -51,6 +51,12 @@ type Picture struct {
 	Journals []Journal // of a lane controller in the order of their begin
 	Ledger   []office.PassageBody
 	Passes   map[string]Pass
+	Codes    map[string]Code // supervisor codes, by pass id
+	// Withdrawn are the keys that were withdrawn: whoever has applied the event
+	// knows.
+	Withdrawn map[uint16]uint64
+	Locks     []Lock  // by time
+	Rules     []Rules // by time
 	// Of a campus that is healed: no fault is on, nobody is on the way.
 	Healed bool
 	Feed   office.FeedBody
@@ -73,7 +79,7 @@ const refusedWithin = 3 * time.Second
 
 // eventual are the promises that a campus which was just healed may still be
 // about to keep; the others are broken once for all.
-var eventual = map[string]bool{promiseLost: true, promiseConverge: true, promiseClosed: true, promiseResult: true}
+var eventual = map[string]bool{promiseLost: true, promiseConverge: true, promiseClosed: true, promiseResult: true, promiseShared: true}
 
 // checker collects violations.
 type checker struct {
@@ -93,8 +99,10 @@ func Check(p *Picture) []Violation {
 		c.journal(&p.Journals[i])
 	}
 	c.floors()
+	c.codes()
 	c.ledger()
 	if p.Healed {
+		c.shared()
 		c.closed()
 		c.converged()
 	}
@@ -109,6 +117,12 @@ const (
 	promiseIssued   = "no grant on a pass that nobody issued"
 	promisePolicy   = "the freshness policy"
 	promiseEntries  = "no more entries than the pass has"
+	promiseShared   = "no more entries than the pass has over all lanes, unless they are marked"
+	promiseWithdrew = "no grant on a key that the lane's own list has withdrawn"
+	promiseLocked   = "no opening in a zone that the lane has acknowledged as locked down"
+	promiseHand     = "no opening at a lane that was locked down by hand"
+	promiseCode     = "a supervisor code does what it says, once, at its lane"
+	promiseSecret   = "no secret in a log"
 	promiseResult   = "each grant ends once"
 	promiseNumbers  = "a journal without gaps"
 	promiseBack     = "a lane never goes back"
@@ -133,6 +147,7 @@ func (c *checker) openings() {
 			}
 		}
 	}
+	modes := c.modes()
 	for _, o := range c.Openings {
 		at := fmt.Sprintf("%s/%d", o.Controller, o.Lane)
 		i := slices.IndexFunc(grants[at], func(e link.Entry) bool { return e.Detail == uint16(o.Number) })
@@ -142,6 +157,7 @@ func (c *checker) openings() {
 		}
 		e := grants[at][i]
 		grants[at] = grants[at][i+1:]
+		c.locked(&o, &e, modes[at])
 		since, refused := c.Passes[e.Pass.String()].Refused[o.Controller]
 		if refused && o.At.After(since.Add(refusedWithin)) {
 			c.wrong(promiseRefused, "lane %s opened for %s at %s (entry %d), acknowledged as refused before %s", at, e.Pass, stamp(o.At), e.Seq, stamp(since))
@@ -171,7 +187,7 @@ func (c *checker) journal(j *Journal) {
 				c.uses(j, &e, used[fmt.Sprintf("%s in zone %d", e.Pass, e.Zone)])
 			}
 		}
-		if e.Type == link.EntryGranted { // a refusal with less than before is the safe side: no feed at all
+		if e.Type == link.EntryGranted && e.Kind != pass.Supervisor { // a refusal with less than before is the safe side: no feed at all
 			if e.FeedSeq < last[e.Lane] {
 				c.wrong(promiseBack, "%s: grant %d knows feed event %d, one before it knew %d", j.Controller, e.Seq, e.FeedSeq, last[e.Lane])
 			}
@@ -195,6 +211,12 @@ func (c *checker) uses(j *Journal, e *link.Entry, n int) {
 
 // grant checks that a grant was right by what the lane knew.
 func (c *checker) grant(j *Journal, e *link.Entry) {
+	if event, gone := c.Withdrawn[e.KeyID]; gone && e.FeedSeq >= event {
+		c.wrong(promiseWithdrew, "%s: grant %d for %s at feed event %d, its key %d is withdrawn since event %d", j.Controller, e.Seq, e.Pass, e.FeedSeq, e.KeyID, event)
+	}
+	if e.Kind == pass.Supervisor {
+		return // see codes
+	}
 	p, ok := c.Passes[e.Pass.String()]
 	if !ok {
 		c.wrong(promiseIssued, "%s: grant %d for %s", j.Controller, e.Seq, e.Pass)

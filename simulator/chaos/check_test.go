@@ -49,6 +49,8 @@ func sound() *Picture {
 			idOf(1).String(): {Kind: pass.ECard}, idOf(2).String(): {Kind: pass.Guest, Entries: 1},
 			idOf(3).String(): {Kind: pass.ECard, Revoked: 9, Refused: map[string]time.Time{"north": at(5)}},
 		},
+		Codes: map[string]Code{idOf(7).String(): {"north", 1, pass.ActOpenIn}, idOf(8).String(): {"north", 1, pass.ActLockdown}},
+		Rules: []Rules{{2, at(100)}},
 		Feed:  office.FeedBody{Epoch: 1, Seq: 9, Chain: hex.EncodeToString(floor.Chain[:])},
 		Lanes: []office.LaneBody{{ID: "north", Alive: true, UpToDate: true, AppliedSeq: 9}},
 		Steel: []Steel{{Controller: "north", Lane: 1, Locked: true}},
@@ -75,16 +77,19 @@ func store(p *Picture) {
 	}
 }
 
+// damage breaks a sound picture.
+type damage struct {
+	name, promise string
+	damage        func(*Picture)
+}
+
 // TestCheckFinds breaks each promise once, in otherwise sound pictures.
 func TestCheckFinds(t *testing.T) {
 	if found := Check(sound()); len(found) > 0 {
 		t.Fatalf("a sound picture: %v", found)
 	}
 	entries := func(p *Picture) []link.Entry { return p.Journals[0].Entries }
-	broken := []struct {
-		name, promise string
-		damage        func(*Picture)
-	}{
+	broken := []damage{
 		{"a gate opens by itself", promiseGrant, func(p *Picture) { p.Openings = append(p.Openings, Opening{"north", 1, 3, noon.Add(time.Minute)}) }},
 		{"a gate opens twice for one grant", promiseGrant, func(p *Picture) { p.Openings = append(p.Openings, Opening{"north", 1, 2, noon.Add(11 * time.Second)}) }},
 		{"a grant is lost after the gate opened", promiseGrant, func(p *Picture) { p.Journals[0].Entries = entries(p)[:1]; store(p) }},
@@ -131,6 +136,7 @@ func TestCheckFinds(t *testing.T) {
 		{"a lane whose hash is another one", promiseConverge, func(p *Picture) { p.Feed.Chain = hex.EncodeToString(make([]byte, 32)) }},
 		{"a lane that is gone", promiseConverge, func(p *Picture) { p.Lanes[0].Alive = false }},
 	}
+	broken = append(broken, brokenRules()...)
 	promises := map[string]bool{}
 	for _, b := range broken {
 		p := sound()
@@ -140,8 +146,8 @@ func TestCheckFinds(t *testing.T) {
 			t.Errorf("%s: found %v", b.name, found)
 		}
 	}
-	if len(promises) != 15 {
-		t.Errorf("%d promises are broken, want all 15", len(promises))
+	if len(promises) != 20 {
+		t.Errorf("%d promises are broken, want all 20 of Check", len(promises))
 	}
 }
 

@@ -33,6 +33,20 @@ type desk struct {
 	revoked []ticket
 	open    []ticket // revoked, and not refused by all lanes yet
 	serial  int
+	stale   []string          // passes whose code was signed anew
+	slips   map[string][]slip // by drawer
+	secrets []site.Secret     // that must stand in no log
+
+	lock locker
+	keys keeper
+}
+
+func newDesk(s *site.Site, w *world, seed uint64) *desk {
+	now := time.Now()
+	return &desk{
+		site: s, world: w, rand: rand.New(rand.NewPCG(seed, 2)), api: s.API, slips: map[string][]slip{},
+		lock: locker{next: now.Add(lockEvery / 2)}, keys: keeper{next: now.Add(withdrawEvery / 2)},
+	}
 }
 
 // What the office keeps ready.
@@ -51,6 +65,8 @@ func (d *desk) run(ctx context.Context) {
 		if d.rand.IntN(4) == 0 {
 			d.revokeOne(ctx)
 		}
+		d.rotate(ctx)
+		d.govern(ctx)
 		d.follow(ctx)
 		select {
 		case <-ctx.Done():
@@ -64,7 +80,7 @@ func (d *desk) run(ctx context.Context) {
 func (d *desk) stock(ctx context.Context) {
 	for range 8 {
 		d.mu.Lock()
-		o := office.OrderBody{Kind: "ecard", Day: site.Today(time.Now()), Zones: []int{0}, Start: "00:00", Length: "25h"}
+		o := office.OrderBody{Kind: "ecard", Day: site.Today(time.Now()), Zones: []int{0, 1}, Start: "00:00", Length: "25h"}
 		d.serial++
 		n := d.serial
 		o.Holder = fmt.Sprintf("A%07d", n)
@@ -139,15 +155,16 @@ func (d *desk) follow(ctx context.Context) {
 		d.world.acknowledged(t.id, p.RefusedBy, d.site)
 		if p.RefusedBy.Lanes == p.RefusedBy.Of {
 			d.mu.Lock()
-			d.open = without(d.open, t.id)
+			d.open = without(d.open, func(o ticket) bool { return o.id == t.id })
 			d.mu.Unlock()
 		}
 	}
 }
 
-func without(list []ticket, id string) (left []ticket) {
+// without returns a new list: the old one may be on its way elsewhere.
+func without[T any](list []T, gone func(T) bool) (left []T) {
 	for _, t := range list {
-		if t.id != id {
+		if !gone(t) {
 			left = append(left, t)
 		}
 	}
@@ -186,6 +203,9 @@ type crowd struct {
 	name  string
 	rand  *rand.Rand
 	world *world
+
+	controller string
+	shut       bool // a supervisor locked the lane, as far as is known out here
 }
 
 // run sends one person after the other until ctx ends.
@@ -223,6 +243,16 @@ func (c *crowd) person(ctx context.Context) (what, text string) {
 	defer d.mu.Unlock()
 	n := c.rand.IntN(100)
 	switch {
+	case c.shut && n < 50:
+		c.shut = n < 25 // else once more, in case the lane did not hear it
+		return d.slip(drawer(c.controller, c.lane.Number, "normal"))
+	case n == 99:
+		c.shut = true
+		return d.slip(drawer(c.controller, c.lane.Number, "lockdown"))
+	case n == 98:
+		return d.slip(drawer("north", 1, "open-in")) // good at one lane alone
+	case n > 94:
+		return d.slip(drawer(c.controller, c.lane.Number, "open-in"))
 	case n < 8:
 		return "poster", "https://example.org/menu"
 	case n < 16 && len(d.good) > 0:

@@ -20,6 +20,8 @@ type Report struct {
 	Rows       int            `json:"ledger_rows"`
 	Grants     int            `json:"grants"`
 	Checks     int            `json:"pictures_checked"`
+	Secrets    int            `json:"secrets_looked_for"`
+	Logged     int            `json:"bytes_of_logs_searched"`
 	SlowestSec float64        `json:"slowest_healing_seconds"`
 
 	Step       int         `json:"failed_step,omitempty"`
@@ -41,6 +43,7 @@ func (r *Report) Text() string {
 	fmt.Fprintf(&w, "chaos: %d steps in %s, seed %d, %s\n", r.Steps, r.Took, r.Seed, r.Broker)
 	fmt.Fprintf(&w, "  checked %d times: %d openings, %d grants, %d journal entries, %d ledger rows; slowest healing %.1f s\n",
 		r.Checks, r.Counts["openings"], r.Grants, r.Entries, r.Rows, r.SlowestSec)
+	fmt.Fprintf(&w, "  %d secrets looked for in %d KB of logs\n", r.Secrets, r.Logged>>10)
 	line := func(title string, m map[string]int) {
 		var parts []string
 		for _, k := range slices.Sorted(maps.Keys(m)) {

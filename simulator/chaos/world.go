@@ -22,10 +22,15 @@ type world struct {
 	passes   map[string]Pass
 	events   []string // the newest
 	counts   map[string]int
+
+	codes     map[string]Code   // supervisor codes, by pass id
+	withdrawn map[uint16]uint64 // keys, with an event that comes after
+	locks     []Lock            // by time
+	rules     []Rules           // by time
 }
 
 func newWorld() *world {
-	return &world{steel: map[string]device.ControllerState{}, passes: map[string]Pass{}, counts: map[string]int{}}
+	return &world{steel: map[string]device.ControllerState{}, passes: map[string]Pass{}, counts: map[string]int{}, codes: map[string]Code{}, withdrawn: map[uint16]uint64{}}
 }
 
 // note keeps one line of history.
@@ -76,7 +81,8 @@ func (w *world) change(id string, f func(*Pass)) {
 func (w *world) picture() *Picture {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return &Picture{Openings: slices.Clone(w.openings), Passes: maps.Clone(w.passes)}
+	return &Picture{Openings: slices.Clone(w.openings), Passes: maps.Clone(w.passes), Codes: maps.Clone(w.codes),
+		Withdrawn: maps.Clone(w.withdrawn), Locks: slices.Clone(w.locks), Rules: slices.Clone(w.rules)}
 }
 
 // history returns the newest lines.
