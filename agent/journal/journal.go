@@ -55,8 +55,8 @@ type Journal struct {
 	size   int64 // owned likewise: where active ends
 	seal   bool  // owned likewise: active may hold entries of a failed flush
 
-	spareMu sync.Mutex
-	spare   file // guarded by spareMu: a zeroed segment, or nil
+	spareMu sync.Mutex // also held while segments are removed or renamed; taken before mu
+	spare   file       // guarded by spareMu: a zeroed segment, or nil
 
 	readMu  sync.Mutex
 	cursors cursors // guarded by readMu

@@ -16,8 +16,11 @@ import (
 func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // rotate begins a new segment with the record next.first. It is called by the
-// goroutine that flushes, or by Open.
+// goroutine that flushes, or by Open. Until the spare has its name nobody may make
+// another under the same.
 func (j *Journal) rotate(next header) error {
+	j.spareMu.Lock()
+	defer j.spareMu.Unlock()
 	next.id, next.boot, next.created, next.size = j.id, j.boot, j.o.Now().UnixMilli(), j.o.SegmentSize
 	f, err := j.takeSpare()
 	if err != nil {
@@ -62,10 +65,8 @@ func writeHeader(f file, h *header) error {
 	return nil
 }
 
-// takeSpare returns the prepared segment, or makes one now.
+// takeSpare returns the prepared segment, or makes one now. spareMu is held.
 func (j *Journal) takeSpare() (file, error) {
-	j.spareMu.Lock()
-	defer j.spareMu.Unlock()
 	if err := j.prepare(); err != nil {
 		return nil, err
 	}

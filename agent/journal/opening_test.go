@@ -237,7 +237,7 @@ func TestDamagedEndCostsItsFileAlone(t *testing.T) {
 	} {
 		d := newMemory()
 		j, _ := open(t, d, Options{})
-		appendN(t, j, 1, 100)                  // 93 in a file
+		appendN(t, j, 1, 100)             // 93 in a file
 		for i, n := range []int{90, 20} { // a floor in the second file, and one in the third
 			if _, err := j.Append(floorEntry(uint64(66 + 11*i))); err != nil {
 				t.Fatal(err)

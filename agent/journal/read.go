@@ -66,7 +66,7 @@ func (j *Journal) Read(from uint64, max int) (entries [][]byte, before link.Hash
 	case len(w.entries) > 0:
 		return w.entries, w.before, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, before, j.quarantine(s, s.first, from, limit)
+		return nil, before, j.missing(s, from, limit)
 	case err != nil:
 		return nil, before, &Unread{from, limit - 1, err}
 	case w.broken:
@@ -190,6 +190,20 @@ func (w *walk) take(b []byte, seed uint32) {
 	}
 }
 
+// missing judges a segment whose file is not there: it was dropped meanwhile, or
+// somebody removed it.
+func (j *Journal) missing(s segment, from, limit uint64) error {
+	j.spareMu.Lock() // whoever drops it has taken it off the list then
+	j.mu.Lock()
+	dropped := j.segments[0].first > s.first
+	j.mu.Unlock()
+	j.spareMu.Unlock()
+	if dropped {
+		return fmt.Errorf("%w: entry %d", ErrDropped, from)
+	}
+	return j.quarantine(s, s.first, from, limit)
+}
+
 // quarantine marks a segment damaged from an entry on. What follows in it cannot
 // be chained to anything, so it is one gap to the end. The segment being written is
 // only reported: Open judges it.
@@ -200,6 +214,8 @@ func (j *Journal) quarantine(s segment, damage, from, limit uint64) error {
 	if newest {
 		return fmt.Errorf("%w: entry %d in the segment being written; restart the agent", ErrDamaged, damage)
 	}
+	j.spareMu.Lock()
+	defer j.spareMu.Unlock()
 	j.mark(s.first, damage)
 	return &Gap{max(from, damage), limit - 1}
 }
