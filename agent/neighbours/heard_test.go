@@ -130,6 +130,27 @@ func TestApartUntilNeighboursTold(t *testing.T) {
 	}
 }
 
+// TestApartFromANewJournal: the numbers of a neighbour's new disk are not those of
+// the one before.
+func TestApartFromANewJournal(t *testing.T) {
+	north, south := newHouse(t, "north"), newHouse(t, "south")
+	south.learn(t, lanes(1, 1, "north", "south"))
+	north.Took(entry(link.EntryGranted, 1000, 1, 1))
+	say(south, north, (*told).newest)
+	if south.Apart(1, now) {
+		t.Error("apart though all was told")
+	}
+	north = newHouse(t, "north", func(c *Config) { c.Journal = journalOf("another disk") })
+	for seq := range uint64(20) {
+		north.Took(entry(link.EntryGranted, seq+1, 1, uint32(seq)))
+	}
+	north.clock = now.Add(time.Second)
+	say(south, north, (*told).newest)
+	if !south.Apart(1, now) {
+		t.Error("not apart though the first uses of the new journal are missing")
+	}
+}
+
 // TestHelloByTheCampusTime: the machine's clock says 1970 on one controller and is a
 // day ahead on the other, and both know the campus's time.
 func TestHelloByTheCampusTime(t *testing.T) {
