@@ -30,8 +30,9 @@ import (
 // What starting can fail for, beside ErrConfig and the errors of the packages
 // that are started.
 var (
-	ErrInUse  = errors.New("another central uses this data folder: stop it first")
-	ErrListen = errors.New("cannot listen")
+	ErrInUse     = errors.New("another central uses this data folder: stop it first")
+	ErrKeysInUse = errors.New("another process has this key folder open: stop it first, or set sign.socket")
+	ErrListen    = errors.New("cannot listen")
 )
 
 // Endpoints are the addresses of a running central; they stand in
@@ -63,6 +64,13 @@ func Run(ctx context.Context, c Config, ready func(Endpoints)) error {
 		return err
 	}
 	defer unlock()
+	if c.Sign.Socket == "" {
+		unlock, err := lockKeys(c.keyFolder())
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	s := &central{config: c, published: make(chan struct{}), refusals: make(chan string, maxRefusals)}
 	defer s.close()
 	if err := s.open(ctx, phrase); err != nil {

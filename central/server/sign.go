@@ -76,6 +76,16 @@ func (c *Config) openService(phrase []byte, alarm func(detail string)) (issuer.S
 	return client, client.Close, nil
 }
 
+// lockKeys takes a key folder for this process: two that make keys in it would
+// publish two keysets of one version, and lanes would call that a fork.
+func lockKeys(folder string) (unlock func(), err error) {
+	unlock, err = lockFolder(folder)
+	if errors.Is(err, ErrInUse) {
+		return nil, fmt.Errorf("%w: %s; central and central sign must not both open it", ErrKeysInUse, folder)
+	}
+	return unlock, err
+}
+
 // phrase reads the passphrase, which a central without keys does not need.
 func (c *Config) phrase() ([]byte, error) {
 	if c.Sign.Socket != "" {
@@ -105,7 +115,7 @@ func RunSign(ctx context.Context, c Config, ready func(socket string)) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lockFolder(c.keyFolder())
+	unlock, err := lockKeys(c.keyFolder())
 	if err != nil {
 		return err
 	}

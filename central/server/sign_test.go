@@ -138,3 +138,18 @@ func TestSignNeedsItsSetting(t *testing.T) {
 		t.Errorf("problems %v", p)
 	}
 }
+
+// TestTwoOnOneKeyFolder: two centrals, or a central and a central sign, do not
+// make keys in one folder.
+func TestTwoOnOneKeyFolder(t *testing.T) {
+	c := apart(t)
+	runSign(t, c)
+	other := configure(t) // another data folder, and the same keys
+	other.Sign = Sign{Keys: c.Sign.Keys}
+	if err := Run(t.Context(), other, func(Endpoints) {}); !errors.Is(err, ErrKeysInUse) {
+		t.Errorf("central beside central sign: %v", err)
+	}
+	if err := RunSign(t.Context(), c, func(string) {}); !errors.Is(err, ErrKeysInUse) {
+		t.Errorf("two times central sign: %v", err)
+	}
+}
