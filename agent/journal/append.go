@@ -27,7 +27,8 @@ func (j *Journal) Append(e link.Entry) (seq uint64, err error) {
 	if routine(e.Type) && !j.hasRoom() {
 		return 0, fmt.Errorf("append entry: %w: the rest is for alarms and results", ErrFull)
 	}
-	for !j.closed && (j.failed != nil || len(j.pending) > maxPending-recordHead-link.FloorSize) {
+	most := int(min(maxPending, j.o.SegmentSize-dataStart)) // a flush lies in one segment
+	for !j.closed && (j.failed != nil || len(j.pending) > most-recordHead-link.FloorSize) {
 		j.changed.Wait()
 	}
 	if j.closed {

@@ -64,3 +64,41 @@ func TestAllTogether(t *testing.T) {
 		t.Errorf("acknowledged %d, oldest %d", j.Acked(), j.First())
 	}
 }
+
+// TestFlushLiesInOneSegment: more entries wait than a segment holds.
+func TestFlushLiesInOneSegment(t *testing.T) {
+	const n = 200 // 93 in a file
+	d := newMemory()
+	j, _ := open(t, d, Options{})
+	d.gate, d.entered = make(chan struct{}), make(chan struct{})
+	var writing sync.WaitGroup
+	for i := range n {
+		writing.Go(func() {
+			if _, err := j.Append(granted(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-d.entered
+	until(t, func() bool { j.mu.Lock(); defer j.mu.Unlock(); return j.waiting > 85 })
+	done := make(chan struct{})
+	go func() { writing.Wait(); close(done) }()
+	d.gate <- struct{}{}
+	for flushing := true; flushing; {
+		select {
+		case <-d.entered:
+			d.gate <- struct{}{}
+		case <-done:
+			flushing = false
+		}
+	}
+	d.gate = nil
+	for name, f := range d.files {
+		if size := len(f.cached); name != stateName && size != minSegment {
+			t.Errorf("%s has %d bytes", name, size)
+		}
+	}
+	if got := len(all(t, j)); got != n {
+		t.Errorf("%d entries", got)
+	}
+}
