@@ -29,8 +29,8 @@ func await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// TestRevocationAfterFullDisk fills central's disk while heads are due, and
-// revokes a pass when there is room again: the lane refuses it, and central's
+// TestRevocationAfterFullDisk fills central's disk while heads are due and the
+// lane's network breaks, and revokes a pass when both are well again: the lane refuses it, and central's
 // ledger goes on, without a start of anything.
 func TestRevocationAfterFullDisk(t *testing.T) {
 	s, err := site.Start(t.Context(), site.Config{Programs: programs, Data: t.TempDir(), Heads: time.Second,
@@ -69,9 +69,15 @@ func TestRevocationAfterFullDisk(t *testing.T) {
 	}
 	await(t, "the lane lets in meanwhile", func() bool { return s.Agents[0].Lanes[0].Controller.State().Openings == 1 })
 	wait(ctx, 3*time.Second) // three heads
+	s.Agents[0].Cable.Cut()  // a broker that is stuck takes no new connection either
+	await(t, "the lane is gone", func() bool {
+		lanes, err := s.API.Lanes(ctx)
+		return err == nil && len(lanes) == 1 && !lanes[0].Alive
+	})
 	if err := limit(central, unlimited); err != nil {
 		t.Fatal(err)
 	}
+	s.Agents[0].Cable.Join()
 	await(t, "central is well again", healthy)
 	if _, err := s.API.Set(ctx, p.ID, "revoke", "there is room"); err != nil {
 		t.Fatal(err)
