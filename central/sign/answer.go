@@ -152,8 +152,17 @@ func (s *server) mint(uid int, r *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	detail := fmt.Sprintf("%s %s zones %04x key %d generation %d", p.ID(), p.Kind, p.Zones, p.KeyID, p.Generation)
-	return reply{Pass: &p, Data: signature}, s.note(uid, "mint", detail)
+	what, detail := mintLine(&p)
+	return reply{Pass: &p, Data: signature}, s.note(uid, what, detail)
+}
+
+// mintLine words what was signed. A supervisor code opens a lane with everything
+// else down: its lines are found apart, and say where it is good and for what.
+func mintLine(p *pass.Pass) (what, detail string) {
+	if p.Kind == pass.Supervisor {
+		return "supervisor_code", fmt.Sprintf("%s %s lane %x hours %d key %d", p.ID(), pass.Action(p.Zones>>8), p.Holder, p.Length, p.KeyID)
+	}
+	return "mint", fmt.Sprintf("%s %s zones %04x key %d generation %d", p.ID(), p.Kind, p.Zones, p.KeyID, p.Generation)
 }
 
 // reissueTime is how long after a withdrawal passes may be signed once more by
@@ -162,7 +171,10 @@ const reissueTime = time.Hour
 
 // mintLimit says which limit a pass counts for.
 func (s *server) mintLimit(p *pass.Pass) (limit, error) {
-	if p.Generation == 0 {
+	switch {
+	case p.Kind == pass.Supervisor: // its cause stands where a pass has its generation
+		return limitCodes, nil
+	case p.Generation == 0:
 		return limitMint, nil
 	}
 	list, err := s.config.Keys.PassKeys()

@@ -25,12 +25,13 @@ type Limits struct {
 	Certificates int `yaml:"certificates"` // of lanes and of central's servers; default 600
 	GateKeys     int `yaml:"gate_keys"`    // messages with gate keys; default 6000
 	Withdrawals  int `yaml:"withdrawals"`  // pass keys; default 10
+	Codes        int `yaml:"codes"`        // supervisor codes; default 100, five sheets
 }
 
 // DefaultLimits are what a campus of 30,000 passes a day and 500 lanes needs at
 // its busiest minute, a few times over.
 func DefaultLimits() Limits {
-	return Limits{Mint: 3000, Reissues: 60000, Live: 6000, Feed: 6000, Releases: 600, Answers: 120000, Certificates: 600, GateKeys: 6000, Withdrawals: 10}
+	return Limits{Mint: 3000, Reissues: 60000, Live: 6000, Feed: 6000, Releases: 600, Answers: 120000, Certificates: 600, GateKeys: 6000, Withdrawals: 10, Codes: 100}
 }
 
 // limit names one of Limits.
@@ -46,6 +47,7 @@ const (
 	limitCertificates limit = "certificates"
 	limitGateKeys     limit = "gate_keys"
 	limitWithdrawals  limit = "withdrawals"
+	limitCodes        limit = "codes"
 )
 
 // Check returns an error for a negative limit.

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -217,7 +218,7 @@ func TestLimits(t *testing.T) {
 	clock := now
 	var mu sync.Mutex
 	p := start(t, func(c *Config) {
-		c.Limits = Limits{Mint: 3, Releases: 5, Live: 2}
+		c.Limits = Limits{Mint: 3, Releases: 5, Live: 2, Codes: 4}
 		c.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }
 	})
 	c := p.dial(t)
@@ -252,12 +253,21 @@ func TestLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	code := pass.SupervisorCode{Day: today, Index: 9, Hours: 24, Action: pass.ActOpenIn, Cause: 1, Lane: pass.LaneRefOf(issuertest.Site, "north-1", 2)}
+	for n := range 5 { // its cause is no generation
+		if _, _, err := c.Mint(*code.Pass()); (err == nil) != (n < 4) {
+			t.Errorf("supervisor code %d of a limit of 4: %v", n+1, err)
+		}
+	}
 	p.stop()
 	lines := p.lines(t)
 	if m, r := find(lines, "mint"), find(lines, "refused"); len(m) != 24 || len(r) != 2 {
 		t.Errorf("%d mints and %d refusals in the audit", len(m), len(r))
 	}
-	if n := find(lines, "refused operation 2"); len(n) != 1 || n[0].Count != 7 {
+	if k := find(lines, "supervisor_code"); len(k) != 4 || !strings.Contains(k[0].Detail, fmt.Sprintf("open-in lane %x hours 24", code.Lane)) {
+		t.Errorf("supervisor codes in the audit: %+v", k)
+	}
+	if n := find(lines, "refused operation 2"); len(n) != 1 || n[0].Count != 8 {
 		t.Errorf("counted %+v", n)
 	}
 }
