@@ -91,6 +91,29 @@ func TestRemoteGrantRunsOut(t *testing.T) {
 	}
 }
 
+// TestRemoteGrantAfterAStart: nobody knows when it was given, so that its time runs
+// from the start on.
+func TestRemoteGrantAfterAStart(t *testing.T) {
+	o := &other{New(), "south-1", start}
+	o.grant(5, gate.In, 100)
+	p, err := Decode(o.p.encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := start.Add(time.Hour)
+	for at, inside := range map[time.Duration]bool{0: true, RemoteGrant - 1: true, RemoteGrant: false} {
+		q, err := Decode(p.encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Expire(later)
+		q.Expire(later.Add(at))
+		if got := q.Of(guest, zone, gate.In); got.Inside != inside || (q.Stats().Awaited == 1) != inside {
+			t.Errorf("after %v: %+v", at, got)
+		}
+	}
+}
+
 // TestBothLanesOfAZone: in at one controller, out at the other, and in again.
 func TestBothLanesOfAZone(t *testing.T) {
 	l := &log{p: New()}
@@ -332,12 +355,17 @@ func TestOneGrantIsOneConflict(t *testing.T) {
 	for i := range uint64(maxConflicts) {
 		again.p.conflicts[1<<40+i] = true
 	}
-	fresh := again.add(link.Entry{Type: link.EntryGranted, Lane: 2, Pass: guest, Zone: zone, Direction: uint8(gate.In), Wall: 2000, Clock: link.ClockTrusted})
+	again.add(link.Entry{Type: link.EntryGranted, Lane: 2, Pass: guest, Zone: zone, Direction: uint8(gate.In), Wall: 2000, Clock: link.ClockTrusted})
 	if e := o.grant(7, gate.In, 2000); e != nil || again.p.Stats().Overflow != 1 {
 		t.Errorf("beyond the bound: %+v", e)
 	}
+	again.p.Own(link.JournalID{7})
+	n := again.add(link.Entry{Type: link.EntryGranted, Lane: 1, Pass: guest, Zone: zone, Direction: uint8(gate.In), Wall: 2000, Clock: link.ClockTrusted})
+	if e := o.grant(8, gate.In, 2000); e == nil || e.Seq != n {
+		t.Errorf("in a new journal: %+v", e)
+	}
 	again.p.Forget(today)
-	if e := o.grant(9, gate.In, 2000); e == nil || e.Seq != fresh {
+	if e := o.grant(9, gate.In, 2000); e == nil || e.Seq != n {
 		t.Errorf("on the next day: %+v", e)
 	}
 }
