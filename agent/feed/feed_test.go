@@ -105,6 +105,31 @@ func TestGapIsAskedForAndHealed(t *testing.T) {
 	r.checkIn(s.state)
 }
 
+// TestOldSnapshotsAreNotAskedFor has many heads come while the lane is behind, as
+// when passes are revoked one after another: the snapshots that they name are older
+// than what the lane has, and only the range leads on.
+func TestOldSnapshotsAreNotAskedFor(t *testing.T) {
+	s := newSender(t)
+	s.start()
+	r := s.receiver(nil)
+	r.sync()
+	from := s.state.Seq
+	for i := range uint32(6) {
+		s.add(revoke(20 + i))
+		res := r.mustTake(topics.Head(), s.sealedHead())
+		if len(res.Asks) != 1 || res.Asks[0].Want != link.WantRange {
+			t.Fatalf("head %d behind: %+v", i, res)
+		}
+	}
+	if asks := r.Needs(); len(asks) != 1 || asks[0].Want != link.WantRange {
+		t.Fatalf("needs %+v", asks)
+	}
+	if !r.mustTake(topics.Repeat(lane), s.sealed(s.delta(from, s.state.Seq, false))).Changed {
+		t.Fatal("the range was not taken")
+	}
+	r.checkIn(s.state)
+}
+
 func TestOverlappingRange(t *testing.T) {
 	s := newSender(t)
 	s.start()

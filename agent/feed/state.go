@@ -134,7 +134,9 @@ func (f *Feed) behind() bool {
 }
 
 // needs is what is missing: documents of a newer version; the range up to the
-// newest head, or the snapshots when two heads found that it did not come.
+// newest head, or the snapshots when two heads found that it did not come and the
+// snapshots lead further: a head follows each change, so two may come before the
+// first question, and snapshots are taken seldom.
 func (f *Feed) needs() (asks []link.Ask) {
 	v := f.c.View()
 	if f.delegated() == nil || f.stranger || v.Head.Keyset > v.KeysetVersion || v.Head.Rules > v.RulesVersion() {
@@ -144,7 +146,7 @@ func (f *Feed) needs() (asks []link.Ask) {
 		return asks
 	}
 	s := f.standing()
-	if s != nil && s.Epoch == v.Head.Epoch && v.Head.Seq-s.Seq <= maxRange && f.tries <= 2 {
+	if s != nil && s.Epoch == v.Head.Epoch && v.Head.Seq-s.Seq <= maxRange && (f.tries <= 2 || v.Head.SnapSeq <= s.Seq) {
 		return append(asks, f.ask(link.WantRange, s.Seq, v.Head.Seq))
 	}
 	return append(asks, f.ask(link.WantSnapshots, 0, 0))
