@@ -92,15 +92,21 @@ func (c *console) printSheet(list office.SupervisorList) {
 var sheetPage = template.Must(template.New("sheet").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Supervisor codes {{.First.Sheet}}</title>
 <style>
-body { font: 11pt system-ui, "Noto Sans", "Noto Sans CJK TC", sans-serif; margin: 12mm; }
-section { display: inline-block; width: 56mm; margin: 3mm; vertical-align: top; break-inside: avoid; border: 0.3mm solid #000; padding: 2mm; }
-svg { width: 52mm; height: 52mm; }
+body { font: 11pt system-ui, "Noto Sans", "Noto Sans CJK TC", sans-serif; margin: 0; }
+@page { size: A4; margin: 12mm; }
+@media screen { body { margin: 12mm; } }
+main { display: grid; grid-template-columns: repeat(3, 59mm); gap: 4mm; }
+section { break-inside: avoid; border: 0.3mm solid #000; padding: 2mm; }
+svg { display: block; width: 52mm; height: 52mm; margin: auto; }
+section p { display: flex; margin: 2mm 0 0; white-space: nowrap; }
+section p i { flex: 1; border-bottom: 0.2mm solid #000; margin-left: 1mm; }
 </style></head><body>
 <h1>{{.First.Controller}}/{{.First.Lane}}: {{.First.Action}}</h1>
 <p>Sheet {{.First.Sheet}}, for {{.First.Cause}}, given to {{.First.Officer}}. Valid {{.Period}}. Each code works once, at this lane alone. Lost: tell the office at once.</p>
 <p lang="zh-Hant">每個代碼只可在此閘機使用一次。如有遺失，請立即通知辦公室。</p>
-{{range .Codes}}<section>{{.SVG}}<b>{{.Place}}</b> {{.ID}}<br>Used by / 使用者: ____________<br>Time / 時間: ____________</section>
-{{end}}</body></html>
+<main>
+{{range .Codes}}<section>{{.SVG}}<b>{{.Place}}</b> · {{.ID}}<p>Used by / 使用者<i></i></p><p>Time / 時間<i></i></p></section>
+{{end}}</main></body></html>
 `))
 
 // printed is a code on the page.

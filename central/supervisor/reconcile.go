@@ -131,7 +131,7 @@ const (
 
 var nextSteps = map[string]string{
 	CodeUsed:     "Ask the officer for the sheet and note why it was used.",
-	CodeUnissued: "A key that signs supervisor codes may be stolen: withdraw it (central keys) and look at the lane's camera.",
+	CodeUnissued: "Was central restored from a backup that is older than the sheet? Else a key that signs supervisor codes may be stolen: withdraw it (central keys withdraw) and look at the lane's camera.",
 	CodeTwice:    "The lane lost what it knew of used codes (disk replaced, or set back): look at its alarms, and revoke what is left of the sheet.",
 	CodeLane:     "The lane does not check for which lane a code is: take it out of service and look at its program.",
 	CodeRevoked:  "The lane was cut off from central: mend its connection, and look at its camera.",
