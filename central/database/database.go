@@ -35,7 +35,8 @@ var migrations embed.FS
 
 // DB is the open database; safe for concurrent use.
 type DB struct {
-	sql *sql.DB
+	sql  *sql.DB
+	turn chan struct{} // of the one transaction that writes; waiting ones come in order
 }
 
 // pragmas make every commit durable, readers free of writers, and a transaction
@@ -63,7 +64,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		db.Close()
 		return nil, fmt.Errorf("open database %s: %w", path, named(err))
 	}
-	return &DB{db}, nil
+	return &DB{db, make(chan struct{}, 1)}, nil
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -96,7 +97,15 @@ func (d *DB) Ping(ctx context.Context) error {
 }
 
 // write runs f in one transaction; f's error, or a failed commit, undoes all.
+// Writers of this process wait here for their turn: SQLite's own wait is a lottery
+// that one of many loses for seconds, and then fails.
 func (d *DB) write(ctx context.Context, f func(*sql.Tx) error) error {
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	tx, err := d.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return named(err)
