@@ -368,9 +368,9 @@ func (c *campaign) kept(p *Picture) (found []Violation) {
 // finish completes the report.
 func (c *campaign) finish(began time.Time) {
 	r := &c.report
-	r.Seed, r.Broker, r.Took, r.Rows = c.Seed, "central's own broker", time.Since(began).Round(100*time.Millisecond).String(), len(c.ledger)
+	r.Seed, r.Broker, r.Took, r.Rows = c.Seed, brokerOwn, time.Since(began).Round(100*time.Millisecond).String(), len(c.ledger)
 	if c.Mosquitto != "" {
-		r.Broker = "mosquitto"
+		r.Broker = brokerExternal
 	}
 	r.Counts, r.Faults = map[string]int{}, map[string]int{}
 	for k, n := range c.world.counts {

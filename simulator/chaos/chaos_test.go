@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"turnstile/central/pass"
 )
 
 // programs is the folder of the binaries under test, built from this checkout.
@@ -36,6 +38,7 @@ func buildAndRun(m *testing.M) int {
 
 // TestCampaign is a short campaign; `make chaos` has longer ones.
 func TestCampaign(t *testing.T) {
+	t.Parallel()
 	r, err := Run(t.Context(), Options{Seed: 1, For: time.Minute, Programs: programs})
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +53,9 @@ func TestCampaign(t *testing.T) {
 	}
 	if r.Steps < 2 || faults < 4 || r.Checks < r.Steps || r.Counts["openings"] < 30 || r.Grants < 30 || r.Rows < r.Entries || r.Counts["revocations"] < 2 {
 		t.Errorf("a thin campaign: %d steps, %d faults, %d checks, %d rows of %d entries", r.Steps, faults, r.Checks, r.Rows, r.Entries)
+	}
+	if r.Counts["lockdowns"] < 2 || r.Counts["refused: "+pass.Lockdown.String()] < 3 || r.Counts["openings by hand"] < 1 || r.Secrets < 200 || r.Logged < 10<<10 {
+		t.Errorf("a thin campaign: %v, %d secrets looked for in %d bytes of logs", r.Counts, r.Secrets, r.Logged)
 	}
 	var again Report
 	b, err := r.JSON()

@@ -33,6 +33,7 @@ func await(t *testing.T, what string, done func() bool) {
 // lane's network breaks, and revokes a pass when both are well again: the lane refuses it, and central's
 // ledger goes on, without a start of anything.
 func TestRevocationAfterFullDisk(t *testing.T) {
+	t.Parallel()
 	s, err := site.Start(t.Context(), site.Config{Programs: programs, Data: t.TempDir(), Heads: time.Second,
 		Agents: []site.AgentSetup{{ID: "north", Lanes: []site.LaneSetup{{Name: "North", AutoWalk: 50 * time.Millisecond, Window: time.Second}}}}})
 	if err != nil {

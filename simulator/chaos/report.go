@@ -8,6 +8,12 @@ import (
 	"strings"
 )
 
+// The brokers of a report.
+const (
+	brokerOwn      = "central's own broker"
+	brokerExternal = "mosquitto"
+)
+
 // Report is the outcome of a campaign.
 type Report struct {
 	Seed       uint64         `json:"seed"`
@@ -54,7 +60,11 @@ func (r *Report) Text() string {
 	line("people", r.Counts)
 	line("faults", r.Faults)
 	if r.Failed() {
-		fmt.Fprintf(&w, "BROKEN: %d promises; again with: make chaos SEED=%d\n", len(r.Violations), r.Seed)
+		again := fmt.Sprintf("make chaos SEED=%d", r.Seed)
+		if r.Broker == brokerExternal {
+			again = fmt.Sprintf("bin/simulator chaos --seed %d --mosquitto PATH", r.Seed)
+		}
+		fmt.Fprintf(&w, "BROKEN: %d promises; again with: %s\n", len(r.Violations), again)
 	} else {
 		fmt.Fprintln(&w, "all promises held")
 	}

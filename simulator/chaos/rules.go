@@ -22,10 +22,11 @@ type Rules struct {
 	At      time.Time
 }
 
-// How long a zone is locked, and how often one is.
+// How long a zone is locked, and how often one is. A lane tells within a second
+// that it has new rules, and some more pass until an opening is wrong.
 const (
-	lockTime  = 3 * time.Second
-	lockEvery = 11 * time.Second
+	lockTime  = 5 * time.Second
+	lockEvery = 15 * time.Second
 )
 
 // locker is the part of the office that locks zones down and releases them. Used
