@@ -61,7 +61,7 @@ const (
 // Limits of the embedded broker.
 const (
 	maxPayload   = 2 * link.MaxDocument // the largest message and its topic
-	maxMemory    = 256 << 20            // bytes of retained messages; 5,000 lanes need 20 MB
+	maxMemory    = 256 << 20            // bytes of retained messages: some KB a lane
 	maxFiles     = 1                    // bytes: nothing is kept in files (0 would be all there is)
 	apiTimeout   = 2 * time.Second      // of the store: a dead one is noticed before lanes resend
 	readyTimeout = 10 * time.Second
