@@ -25,6 +25,7 @@ type central struct {
 	leaf   atomic.Pointer[x509.Certificate] // of this lane, once it was renewed; nil: the identity's
 
 	floor link.Floor // written last; owned by the session
+	owed  bool       // a floor that the journal did not take; owned by the session
 	kept  uint64     // version of the delegation whose root was kept last; owned by the session
 }
 
@@ -75,14 +76,17 @@ func (c *central) taken(r feed.Result) {
 	c.keepRoot()
 	f := c.feed.Floor(c.reached())
 	due := time.Duration(f.Time-c.floor.Time)*time.Millisecond >= floorEvery
-	if !r.Changed && !due {
+	if !r.Changed && !due && !c.owed {
 		return
 	}
 	if _, err := c.record.Record(link.Entry{Type: link.EntryFloor, Floor: f}); err != nil {
-		c.log.Error("floor was not written", "err", err)
+		if !c.owed {
+			c.log.Error("floor was not written; it is tried again with each head", "err", err)
+		}
+		c.owed = true
 		return
 	}
-	c.floor = *f
+	c.floor, c.owed = *f, false
 }
 
 // keepRoot writes down whom this lane trusts, should it lose its cache.
