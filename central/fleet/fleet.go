@@ -143,11 +143,22 @@ func (f *Fleet) Lanes() []Lane {
 	defer f.mu.RUnlock()
 	list := make([]Lane, 0, len(f.lanes))
 	for _, id := range slices.Sorted(maps.Keys(f.lanes)) {
-		m := f.lanes[id]
-		list = append(list, Lane{ID: id, Enrolled: timeOf(m.row.Enrolled), Expires: timeOf(m.row.Expires), SealKey: m.seal,
-			Alive: m.row.Alive, Since: timeOf(m.row.Since), State: m.state})
+		list = append(list, f.lanes[id].lane(id))
 	}
 	return list
+}
+
+// Lane returns one lane controller; the zero Lane if there is none of that id.
+func (f *Fleet) Lane(id string) Lane {
+	if m := f.member(id); m != nil {
+		return m.lane(id)
+	}
+	return Lane{}
+}
+
+func (m *member) lane(id string) Lane {
+	return Lane{ID: id, Enrolled: timeOf(m.row.Enrolled), Expires: timeOf(m.row.Expires), SealKey: m.seal,
+		Alive: m.row.Alive, Since: timeOf(m.row.Since), State: m.state}
 }
 
 // timeOf returns the time of Unix ms; 0 is the zero time.

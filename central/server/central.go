@@ -214,7 +214,7 @@ func (s *central) openSession(e External) error {
 				return s.ledger.Take(ctx, lane, m.Payload)
 			})},
 			{Filter: topics.AllStates(), Queue: stateQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
-				return s.fleet.Report(ctx, lane, m.Payload, m.Retained)
+				return s.reported(ctx, lane, m)
 			})},
 			{Filter: topics.AllAsks(), Queue: askQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
 				return s.feed.Ask(ctx, lane, m.Payload)
@@ -252,6 +252,19 @@ func (s *central) openFeed(ctx context.Context) error {
 		Location: s.location, Now: s.config.Now, Log: s.config.Log,
 	})
 	return nil
+}
+
+// reported takes a lane's report. One that is ahead of the ledger, which was
+// restored from a backup then, is told where the ledger stands.
+func (s *central) reported(ctx context.Context, lane string, m broker.Message) error {
+	if err := s.fleet.Report(ctx, lane, m.Payload, m.Retained); err != nil {
+		return err
+	}
+	l := s.fleet.Lane(lane)
+	if l.State == nil || !l.State.Alive {
+		return nil
+	}
+	return s.ledger.Remind(ctx, lane, l.State.Journal, l.State.Acked)
 }
 
 // openExchange makes what passes on uses between lanes.

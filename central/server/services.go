@@ -223,6 +223,12 @@ func (s *central) register(r *prometheus.Registry) {
 		}
 		return 0
 	})
+	gauge("clock_kept", "1 while the kernel says that a time daemon keeps this machine's clock, which lanes go by.", func() float64 {
+		if status.ClockKept() == nil {
+			return 1
+		}
+		return 0
+	})
 	gauge("disk_writable", "1 while the data folder takes writes.", func() float64 {
 		if takesWrites(s.config.Data) == nil {
 			return 1

@@ -15,11 +15,14 @@ import (
 type Zone struct {
 	ID       uint8    `yaml:"id"` // 0..15, the bit in a pass
 	Name     string   `yaml:"name"`
-	NameZH   string   `yaml:"name_zh"`  // default Name
-	Mode     string   `yaml:"mode"`     // normal (default), lockdown, free_passage
-	Passback string   `yaml:"passback"` // off (default), soft, hard
-	Hours    []Hours  `yaml:"hours"`    // none: always open
-	Holidays []string `yaml:"holidays"` // 2026-12-25: closed all day
+	NameZH   string   `yaml:"name_zh"`      // default Name
+	Mode     string   `yaml:"mode"`         // normal (default), lockdown, free_passage
+	Passback string   `yaml:"passback"`     // off (default), soft, hard
+	Back     int      `yaml:"back_minutes"` // after its entry, from which a pass may enter again; 0: never
+	Exit     string   `yaml:"exit"`         // off (default), soft, hard: for a pass that is not inside
+	Apart    string   `yaml:"apart"`        // soft (default), home: what a lane does that is cut off from the others
+	Hours    []Hours  `yaml:"hours"`        // none: always open
+	Holidays []string `yaml:"holidays"`     // 2026-12-25: closed all day
 }
 
 // Hours is one opening period in campus time.
@@ -32,6 +35,7 @@ type Hours struct {
 var (
 	modes     = map[string]link.Mode{"": link.Normal, "normal": link.Normal, "lockdown": link.Lockdown, "free_passage": link.FreePassage}
 	passbacks = map[string]link.Passback{"": link.PassbackOff, "off": link.PassbackOff, "soft": link.PassbackSoft, "hard": link.PassbackHard}
+	aparts    = map[string]link.Apart{"": link.ApartSoft, "soft": link.ApartSoft, "home": link.ApartHome}
 	weekdays  = map[string]uint8{"sun": 1, "mon": 2, "tue": 4, "wed": 8, "thu": 16, "fri": 32, "sat": 64}
 )
 
@@ -56,6 +60,8 @@ func (c *Config) zones() ([]link.Zone, error) {
 func (z Zone) zone() (out link.Zone, err error) {
 	mode, okMode := modes[z.Mode]
 	passback, okPassback := passbacks[z.Passback]
+	exit, okExit := passbacks[z.Exit]
+	apart, okApart := aparts[z.Apart]
 	switch {
 	case z.Name == "":
 		return out, fmt.Errorf("%w: a name is needed", errZone)
@@ -63,8 +69,14 @@ func (z Zone) zone() (out link.Zone, err error) {
 		return out, fmt.Errorf("%w: mode %q, want normal, lockdown or free_passage", errZone, z.Mode)
 	case !okPassback:
 		return out, fmt.Errorf("%w: passback %q, want off, soft or hard", errZone, z.Passback)
+	case !okExit:
+		return out, fmt.Errorf("%w: exit %q, want off, soft or hard", errZone, z.Exit)
+	case !okApart:
+		return out, fmt.Errorf("%w: apart %q, want soft or home", errZone, z.Apart)
+	case z.Back < 0 || z.Back > 24*60:
+		return out, fmt.Errorf("%w: back_minutes %d, want 0 to 1440", errZone, z.Back)
 	}
-	out = link.Zone{ID: z.ID, Name: z.Name, NameZH: z.NameZH, Mode: mode, Passback: passback}
+	out = link.Zone{ID: z.ID, Name: z.Name, NameZH: z.NameZH, Mode: mode, Passback: passback, BackMinutes: uint16(z.Back), Exit: exit, Apart: apart}
 	if out.NameZH == "" {
 		out.NameZH = z.Name
 	}
