@@ -17,7 +17,7 @@ BENCHTIME ?= 1s
 # Programs that the tests drive, as Debian packages: a browser, a stock broker, foreign processors;
 # emulated computers, and what a kernel module is built with; firmware's compiler.
 PACKAGES := chromium mosquitto qemu-user qemu-system-x86 qemu-system-arm seabios ipxe-qemu gcc make xz-utils libelf1 libc6-dev \
-            gcc-arm-none-eabi
+            gcc-arm-none-eabi e2fsprogs
 # Where the kernels of the emulated computers are kept, and for which processors.
 KERNELS  := .bench-cache
 MACHINES := amd64 arm64 armhf
@@ -26,7 +26,7 @@ MACHINES := amd64 arm64 armhf
 # through every bit or every fault of a file in one goroutine, and are left out as well.
 RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault ./simulator/machine/...
 
-.PHONY: help demo build test tests foreign kernels bench-vm check race fuzz bench codecs deps programs clean
+.PHONY: help demo build test tests foreign kernels bench-vm power chaos parity check race fuzz bench codecs deps programs clean
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -46,10 +46,10 @@ test: deps check ## everything: install what is missing, check, build, race, all
 	@# Compiling for other processors and unpacking kernels fill the time in which tests wait for
 	@# serial lines and people; and the race detector that in which emulated computers do.
 	@$(MAKE) --no-print-directory -j2 --output-sync=line build tests kernels
-	@$(MAKE) --no-print-directory -j2 --output-sync=line foreign race bench-vm
+	@$(MAKE) --no-print-directory -j2 --output-sync=line foreign race bench-vm power
 
 tests:
-	$(GO) test -vet=off -timeout 15m $$($(GO) list ./... | grep -v -e /simulator/foreign -e /simulator/kernel)
+	$(GO) test -vet=off -timeout 15m $$($(GO) list ./... | grep -v -e /simulator/foreign -e /simulator/kernel -e /simulator/power)
 
 foreign: ## the programs of `make build` under the processors they were built for
 	$(GO) test -vet=off -count=1 ./simulator/foreign
@@ -59,6 +59,15 @@ kernels:
 
 bench-vm: deps ## the lane on real kernels in emulated computers, with times; RUN=REGEXP for some of it
 	$(GO) test -vet=off -count=1 -v -parallel 3 -timeout 15m -run '$(or $(RUN),.)' ./simulator/kernel
+
+power: deps ## cut the power of the real agent on a disk that loses what was not flushed; CUTS= STATES= SEED=
+	$(GO) test -vet=off -count=1 -v -timeout 6h ./simulator/power -cuts $(or $(CUTS),20) -states $(or $(STATES),100) -seed $(or $(SEED),1)
+
+chaos: programs ## break a running campus for MINUTES (2) by a schedule of SEED, each promise checked after each step
+	@$(BIN)/simulator chaos --for $(or $(MINUTES),2)m --seed $(or $(SEED),0)
+
+parity: programs ## decide a day of 10,000 passes online and cut off, and explain each difference; SEED=
+	@$(BIN)/simulator parity --seed $(or $(SEED),1)
 
 check: ## formatting and vet; the rules of the house are tests in simulator/house
 	@out=$$(gofmt -l $(PROGRAMS)); [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }

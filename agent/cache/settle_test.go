@@ -134,9 +134,9 @@ func TestStopLeavesNoYoungHead(t *testing.T) {
 	*now = now.Add(time.Hour)
 	next := dense(t, rand.New(rand.NewPCG(1, 2)))
 	for d := range pass.Day(7) { // more than what is freed below
-		l := *next.Days[0]
+		l := dense(t, rand.New(rand.NewPCG(1, uint64(d)+3))).Days[0]
 		l.Day += d + 1
-		next.Days = append(next.Days, &l)
+		next.Days = append(next.Days, l)
 	}
 	next.Epoch = s.Epoch + 1
 	apply(t, c, Update{State: next, Head: head(next), HeadAt: *now})
