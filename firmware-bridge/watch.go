@@ -57,6 +57,9 @@ func (t tool) animate(ctx context.Context, g gate.Gate, where string) error {
 		fmt.Fprint(t.out, "\x1b[H", strings.ReplaceAll(picture(g.State(), events, where), "\n", "\x1b[K\r\n"), "\x1b[J")
 		select {
 		case e, open := <-g.Events():
+			if ctx.Err() != nil {
+				return nil // as asked; the gate has ended first
+			}
 			if !open {
 				return gate.ErrClosed
 			}
