@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -53,8 +52,10 @@ func (c *Cache) writeAll() error {
 	c.base = nil // each list is written
 	u := Update{State: v.State, Delegation: v.Delegation, Rules: v.Rules}
 	if len(v.Keys) > 0 {
-		u.Keys = &link.Keyset{Version: v.KeysetVersion, Keys: slices.SortedFunc(maps.Values(v.Keys),
-			func(a, b link.PassKey) int { return cmp.Compare(a.ID, b.ID) })}
+		u.Keys = &link.Keyset{Version: v.KeysetVersion}
+		for _, id := range slices.Sorted(maps.Keys(v.Keys)) {
+			u.Keys.Keys = append(u.Keys.Keys, v.Keys[id])
+		}
 	}
 	return c.write(u, v, v)
 }

@@ -250,11 +250,11 @@ func (s *Set) List() []Entry {
 		severity Severity
 		Entry
 	}
-	var rows []row
+	var rows []*row
 	for k, e := range s.on {
-		rows = append(rows, row{table[k.code].severity, e})
+		rows = append(rows, &row{table[k.code].severity, e})
 	}
-	slices.SortFunc(rows, func(a, b row) int {
+	slices.SortFunc(rows, func(a, b *row) int {
 		return cmp.Or(-cmp.Compare(a.severity, b.severity), a.Since.Compare(b.Since), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Subject, b.Subject))
 	})
 	list := make([]Entry, len(rows))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -161,7 +162,9 @@ func (j *Journal) keepDamaged(name string) error {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(f fileInfo) bool { return !strings.HasPrefix(f.name, keptPrefix) })
-	slices.SortFunc(list, func(a, b fileInfo) int { return cmp.Or(a.changed.Compare(b.changed), strings.Compare(a.name, b.name)) })
+	sort.Slice(list, func(a, b int) bool {
+		return cmp.Or(list[a].changed.Compare(list[b].changed), strings.Compare(list[a].name, list[b].name)) < 0
+	})
 	for len(list) > maxKept {
 		if err := j.disk.remove(list[0].name); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 
 	"turnstile/central/link"
@@ -116,7 +117,7 @@ func (j *Journal) load(r *Report) error {
 			}
 		}
 	}
-	slices.SortFunc(j.segments, func(a, b segment) int { return int(int64(a.first) - int64(b.first)) })
+	sort.Slice(j.segments, func(a, b int) bool { return j.segments[a].first < j.segments[b].first })
 	old := j.openState(list)
 	if len(j.segments) == 0 {
 		r.New = true

@@ -61,8 +61,8 @@ type snapshot struct {
 	floor   pass.Day
 	sources []sourceID
 	runs    []run
-	uses    []use // of all runs, numbered as in sources
-	seen    []generation
+	uses    []use    // of all runs, numbered as in sources
+	seen    []uint64 // key and generation, see generationOf
 	grants  []link.Entry
 	codes   []byte
 }
@@ -73,10 +73,9 @@ type run struct {
 	from, to int
 }
 
-type generation struct {
-	key key
-	gen uint8
-}
+// generationOf puts a pass's key, of 44 bits, before its generation: numbers are
+// sorted by code that a lane has anyway, structs each by 10 KB of their own.
+func generationOf(k key, gen uint8) uint64 { return uint64(k)<<8 | uint64(gen) }
 
 // copy takes a snapshot.
 func (p *Presence) copy() *snapshot {
@@ -84,7 +83,7 @@ func (p *Presence) copy() *snapshot {
 	defer p.mu.Unlock()
 	c := &snapshot{
 		floor: p.floor, runs: make([]run, 0, len(p.uses)), uses: make([]use, 0, p.total),
-		seen: make([]generation, 0, len(p.seen)), grants: p.grants(), codes: p.codes.append(nil),
+		seen: make([]uint64, 0, len(p.seen)), grants: p.grants(), codes: p.codes.append(nil),
 	}
 	order := p.inOrder()
 	number := make([]uint16, len(p.sources))
@@ -101,7 +100,7 @@ func (p *Presence) copy() *snapshot {
 		c.runs = append(c.runs, run{k, from, len(c.uses)})
 	}
 	for k, g := range p.seen {
-		c.seen = append(c.seen, generation{k, g})
+		c.seen = append(c.seen, generationOf(k, g))
 	}
 	return c
 }
@@ -143,9 +142,9 @@ func (c *snapshot) encode() []byte {
 		b = be.AppendUint16(be.AppendUint64(b, uint64(r.key)), uint16(r.to-r.from))
 		b = appendUses(b, c.uses[r.from:r.to])
 	}
-	slices.SortFunc(c.seen, func(x, y generation) int { return cmp.Compare(x.key, y.key) })
+	slices.Sort(c.seen)
 	for _, g := range c.seen {
-		b = append(be.AppendUint64(b, uint64(g.key)), g.gen)
+		b = append(be.AppendUint64(b, g>>8), byte(g))
 	}
 	for _, e := range c.grants {
 		b = e.Append(b)
@@ -167,7 +166,11 @@ func appendUses(b []byte, list []use) []byte {
 
 // grants returns the pending grants by Seq; mu is held.
 func (p *Presence) grants() []link.Entry {
-	return slices.SortedFunc(maps.Values(p.pending), func(a, b link.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	list := make([]link.Entry, 0, len(p.pending))
+	for _, seq := range slices.Sorted(maps.Keys(p.pending)) {
+		list = append(list, p.pending[seq])
+	}
+	return list
 }
 
 // Unresolved returns the own grants that have no result, the oldest first. After

@@ -116,8 +116,13 @@ func byID(a, b pass.ID) int {
 func (s *supervisor) append(b []byte) []byte {
 	be := binary.BigEndian
 	b = append(be.AppendUint32(b, uint32(len(s.used))), byte(len(s.hands)))
-	for _, id := range slices.SortedFunc(maps.Keys(s.used), byID) {
-		b = appendID(b, id)
+	order := make([]uint64, 0, len(s.used))
+	for id := range s.used {
+		order = append(order, uint64(id.Day)<<32|uint64(id.Index))
+	}
+	slices.Sort(order)
+	for _, id := range order {
+		b = appendID(b, pass.ID{Day: pass.Day(id >> 32), Index: uint32(id)})
 	}
 	for _, lane := range slices.Sorted(maps.Keys(s.hands)) {
 		h := s.hands[lane]
