@@ -44,7 +44,7 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 	c.feed = feed.New(a.cache, feed.Identity{Site: id.Site, Lane: id.Lane, Root: id.Root, Delegation: id.Delegation, Seal: id.Seal},
 		feed.Options{Floor: floor, Trusted: c.wall.Trusted, Campus: c.wall.Time})
 	c.uplink = uplink.New(uplink.Config{
-		Identity: id, Journal: a.journal, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
+		Identity: id, Journal: sending{a.journal, a.neighbours.Acked}, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
 		State: c.report, Taken: c.taken, Refused: c.refused, Now: a.o.Now,
 	})
 	return c

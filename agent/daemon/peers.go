@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"turnstile/agent/enrol"
+	"turnstile/agent/journal"
 	"turnstile/agent/neighbours"
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -86,4 +87,20 @@ func (a *agent) took(lane string, journal link.JournalID, e link.Entry, now time
 	if _, err := a.record.Record(conflict); err != nil {
 		a.log.Error("conflict was not written", "pass", e.Pass.String(), "err", err)
 	}
+}
+
+// sending is the journal as the session sends it: the neighbours hear how far central
+// has it.
+type sending struct {
+	*journal.Journal
+	acked func(seq uint64)
+}
+
+// Ack takes central's word.
+func (s sending) Ack(seq uint64, chain link.Hash, issued int64) error {
+	err := s.Journal.Ack(seq, chain, issued)
+	if err == nil {
+		s.acked(s.Acked())
+	}
+	return err
 }

@@ -10,7 +10,8 @@ import (
 // told is what this controller's lanes told of one zone.
 type told struct {
 	kept  []kept // ascending seq
-	fresh int    // of them were never sent
+	fresh int    // of them are to be sent
+	acked uint64 // central has the journal up to here
 	older int    // what the next hello tells again beside the newest
 }
 
@@ -18,6 +19,7 @@ type kept struct {
 	seq   uint64
 	day   pass.Day // of the pass
 	fresh bool
+	at    time.Time // when it was taken; zero: at an earlier start
 	raw   [link.EntrySize]byte
 }
 
@@ -59,14 +61,18 @@ func (n *Neighbours) keep(e *link.Entry, fresh bool) bool {
 	if e.Boot == 0 {
 		e.Boot = n.c.Boot // the journal sets it in its own copy
 	}
-	t.add(e, fresh)
+	at := time.Time{}
+	if fresh {
+		at = n.c.Now()
+	}
+	t.add(e, at)
 	return true
 }
 
 // add puts an entry in its place: lanes of one controller finish their appends in
 // another order than the journal numbered them.
-func (t *told) add(e *link.Entry, fresh bool) {
-	k := kept{seq: e.Seq, day: e.Pass.Day, fresh: fresh}
+func (t *told) add(e *link.Entry, at time.Time) {
+	k := kept{seq: e.Seq, day: e.Pass.Day, fresh: !at.IsZero(), at: at}
 	e.Append(k.raw[:0])
 	if len(t.kept) >= maxKept {
 		t.drop(dropKept)
@@ -75,9 +81,51 @@ func (t *told) add(e *link.Entry, fresh bool) {
 	for i := len(t.kept) - 1; i > 0 && t.kept[i-1].seq > k.seq; i-- {
 		t.kept[i], t.kept[i-1] = t.kept[i-1], t.kept[i]
 	}
-	if fresh {
+	if k.fresh {
 		t.fresh++
 	}
+}
+
+// A use that central acknowledges later than lateAfter was told while central did
+// not listen: a broker of its own takes it all the same, for nobody. One that is
+// older than askFor comes to the others by their own questions.
+const (
+	lateAfter = 3 * time.Second
+	askFor    = 2 * askEvery
+)
+
+// Acked tells that central has the own journal up to seq. Uses that it got late are
+// told again.
+func (n *Neighbours) Acked(seq uint64) {
+	n.mu.Lock()
+	again, now := 0, n.c.Now()
+	for _, t := range n.own {
+		again += t.late(seq, now)
+	}
+	n.mu.Unlock()
+	if again == 0 {
+		return
+	}
+	select {
+	case n.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// late marks the uses up to seq that are to be told again, and counts them.
+func (t *told) late(seq uint64, now time.Time) (again int) {
+	for i := len(t.kept) - 1; i >= 0 && t.kept[i].seq > t.acked; i-- {
+		k := &t.kept[i]
+		age := now.Sub(k.at)
+		if k.seq > seq || k.fresh || k.at.IsZero() || age < lateAfter || age > askFor {
+			continue
+		}
+		k.fresh = true
+		again++
+	}
+	t.acked = max(t.acked, seq)
+	t.fresh += again
+	return again
 }
 
 // drop forgets the first count uses.
