@@ -104,7 +104,7 @@ var table = [codes]definition{
 	Journal80:           {"journal.80", Warning, "Let the lane reach central within hours: the journal is filling."},
 	Journal95:           {"journal.95", Alarm, "Let the lane reach central now: soon nothing can be recorded."},
 	JournalFull:         {"journal.full", Alarm, "Nobody is let in any more, and only alarms and results are written: let the lane reach central, or free space on its disk."},
-	JournalFault:        {"journal.fault", Alarm, "The disk refuses writes: replace it. Entries so far are kept."},
+	JournalFault:        {"journal.fault", Alarm, "The disk refuses to be written or read: replace it. What it still gives is kept and sent."},
 	JournalTorn:         {"journal.torn", Notice, "Power went during a write; nothing that was promised is lost."},
 	JournalDamaged:      {"journal.damaged", Alarm, "Entries on this disk cannot be read: keep the files named in the detail for the office and replace the disk."},
 	JournalForked:       {"journal.forked", Alarm, "Central has other entries under this lane's numbers: call the office; nothing is dropped here."},
