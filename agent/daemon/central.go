@@ -43,11 +43,16 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 	c.wall = wallclock.New(o)
 	c.feed = feed.New(a.cache, feed.Identity{Site: id.Site, Lane: id.Lane, Root: id.Root, Delegation: id.Delegation, Seal: id.Seal},
 		feed.Options{Floor: floor, Trusted: c.wall.Trusted, Campus: c.wall.Time})
+	return c
+}
+
+// connect makes the session; the neighbours that it serves know the feed already.
+func (c *central) connect() {
+	a := c.agent
 	c.uplink = uplink.New(uplink.Config{
-		Identity: id, Journal: sending{a.journal, a.neighbours.Acked}, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
+		Identity: c.id, Journal: sending{a.journal, a.neighbours.Acked}, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
 		State: c.report, Taken: c.taken, Refused: c.refused, Now: a.o.Now,
 	})
-	return c
 }
 
 // clock returns how far the clock that showed now can be trusted, and its

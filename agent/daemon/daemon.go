@@ -146,10 +146,11 @@ func (a *agent) open(ctx context.Context) error {
 		a.warnings.Raise(health.JournalDamaged, "", fmt.Sprintf("%d stretches of entries cannot be read; see *.bad in %s", gaps, a.config.Data))
 	}
 	a.presence, a.keeper = p, keeper{cache: a.cache, journal: a.journal, presence: p, at: from, written: a.started}
+	a.central = newCentral(a, id, floor)
 	if err := a.openNeighbours(id, from > 0); err != nil {
 		return err
 	}
-	a.central = newCentral(a, id, floor)
+	a.central.connect()
 	a.keeper.others = a.neighbours
 	a.record = &lane.Recorder{Journal: a.journal, Presence: p, Facts: a.facts, Now: a.o.Now, Start: a.started, Took: a.neighbours.Took}
 	warmUp()

@@ -169,7 +169,7 @@ func sameKeys(k *link.Keyset, v *cache.View) bool {
 // delegation verifies the delegation by the roots that the newest one names;
 // link sees to it that a new set of roots has signed too.
 func (f *Feed) delegation(m *link.KeysMessage, now time.Time) (*link.Delegation, error) {
-	root, old := f.id.Root, f.delegated()
+	root, old := f.id.Root, f.Delegation()
 	if old != nil {
 		root = link.Root{Keys: old.Roots, Threshold: int(old.Threshold)}
 	}
@@ -215,7 +215,7 @@ func (f *Feed) rules(payload []byte) (Result, error) {
 
 // gateKeys takes GATE KEYS.
 func (f *Feed) gateKeys(payload []byte) (Result, error) {
-	v, d := f.c.View(), f.delegated()
+	v, d := f.c.View(), f.Delegation()
 	if d == nil {
 		return Result{}, ErrNoKeys
 	}

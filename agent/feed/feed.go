@@ -238,16 +238,16 @@ func (f *Feed) takeEarly(r *Result, now time.Time) {
 
 // signers returns who may sign the feed.
 func (f *Feed) signers() (link.Keys, error) {
-	d := f.delegated()
+	d := f.Delegation()
 	if d == nil {
 		return nil, ErrNoKeys
 	}
 	return link.KeysOf(d.Status...), nil
 }
 
-// delegated returns the delegation in force; nil if there is none yet, or only an
+// Delegation returns the delegation in force, which says whose word counts; nil if there is none yet, or only an
 // older one than this lane had, for its cache is an older copy.
-func (f *Feed) delegated() *link.Delegation {
+func (f *Feed) Delegation() *link.Delegation {
 	if d := f.c.View().Delegation; d != nil && d.Version >= f.leastDelegation() {
 		return d
 	}

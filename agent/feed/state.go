@@ -139,7 +139,7 @@ func (f *Feed) behind() bool {
 // first question, and snapshots are taken seldom.
 func (f *Feed) needs() (asks []link.Ask) {
 	v := f.c.View()
-	if f.delegated() == nil || f.stranger || v.Head.Keyset > v.KeysetVersion || v.Head.Rules > v.RulesVersion() {
+	if f.Delegation() == nil || f.stranger || v.Head.Keyset > v.KeysetVersion || v.Head.Rules > v.RulesVersion() {
 		asks = append(asks, f.ask(link.WantKeys, 0, 0))
 	}
 	if !f.behind() {

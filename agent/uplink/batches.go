@@ -250,7 +250,7 @@ func (s *session) ack(payload []byte) {
 // openAck verifies an acknowledgement; nil without an error if it is of another
 // journal than this one.
 func (u *Uplink) openAck(payload []byte) (*link.Ack, error) {
-	d := u.c.Feed.View().Delegation
+	d := u.c.Feed.Delegation()
 	if d == nil {
 		return nil, feed.ErrNoKeys
 	}

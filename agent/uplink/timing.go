@@ -26,7 +26,7 @@ type timing struct {
 func (s *session) askTime() error {
 	u, t := s.u, &s.timing
 	elapsed := u.c.Clock.Elapsed()
-	if elapsed < t.next || !u.c.Clock.Wants(u.c.Now()) || u.c.Feed.View().Delegation == nil {
+	if elapsed < t.next || !u.c.Clock.Wants(u.c.Now()) || u.c.Feed.Delegation() == nil {
 		return nil // without the delegation nobody could tell whose answer it is
 	}
 	rand.Read(t.nonce[:]) // never fails (crypto/rand)
@@ -56,7 +56,7 @@ func (s *session) takeTime(payload []byte, now time.Time) {
 
 func (s *session) answer(payload []byte, now time.Time) error {
 	u, t := s.u, &s.timing
-	d := u.c.Feed.View().Delegation
+	d := u.c.Feed.Delegation()
 	if d == nil {
 		return feed.ErrNoKeys
 	}

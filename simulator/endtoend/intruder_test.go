@@ -163,10 +163,10 @@ func intrude(t *testing.T, s *site.Site) {
 			t.Error("a lane published the head")
 		}
 	}
-	status, err := south.Status()
-	if err != nil || !status.Feed.Connected || len(status.Warnings) != 0 {
-		t.Errorf("south: connected %v, warnings %v, %v", status.Feed.Connected, status.Warnings, err)
-	}
+	until(t, "south is connected and warns of nothing", func() bool { // apart it may have been, right after a connect
+		s := status(t, south)
+		return s.Feed.Connected && len(s.Warnings) == 0
+	})
 	p := issue(t, s, nil)
 	walk(t, south, p.Code)
 	ledger(t, s, p.ID, "granted", "passed")
