@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"turnstile/central/pass"
+	"turnstile/simulator/site"
 )
 
 // programs is the folder of the binaries under test, built from this checkout.
@@ -20,18 +20,12 @@ func TestMain(m *testing.M) {
 }
 
 func buildAndRun(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "turnstile-chaos-programs-")
+	folder, remove, err := site.Build("../..")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(folder)
-	build := exec.Command("go", "build", "-o", folder, "./agent", "./central", "./simulator")
-	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
-		return 1
-	}
+	defer remove()
 	programs = folder
 	return m.Run()
 }
