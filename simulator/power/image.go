@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // diskSize is that of a lane's disk: small, because it is copied for each state.
@@ -36,27 +37,16 @@ func format(folder, scratch string) ([]byte, error) {
 var errFileSystem = errors.New("file system is damaged")
 
 // extract replays the file system's journal and copies the data folder out of an
-// image, to scratch. It returns the folder, and the disk as it was repaired if
-// its superblock was torn: ext4 writes that in place, in two sectors, so a disk
-// that tears 1024 bytes can leave one that no kernel mounts. A computer that is
-// started with fsck.repair=yes puts a backup in its place, as is done here.
+// image, to scratch. It returns the folder, and the disk as it was repaired where
+// a kernel alone would not mount it.
 func extract(image []byte, scratch string) (folder string, healed []byte, err error) {
 	file := filepath.Join(scratch, "state.img")
 	if err := writeSparse(file, image); err != nil {
 		return "", nil, err
 	}
 	defer os.Remove(file)
-	code, err := check(file, "-p") // the journal and what a mount does; everything else ends it
-	if code == unreadable {
-		if code, err = check(file, "-y"); code <= corrected {
-			code, err = check(file, "-p")
-		}
-		if code <= corrected {
-			healed, err = os.ReadFile(file)
-		}
-	}
-	if err != nil || code > corrected {
-		return "", nil, fmt.Errorf("check file system: %w: code %d: %w", errFileSystem, code, err)
+	if healed, err = repair(file); err != nil {
+		return "", nil, fmt.Errorf("check file system: %w: %w", errFileSystem, err)
 	}
 	out, err := exec.Command("debugfs", "-R", fmt.Sprintf("rdump /%s %s", dataName, scratch), file).CombinedOutput()
 	folder = filepath.Join(scratch, dataName)
@@ -66,23 +56,45 @@ func extract(image []byte, scratch string) (folder string, healed []byte, err er
 	return folder, healed, nil
 }
 
-// Codes of e2fsck(8).
+// repair does what a computer started with fsck.repair=yes does before it
+// mounts. It returns the disk if no kernel mounts it without that: ext4 counts on
+// 1024 bytes to be written whole or not at all, in its superblock, which is
+// written in place, and in the block that ends a transaction of its journal. A
+// transaction whose end is torn was never acknowledged, and is left out.
+func repair(file string) (healed []byte, err error) {
+	code, said, err := check(file, "-p") // the journal and what a mount does; everything else ends it
+	torn := code == unreadable || strings.Contains(said, replayAborted)
+	if code == unreadable {
+		if code, said, err = check(file, "-y"); err == nil && code <= corrected {
+			code, said, err = check(file, "-p")
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case code > corrected:
+		return nil, fmt.Errorf("e2fsck, code %d: %s", code, said)
+	case !torn:
+		return nil, nil
+	}
+	return os.ReadFile(file)
+}
+
+// Codes of e2fsck(8), and what it says of a journal whose last transaction is torn.
 const (
-	corrected  = 1 // or less: all is well now
-	unreadable = 8 // no superblock that describes a file system
+	corrected     = 1 // or less: all is well now
+	unreadable    = 8 // no superblock that describes a file system
+	replayAborted = "was corrupt, replay was aborted"
 )
 
-// check runs e2fsck. An error beside a code above corrected is what it said.
-func check(file, how string) (code int, err error) {
+// check runs e2fsck and returns its code and what it said.
+func check(file, how string) (code int, said string, err error) {
 	out, err := exec.Command("e2fsck", "-f", how, file).CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		code, err = exit.ExitCode(), nil
+		return exit.ExitCode(), string(out), nil
 	}
-	if code > corrected {
-		err = fmt.Errorf("e2fsck: %s", out)
-	}
-	return code, err
+	return 0, string(out), err
 }
 
 // writeSparse writes a file without the blocks that are all zero.

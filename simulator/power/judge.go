@@ -30,7 +30,7 @@ var (
 type found struct {
 	entries [][]byte // of the journal, raw
 	torn    int      // bytes that the journal cut from its end
-	healed  []byte   // the disk, if its superblock was taken from a backup
+	healed  []byte   // the disk as it was repaired, if no kernel mounts it without
 }
 
 // judge opens a data folder as the agent would and compares it with what the

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -111,4 +112,47 @@ func TestTornSuperblock(t *testing.T) {
 	if _, _, err := extract(disk, room(t)); !errors.Is(err, errFileSystem) {
 		t.Errorf("half a disk: %v", err)
 	}
+}
+
+// TestTornCommit: a transaction of the file system's journal whose last block is
+// torn stops a kernel's mount; the computer leaves the transaction out and goes on.
+func TestTornCommit(t *testing.T) {
+	disk := image(t, newCampus().memory(t, rand.New(rand.NewPCG(*seed, 0)), false))
+	file := filepath.Join(room(t), "journal.img")
+	if err := writeSparse(file, disk); err != nil {
+		t.Fatal(err)
+	}
+	commands := filepath.Join(room(t), "commands") // a transaction that writes zeros over a free block
+	script := "jo -c\njw -b 32000 /dev/zero\njc\n"
+	if err := os.WriteFile(commands, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("debugfs", "-w", "-f", commands, file).CombinedOutput(); err != nil {
+		t.Fatalf("write a transaction: %v: %s", err, out)
+	}
+	unclean, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, healed, err := extract(unclean, room(t)); err != nil || healed != nil {
+		t.Fatalf("a whole transaction: healed %v, %v", healed != nil, err)
+	}
+	end := lastCommit(unclean)
+	unclean[end+512] ^= 1 // the second sector is what was there before
+	if _, healed, err := extract(unclean, room(t)); err != nil || healed == nil {
+		t.Errorf("a torn transaction: healed %v, %v", healed != nil, err)
+	}
+}
+
+// lastCommit finds the last block that ends a transaction: a magic number and
+// the block's type, big-endian, as include/linux/jbd2.h of Linux has them.
+func lastCommit(disk []byte) int {
+	mark := []byte{0xc0, 0x3b, 0x39, 0x98, 0, 0, 0, 2}
+	last := -1
+	for at := 0; at < len(disk); at += 1024 {
+		if bytes.HasPrefix(disk[at:], mark) {
+			last = at
+		}
+	}
+	return last
 }

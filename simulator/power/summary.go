@@ -30,7 +30,7 @@ type tally struct {
 	Results     int     `json:"results"`      // of them with a result that was acknowledged too
 	Entries     int     `json:"entries"`      // of journals, compared
 	TornEnds    int     `json:"torn_ends"`    // journals whose end was cut
-	Healed      int     `json:"healed"`       // file systems whose superblock was torn, and taken from a backup
+	Healed      int     `json:"healed"`       // file systems that no kernel mounts before a check
 	Revived     int     `json:"revived"`      // agents that started on what was left and let somebody in
 	UsedRefused int     `json:"used_refused"` // passes that were used before the cut, and refused after it
 	Lost        int     `json:"lost"`         // acknowledged, and not there
@@ -99,7 +99,7 @@ func one(b bool) int {
 // String is the tally in one line, for people.
 func (t tally) String() string {
 	return fmt.Sprintf("%d cuts on %d disks in %.0f s (%.0f a minute, seed %d): %d with unflushed writes, %d with torn ones, %d before the agent was ready, %d on a worn disk; "+
-		"%d writes in caches: %d kept, %d torn, %d lost; compared %d openings, %d results, %d entries; %d journals with a torn end, %d superblocks healed; %d agents revived, %d used passes refused; "+
+		"%d writes in caches: %d kept, %d torn, %d lost; compared %d openings, %d results, %d entries; %d journals with a torn end, %d file systems repaired; %d agents revived, %d used passes refused; "+
 		"LOST %d, TWICE %d, SPOILT %d",
 		t.Cuts, t.Runs, t.Seconds, float64(t.Cuts)*60/max(t.Seconds, 1), t.Seed, t.Unflushed, t.Torn, t.AtStart, t.Worn,
 		t.Writes, t.WritesKept, t.WritesTorn, t.WritesLost, t.Openings, t.Results, t.Entries, t.TornEnds, t.Healed, t.Revived, t.UsedRefused, t.Lost, t.Twice, t.Spoilt)
