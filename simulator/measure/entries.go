@@ -37,7 +37,14 @@ func (r *rig) entries(ctx context.Context) error {
 	if err := limit(); err != nil { // makes the bucket
 		return err
 	}
-	err = r.comparePaced(ctx, Row{Measure: "one durable entry, paced 20 ms", Limit: "bbolt transaction with two puts", Mark: 0.5}, product, limit)
+	const what = "one durable entry, paced 20 ms"
+	err = r.comparePaced(ctx, Row{Measure: what, Limit: "bbolt transaction with two puts", Mark: 0.5}, product, limit)
+	if err == nil {
+		err = r.written(product, limit)
+	}
+	if err == nil {
+		err = r.besideSQLite(ctx, what, product, entry)
+	}
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,9 @@ func (r *rig) walk(ctx context.Context, s *site.Site, openings <-chan time.Time)
 	r.rows = append(r.rows,
 		Row{"last byte of a scan to the relay", "one Verify + one flush, paced alike", p, median(ls), "ns", median(ratios), 1.3},
 		Row{"last byte of a scan to the relay", "the code's time on the wire", p, wire, "ns", p / wire, 0.05})
-	return nil
+	kB, err := procField(fmt.Sprintf("/proc/%d/status", s.Agents[0].Process().PID()), "VmRSS: %d kB")
+	r.absolute("memory of the agent's process", "MB", float64(kB)*1024/1e6, 25)
+	return err
 }
 
 // benchCode issues an eCard code for the zone of the bench.

@@ -58,7 +58,7 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	r := &rig{Options: o, folder: folder, programs: filepath.Dir(own)}
-	for _, measure := range []func(context.Context) error{r.decision, r.durable, r.entries, r.wire, r.gate, r.revoke} {
+	for _, measure := range []func(context.Context) error{r.decision, r.durable, r.entries, r.together, r.wire, r.full, r.gate, r.revoke} {
 		if err := measure(ctx); err != nil {
 			return err
 		}
