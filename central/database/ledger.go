@@ -191,39 +191,6 @@ func scanStored(r rowScanner) (s Stored, err error) {
 	return s, err
 }
 
-// Alarm is something that somebody should look at. One that is raised again
-// with the same code, lane and subject is counted, not repeated.
-type Alarm struct {
-	Number  int64
-	Code    string // e.g. journal_fork
-	Lane    string // "" if it is not of one lane
-	Subject string // what it is about, e.g. journal and entry number
-	First   int64  // Unix ms
-	Latest  int64  // Unix ms
-	Count   int64
-	Detail  string
-	Next    string // what to do
-}
-
-// Raise stores an alarm; a.Latest is its time.
-func (d *DB) Raise(ctx context.Context, a Alarm) error { return raise(ctx, d.sql, a) }
-
-func raise(ctx context.Context, q querier, a Alarm) error {
-	_, err := q.ExecContext(ctx, `INSERT INTO alarms (number, code, lane, subject, first, latest, count, detail, next)
-		SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3, $4, $4, 1, $5, $6 FROM alarms WHERE true
-		ON CONFLICT (code, lane, subject) DO UPDATE SET latest = excluded.latest, count = alarms.count + 1, detail = excluded.detail`,
-		a.Code, a.Lane, a.Subject, a.Latest, a.Detail, a.Next)
-	return named(err)
-}
-
-// Alarms returns up to limit alarms with a number above after, ascending.
-func (d *DB) Alarms(ctx context.Context, after int64, limit int) ([]Alarm, error) {
-	return all(ctx, d.sql, func(r rowScanner) (a Alarm, err error) {
-		return a, r.Scan(&a.Number, &a.Code, &a.Lane, &a.Subject, &a.First, &a.Latest, &a.Count, &a.Detail, &a.Next)
-	}, `SELECT number, code, lane, subject, first, latest, count, detail, next FROM alarms
-		WHERE number > $1 ORDER BY number LIMIT $2`, after, limit)
-}
-
 // CountJournals returns how many journals of a lane are known.
 func (t *LedgerTx) CountJournals(lane string) (n int, err error) {
 	err = t.tx.QueryRowContext(t.ctx, `SELECT COUNT(*) FROM journals WHERE lane = $1`, lane).Scan(&n)
