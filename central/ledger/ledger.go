@@ -48,9 +48,10 @@ var nextSteps = map[string]string{
 	CodeForged:    "Somebody with the lane's certificate sends what its journal key did not sign. Remove the lane and enrol it again.",
 	CodeNew:       "Nothing, if the lane got a new disk. If not, secure the old journal: entries that were not acknowledged may be missing.",
 	CodeDropped:   "The lane's disk was full. Read the lane's warnings and make room.",
-	CodeLost:      "Secure the files named .bad in the lane's journal folder and replace its disk. Compare with the cameras what passed meanwhile.",
-	CodeGaps:      "The lane's disk loses too much: nothing more of this journal is taken. Stop the agent, move its journal folder away for the office and replace the disk; it begins a new one.",
-	codeHeld:      "Send somebody to the gate: its door or barrier stands open after a passage.",
+	CodeLost: "Secure the files named .bad in the lane's journal folder and replace its disk. Compare with the cameras what passed meanwhile. " +
+		"If there are none, or the lane warns journal.forked, somebody else has its key: remove the lane, move its journal folder away for the office and enrol it again; it begins a new journal.",
+	CodeGaps: "The lane's disk loses too much: nothing more of this journal is taken. Stop the agent, move its journal folder away for the office and replace the disk; it begins a new one.",
+	codeHeld: "Send somebody to the gate: its door or barrier stands open after a passage.",
 }
 
 // Publisher hands acknowledgements to the broker; broker.Session is one.
@@ -119,6 +120,10 @@ func (l *Ledger) Take(ctx context.Context, lane string, message []byte) error {
 	}
 }
 
+// maxSeq bounds the numbers of entries: a hundred a second for three centuries.
+// Beyond it nothing is lost that ever was, and sums of numbers cannot overflow.
+const maxSeq = 1 << 40
+
 func (l *Ledger) check(lane string, message []byte) (in incoming, err error) {
 	keys := l.config.Keys(lane)
 	if keys == nil {
@@ -128,7 +133,7 @@ func (l *Ledger) check(lane string, message []byte) (in incoming, err error) {
 	if err != nil {
 		return in, err
 	}
-	if b.Lane != lane || b.First+uint64(b.Count) > 1<<62 {
+	if b.Lane != lane || b.First > maxSeq {
 		return in, fmt.Errorf("%w: batch of lane %.40q from entry %d", link.ErrMalformed, b.Lane, b.First)
 	}
 	entries, raw, err := b.Entries()
