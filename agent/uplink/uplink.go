@@ -173,7 +173,7 @@ const (
 	firstLimit   = time.Second
 	longestLimit = time.Minute
 	leastWindow  = 2 * time.Second
-	settled      = time.Minute // a connection of that age makes the limit small again
+	settled      = 10 * time.Second // a connection that outlived a head or two makes the limit small again: after central restarts a lane is not a minute behind
 )
 
 // Run connects, and again after each loss, until ctx ends.

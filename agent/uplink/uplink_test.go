@@ -306,6 +306,24 @@ func TestReconnect(t *testing.T) {
 	})
 }
 
+// TestCentralThatRestartsOften: a lane that had been connected for some heads is
+// back within the window each time, also when central goes once more.
+func TestCentralThatRestartsOften(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fake, a *agent) {
+		for range 12 {
+			f.pass(12*time.Second, true)
+			if !a.Status().Connected {
+				t.Fatalf("not connected: %+v", a.Status())
+			}
+			f.link().lost <- errBroken
+			f.pass(a.window()+time.Second, false)
+			if !a.Status().Connected {
+				t.Fatalf("not back within %v: %+v", a.window(), a.Status())
+			}
+		}
+	})
+}
+
 func TestRefusedMessagesAreNamedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, a *agent) {
 		f.pass(time.Second, true)
