@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -44,10 +45,21 @@ func (s source) imports() (own, others []string) {
 	return own, others
 }
 
-// sources parses every Go file of the four programs, at least 60.
+// sources are all Go files of the four programs, at least 60.
 func sources(t *testing.T) []source {
 	t.Helper()
-	var all []source
+	all, err := parsed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 60 {
+		t.Fatalf("found %d Go files: the walk is broken", len(all))
+	}
+	return all
+}
+
+// parsed parses every Go file, once for all tests.
+var parsed = sync.OnceValues(func() (all []source, err error) {
 	for _, program := range []string{"agent", "central", "firmware-bridge", "simulator"} {
 		err := filepath.WalkDir(filepath.Join(root, program), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
@@ -58,14 +70,11 @@ func sources(t *testing.T) []source {
 			return err
 		})
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
-	if len(all) < 60 {
-		t.Fatalf("found %d Go files: the walk is broken", len(all))
-	}
-	return all
-}
+	return all, nil
+})
 
 func parse(path string) (source, error) {
 	text, err := os.ReadFile(path)
