@@ -106,6 +106,7 @@ func TestSignUnit(t *testing.T) {
 		"StateDirectory=" + strings.TrimPrefix(filepath.Dir(conf.Sign.Keys), "/var/lib/"), "StateDirectoryMode=0700",
 		"LoadCredential=" + conf.Passphrase.Credential + ":/etc/turnstile/sign-passphrase", "ExecStart=/usr/bin/central sign --config /etc/turnstile/central.yaml",
 		group, "Type=notify", "RestartPreventExitStatus=2", "PrivateUsers=no", "PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "LimitCORE=0",
+		"NotifyAccess=main", "WatchdogSec=30", "MemorySwapMax=0",
 	} {
 		if !strings.Contains(string(unit), "\n"+want+"\n") {
 			t.Errorf("the unit has no %s", want)

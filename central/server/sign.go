@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	"turnstile/central/issuer"
 	"turnstile/central/office"
@@ -23,16 +26,23 @@ type Sign struct {
 	Keys string `yaml:"keys"`
 	// Audit is the folder of what central sign signed. Default audit beside Keys.
 	Audit string `yaml:"audit"`
+	// AuditDays is how many days a full file of the audit stays. Default 400.
+	AuditDays int `yaml:"audit_days"`
 	// Users of this machine who may use the socket, and for what: mint, live, feed,
 	// lanes, servers, keys. Default: central sign's own user, for all.
 	Users []sign.User `yaml:"users"`
-	// Limits are how much one minute may take of each.
+	// Limits are how much one minute may take of each; lookups, one day.
 	Limits sign.Limits `yaml:"limits"`
 }
+
+// maxAuditDays is a hundred years.
+const maxAuditDays = 36500
 
 func (s *Sign) problems(wrong func(bad bool, key, format string, args ...any)) {
 	wrong(s.Socket != "" && !filepath.IsAbs(s.Socket), "sign.socket", "want an absolute path, which both processes know")
 	wrong(len(s.Socket) > 100, "sign.socket", "a socket's path has at most 100 characters")
+	wrong(s.AuditDays < 0 || s.AuditDays > maxAuditDays, "sign.audit_days", "%d is none of 1 to %d, or 0 for the default", s.AuditDays, maxAuditDays)
+	wrong(len(s.Users) > sign.MaxUsers, "sign.users", "%d users, at most %d", len(s.Users), sign.MaxUsers)
 	for _, u := range s.Users {
 		wrong(u.UID < 0, "sign.users", "uid %d is none", u.UID)
 		for _, r := range u.May {
@@ -128,11 +138,19 @@ func RunSign(ctx context.Context, c Config, ready func(socket string)) error {
 	if len(users) == 0 {
 		users = []sign.User{{UID: os.Getuid(), May: sign.Rights()}}
 	}
-	return sign.Run(ctx, sign.Config{Site: c.Site, Socket: c.Sign.Socket, Audit: c.auditFolder(), Users: users, Limits: c.Sign.Limits,
-		Keys: keys, Now: c.Now, Log: c.Log}, func() {
+	return sign.Run(ctx, sign.Config{Site: c.Site, Socket: c.Sign.Socket, Audit: c.auditFolder(), Keep: time.Duration(c.Sign.AuditDays) * 24 * time.Hour,
+		Users: users, Limits: c.Sign.Limits, Keys: keys, Alive: c.watched(), Now: c.Now, Log: c.Log}, func() {
 		notify(c.Log, "READY=1")
 		ready(c.Sign.Socket)
 	})
+}
+
+// watched returns what feeds systemd's watchdog, nil if there is none.
+func (c *Config) watched() func() {
+	if interval, err := daemon.SdWatchdogEnabled(false); err != nil || interval == 0 {
+		return nil
+	}
+	return func() { notify(c.Log, daemon.SdNotifyWatchdog) }
 }
 
 // signRefused notes that central sign would not do something; often that is in

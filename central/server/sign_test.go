@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -134,8 +136,34 @@ func TestSignNeedsItsSetting(t *testing.T) {
 	c.Sign.Users = []sign.User{{UID: -1, May: []sign.Right{"everything"}}}
 	c.Sign.Socket = "relative"
 	c.Sign.Limits.Mint = -4
-	if p := c.problems(); len(p) != 4 {
+	c.Sign.AuditDays = -1
+	if p := c.problems(); len(p) != 5 {
 		t.Errorf("problems %v", p)
+	}
+}
+
+// TestSignNotifies: systemd hears that central sign is ready, and that it works.
+func TestSignNotifies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "30000000")
+	runSign(t, apart(t))
+	l.SetReadDeadline(time.Now().Add(patience))
+	told, buffer := []string{}, make([]byte, 100)
+	for range 3 {
+		n, err := l.Read(buffer)
+		if err != nil {
+			t.Fatalf("told %v, then %v", told, err)
+		}
+		told = append(told, string(buffer[:n]))
+	}
+	if !slices.Contains(told, "READY=1") || !slices.Contains(told, "WATCHDOG=1") {
+		t.Errorf("told %v", told)
 	}
 }
 

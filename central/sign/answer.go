@@ -189,8 +189,18 @@ func (s *server) mintLimit(p *pass.Pass) (limit, error) {
 	return limitMint, nil
 }
 
-func (s *server) index(_ int, r *request) (reply, error) {
-	if err := s.near(r.Day, passAhead); err != nil {
+// lookup lets one secret-dependent number out. There is one for each pass that is
+// made: the audit counts them.
+func (s *server) lookup(uid int, r *request) error {
+	if err := errors.Join(s.near(r.Day, passAhead), s.budget.take(limitLookups, 1, s.config.Now())); err != nil {
+		return err
+	}
+	s.routine.count(uid, "lookup")
+	return nil
+}
+
+func (s *server) index(uid int, r *request) (reply, error) {
+	if err := s.lookup(uid, r); err != nil {
 		return reply{}, err
 	}
 	if r.Number > uint64(r.Of) {
@@ -200,8 +210,8 @@ func (s *server) index(_ int, r *request) (reply, error) {
 	return reply{Number: uint64(n)}, err
 }
 
-func (s *server) holder(_ int, r *request) (reply, error) {
-	if err := s.near(r.Day, passAhead); err != nil {
+func (s *server) holder(uid int, r *request) (reply, error) {
+	if err := s.lookup(uid, r); err != nil {
 		return reply{}, err
 	}
 	ref, err := s.config.Keys.Holder(r.Day, r.Name)

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 // written makes an audit of n lines and returns its file.
 func written(t *testing.T, dir string, n int) string {
 	t.Helper()
-	a, err := openAudit(dir)
+	a, err := openAudit(dir, DefaultKeep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func TestAuditIsWhole(t *testing.T) {
 		if _, _, err := CheckAudit(dir, func(Line) {}); !errors.Is(err, ErrAudit) {
 			t.Errorf("change %d is not noticed: %v", n, err)
 		}
-		if a, err := openAudit(dir); !errors.Is(err, ErrAudit) {
+		if a, err := openAudit(dir, DefaultKeep); !errors.Is(err, ErrAudit) {
 			t.Errorf("change %d is not noticed at a start: %v", n, err)
 			a.close()
 		}
@@ -74,7 +76,7 @@ func TestAuditIsWhole(t *testing.T) {
 func TestAuditFiles(t *testing.T) {
 	dir := t.TempDir()
 	written(t, dir, 3)
-	a, err := openAudit(dir)
+	a, err := openAudit(dir, DefaultKeep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,14 +89,130 @@ func TestAuditFiles(t *testing.T) {
 	if err := a.close(); err != nil {
 		t.Fatal(err)
 	}
-	if n, _, err := CheckAudit(dir, func(Line) {}); err != nil || n != 5 {
+	if n, _, err := CheckAudit(dir, func(Line) {}); err != nil || n != 7 {
 		t.Errorf("%d lines in three files: %v", n, err)
 	}
 	if err := os.Remove(filepath.Join(dir, auditName(2))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openAudit(dir); !errors.Is(err, ErrAudit) {
+	if _, err := openAudit(dir, DefaultKeep); !errors.Is(err, ErrAudit) {
 		t.Errorf("a file is missing: %v", err)
+	}
+}
+
+// month writes three lines into the audit's next file.
+func month(t *testing.T, dir string, at time.Time) {
+	t.Helper()
+	a, err := openAudit(dir, DefaultKeep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.size > 0 {
+		err = a.begin() // as if the file were full
+	}
+	for range 3 {
+		err = errors.Join(err, a.add(Line{At: at, UID: 1, What: "mint", Detail: `"what":"removed"`}))
+	}
+	for range 3 { // again does nothing
+		err = errors.Join(err, a.tidy(at))
+	}
+	if err := errors.Join(err, a.close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAuditIsKept: of three years' files those of DefaultKeep stay, the chain tells
+// that the others went, and a file that somebody else takes away is missed: the
+// oldest, one in the middle, or one that was to go.
+func TestAuditIsKept(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 36 {
+		month(t, dir, now.AddDate(0, n, 0))
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(names) != 15 { // 400 days, the month that they begin in, and the present one
+		t.Fatalf("%d files are left: %v", len(names), err)
+	}
+	var removed []Line
+	n, _, err := CheckAudit(dir, func(l Line) {
+		if l.What == lineRemoved {
+			removed = append(removed, l)
+		}
+	})
+	if err != nil || n != 15*4+len(removed) || len(removed) < 10 || !strings.HasPrefix(removed[len(removed)-1].Detail, "audit-000021.log, older than 2028-") {
+		t.Fatalf("%d lines, removed %+v: %v", n, removed, err)
+	}
+	for _, k := range []int{0, 1, 7, 13} {
+		data, err := os.ReadFile(names[k])
+		if err == nil {
+			err = os.Remove(names[k])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := CheckAudit(dir, func(Line) {}); !errors.Is(err, ErrAudit) {
+			t.Errorf("%s is not missed: %v", names[k], err)
+		}
+		if a, err := openAudit(dir, DefaultKeep); !errors.Is(err, ErrAudit) {
+			t.Errorf("%s is not missed at a start: %v", names[k], err)
+			a.close()
+		}
+		if err := os.WriteFile(names[k], data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	month(t, dir, now.AddDate(0, 36, 0))
+}
+
+// TestAuditOfALyingClock: a clock that is years ahead takes two files with each
+// new one, and no more.
+func TestAuditOfALyingClock(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 6 {
+		month(t, dir, now.AddDate(0, n, 0))
+	}
+	month(t, dir, now.AddDate(40, 0, 0))
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(names) != 7-maxRemoved {
+		t.Errorf("%d files are left: %v", len(names), err)
+	}
+	if _, _, err := CheckAudit(dir, func(Line) {}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAuditTornAtTheBegin: a kill that tears the first line of a new file, at each
+// of its bytes, costs nothing but the torn line.
+func TestAuditTornAtTheBegin(t *testing.T) {
+	dir := t.TempDir()
+	written(t, dir, 2)
+	month(t, dir, now)
+	path := filepath.Join(dir, auditName(2))
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := bytes.IndexByte(whole, '\n')
+	for n := 0; n <= first; n += 9 {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a, err := openAudit(dir, DefaultKeep)
+		if err != nil {
+			t.Fatalf("torn at byte %d: %v", n, err)
+		}
+		if err := errors.Join(a.add(Line{At: now, What: "mint"}), a.close()); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := firstLine(path); err != nil || l.What != lineContinues {
+			t.Fatalf("torn at byte %d: %+v, %v", n, l, err)
+		}
+		if lines, _, err := CheckAudit(dir, func(Line) {}); err != nil || lines != 4 {
+			t.Fatalf("torn at byte %d: %d lines, %v", n, lines, err)
+		}
+	}
+	if first < 150 {
+		t.Errorf("a first line of %d bytes", first)
 	}
 }
 
@@ -105,7 +223,7 @@ func TestLimitsCheck(t *testing.T) {
 	if l := (Limits{Mint: 7}).complete(); l.Mint != 7 || l.Feed != DefaultLimits().Feed {
 		t.Errorf("%+v", l)
 	}
-	for _, l := range []limit{limitMint, limitReissues, limitLive, limitFeed, limitReleases, limitAnswers, limitCertificates, limitGateKeys, limitWithdrawals} {
+	for _, l := range []limit{limitMint, limitReissues, limitLive, limitFeed, limitReleases, limitAnswers, limitCertificates, limitGateKeys, limitWithdrawals, limitCodes, limitLookups} {
 		if newBudget(Limits{}).buckets[l] == nil {
 			t.Errorf("no limit %s", l)
 		}

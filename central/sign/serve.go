@@ -8,6 +8,7 @@
 package sign
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,11 +51,13 @@ type User struct {
 // Config of the signing process.
 type Config struct {
 	Site   string
-	Socket string // path; made with mode 0660
-	Audit  string // folder
-	Users  []User
+	Socket string        // path; made with mode 0660
+	Audit  string        // folder
+	Keep   time.Duration // how long a file of the audit stays at least; 0: DefaultKeep
+	Users  []User        // at most MaxUsers
 	Limits Limits
 	Keys   issuer.Service // in this process
+	Alive  func()         // told each second that the process works; nil: nobody
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -64,17 +67,28 @@ var ErrSocket = errors.New("cannot open the socket")
 
 // Bounds of connections.
 const (
-	maxConnections = 64
-	idleLimit      = 10 * time.Minute
-	frameLimit     = 5 * time.Second // for the rest of a message, and for its answer
-	syncEvery      = time.Second
-	routineEvery   = time.Minute
+	// MaxUsers bounds the users of the socket.
+	MaxUsers = 24
+	// perUser connections of one user stand at a time; central keeps a few. Each
+	// user has its own, so that none can keep the others out.
+	perUser      = 32
+	idleLimit    = 10 * time.Minute
+	frameLimit   = 5 * time.Second // for the rest of a message, and for its answer
+	syncEvery    = time.Second
+	routineEvery = time.Minute
 )
+
+// user is one of Config.Users.
+type user struct {
+	uid   int
+	may   map[Right]bool
+	slots chan struct{} // one in it for each connection
+}
 
 // server is a running signing process.
 type server struct {
 	config  Config
-	users   map[int]map[Right]bool
+	users   map[int]*user
 	budget  *budget
 	audit   *audit
 	routine routine
@@ -88,15 +102,15 @@ type server struct {
 
 // Run serves until ctx ends; ready is called once the socket answers.
 func Run(ctx context.Context, c Config, ready func()) error {
-	a, err := openAudit(c.Audit)
+	a, err := openAudit(c.Audit, cmp.Or(c.Keep, DefaultKeep))
 	if err != nil {
 		return err
 	}
-	s := &server{config: c, users: map[int]map[Right]bool{}, budget: newBudget(c.Limits), audit: a, open: map[net.Conn]bool{}}
-	for _, u := range c.Users {
-		s.users[u.UID] = map[Right]bool{}
+	s := &server{config: c, users: map[int]*user{}, budget: newBudget(c.Limits), audit: a, open: map[net.Conn]bool{}}
+	for _, u := range c.Users[:min(len(c.Users), MaxUsers)] {
+		s.users[u.UID] = &user{u.UID, map[Right]bool{}, make(chan struct{}, perUser)}
 		for _, r := range u.May {
-			s.users[u.UID][r] = true
+			s.users[u.UID].may[r] = true
 		}
 	}
 	l, err := listen(c.Socket)
@@ -130,7 +144,6 @@ func (s *server) run(ctx context.Context, l net.Listener, ready func()) error {
 }
 
 func (s *server) accept(ctx context.Context, l net.Listener) error {
-	slots := make(chan struct{}, maxConnections)
 	for {
 		c, err := l.Accept()
 		if ctx.Err() != nil {
@@ -142,20 +155,37 @@ func (s *server) accept(ctx context.Context, l net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("accept on the socket: %w", err)
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			c.Close() // central's pool is far smaller
+		u := s.admit(c)
+		if u == nil {
+			c.Close()
 			continue
 		}
 		if !s.opened(ctx, c) {
 			return nil
 		}
 		s.conns.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-u.slots }()
 			defer s.closed(c)
-			s.serve(c)
+			s.serve(c, u)
 		})
+	}
+}
+
+// admit returns who connects, with a slot taken; nil for a stranger, and for a
+// user who has all of its connections already.
+func (s *server) admit(c net.Conn) *user {
+	uid, err := peer(c)
+	u := s.users[uid]
+	if err != nil || u == nil {
+		s.alarm(uid, "stranger", "a user who is not named in sign.users")
+		return nil
+	}
+	select {
+	case u.slots <- struct{}{}:
+		return u
+	default:
+		s.alarm(uid, "connections", fmt.Sprintf("more than %d at a time", perUser))
+		return nil
 	}
 }
 
@@ -227,25 +257,19 @@ func peer(c net.Conn) (uid int, err error) {
 }
 
 // serve answers one connection's requests, one after another.
-func (s *server) serve(c net.Conn) {
-	uid, err := peer(c)
-	may, known := s.users[uid]
-	if err != nil || !known {
-		s.alarm(uid, "stranger", "a user who is not named in sign.users")
-		return
-	}
+func (s *server) serve(c net.Conn, u *user) {
 	for {
 		c.SetDeadline(time.Now().Add(idleLimit))
 		var r request
 		err := read(c, &r, func() { c.SetDeadline(time.Now().Add(frameLimit)) })
 		if errors.Is(err, errFrame) {
-			s.alarm(uid, "malformed", err.Error())
+			s.alarm(u.uid, "malformed", err.Error())
 		}
 		if err != nil {
 			return
 		}
 		c.SetDeadline(time.Now().Add(frameLimit))
-		if err := write(c, s.answer(uid, may, &r)); err != nil {
+		if err := write(c, s.answer(u.uid, u.may, &r)); err != nil {
 			return // the other side is gone, and asks again
 		}
 	}
@@ -281,8 +305,12 @@ func (s *server) flush(ctx context.Context) {
 			s.flushRoutine()
 		case <-quick.C:
 		}
-		if err := s.audit.sync(); err != nil {
-			s.config.Log.Error("flush audit", "error", err)
+		if err := errors.Join(s.audit.sync(), s.audit.tidy(s.config.Now().UTC())); err != nil {
+			s.config.Log.Error("keep audit", "error", err)
+		}
+		s.standing() // takes the locks that an answer takes
+		if s.config.Alive != nil {
+			s.config.Alive()
 		}
 	}
 }

@@ -406,7 +406,7 @@ func FuzzRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	a, err := openAudit(filepath.Join(dir, "audit"))
+	a, err := openAudit(filepath.Join(dir, "audit"), DefaultKeep)
 	if err != nil {
 		f.Fatal(err)
 	}
