@@ -54,6 +54,7 @@ type Past struct {
 	Inside     bool   // for certain
 	Maybe      bool   // perhaps inside: a passage ended unknown, or two lanes' clocks do not tell what was first
 	Used       uint8  // entries known to be used
+	Going      uint8  // of them under way: nobody may have walked in the end
 	Unknown    uint8  // entries of which nobody knows whether they were used
 	Slot       uint32 // highest live slot used in this direction
 	Generation uint8  // highest generation seen
@@ -359,7 +360,13 @@ func (j *judge) entries() pass.Reason {
 	if c.Entries != 0 && used >= uint16(c.Entries) {
 		return pass.AlreadyUsed
 	}
-	return j.alone()
+	if r := j.alone(); r != pass.Granted {
+		return r
+	}
+	if c.Entries != 0 && past.Used-min(past.Going, past.Used)+1 >= c.Entries {
+		j.flags |= link.FlagLast
+	}
+	return pass.Granted
 }
 
 func (j *judge) exempt() bool { return j.code.Flags&pass.PassbackExempt != 0 }
@@ -370,11 +377,27 @@ func (j *judge) backAgain() bool {
 	return after > 0 && j.at-j.f.Past.Entered/1000 >= after
 }
 
+// AsksHome reports whether it may matter for a pass whose home this controller is
+// while lanes are apart. To find that out is dear in a large zone, so a lane does
+// it only then.
+func (f *Facts) AsksHome(code *pass.Code) bool {
+	if f.Rules == nil || f.Direction != gate.In {
+		return false
+	}
+	z := f.Rules.Zone(f.Zone)
+	return z != nil && z.Apart == link.ApartHome && restricted(code, z)
+}
+
+// restricted reports whether what happened at other lanes can be against a pass
+// that wants in: nothing is against the others.
+func restricted(c *pass.Code, z *link.Zone) bool {
+	return c.Entries != 0 || z.Passback == link.PassbackHard && c.Flags&pass.PassbackExempt == 0
+}
+
 // alone is what a lane does for a pass of which another lane may know more, when
-// it cannot be asked: nothing restricts the others.
+// it cannot be asked.
 func (j *judge) alone() pass.Reason {
-	restricted := j.code.Entries != 0 || j.zone.Passback == link.PassbackHard && !j.exempt()
-	if !j.f.Apart || !restricted {
+	if !j.f.Apart || !restricted(j.code, j.zone) {
 		return pass.Granted
 	}
 	if j.zone.Apart == link.ApartHome && !j.f.Home {

@@ -251,7 +251,16 @@ var reasonCases = []struct {
 		s.zone(func(z *link.Zone) { z.Exit = link.PassbackHard })
 	}},
 	{"leaving, used up", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Used, s.facts.Direction = 1, 1, gate.Out }},
-	{"one of two used", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Used = 2, 1 }},
+	{"one of two used", 0, link.FlagLast, func(s *scene) { s.pass.Entries, s.facts.Past.Used = 2, 1 }},
+	{"one of two under way, perhaps given back", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Used, s.facts.Past.Going = 2, 1, 1 }},
+	{"one of three used", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Used = 3, 1 }},
+	{"single", 0, link.FlagLast, func(s *scene) { s.pass.Entries = 1 }},
+	{"single, inside by a pass before, soft", 0, link.FlagPassback | link.FlagLast, func(s *scene) {
+		s.pass.Entries, s.facts.Past.Inside = 1, true
+		s.zone(func(z *link.Zone) { z.Passback = link.PassbackSoft })
+	}},
+	{"single, exempt", 0, link.FlagLast, func(s *scene) { s.pass.Entries, s.pass.Flags = 1, pass.PassbackExempt }},
+	{"single, leaving", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Direction = 1, gate.Out }},
 	{"unlimited", 0, 0, func(s *scene) { s.facts.Past.Used = 255 }},
 	{"single, outcome unknown", pass.AlreadyUsed, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Unknown = 1, 1 }},
 	{"one of two, outcome unknown", 0, 0, func(s *scene) { s.pass.Entries, s.facts.Past.Unknown = 2, 2 }},

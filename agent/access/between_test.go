@@ -125,6 +125,9 @@ func TestEveryCellOfApart(t *testing.T) {
 						default:
 							want.Flags = link.FlagStamped
 						}
+						if want == (Decision{Flags: want.Flags}) && d == gate.In && r.name == "single entry" {
+							want.Flags |= link.FlagLast
+						}
 						if got := s.decide(t); got != want {
 							t.Errorf("%v, apart %v, policy %d, home %v, %s: %+v, want %+v", d, apart, policy, isHome, r.name, got, want)
 						}
@@ -137,6 +140,50 @@ func TestEveryCellOfApart(t *testing.T) {
 	if cells != 2*2*2*2*8 || home != 4 {
 		t.Errorf("%d cells, %d of them for another lane", cells, home)
 	}
+}
+
+// TestHomeIsAskedForOnlyWhereItMatters: a decision is the same without an answer
+// wherever AsksHome says that none is needed, and takes no memory for the question.
+func TestHomeIsAskedForOnlyWhereItMatters(t *testing.T) {
+	asked, cells := 0, 0
+	for _, d := range []gate.Direction{gate.In, gate.Out} {
+		for _, policy := range []link.Apart{link.ApartSoft, link.ApartHome} {
+			for _, r := range restrictions {
+				s := newScene()
+				s.facts.Direction, s.facts.Apart = d, true
+				s.zone(func(z *link.Zone) { z.Apart = policy })
+				r.set(s)
+				away := s.decide(t)
+				s.facts.Home = true
+				home := s.decide(t)
+				f, code := s.facts, s.code(t)
+				f.Rules = s.rules()
+				asks := f.AsksHome(&code)
+				if !asks && home != away || policy == link.ApartSoft && asks {
+					t.Errorf("%v, policy %d, %s: asks %v, %+v at home, %+v elsewhere", d, policy, r.name, asks, home, away)
+				}
+				if n := testing.AllocsPerRun(10, func() { f.AsksHome(&code) }); n != 0 {
+					t.Errorf("%v allocations", n)
+				}
+				asked += count(asks)
+				cells++
+			}
+		}
+	}
+	if asked != 5 || cells != 2*2*8 {
+		t.Errorf("%d of %d ask", asked, cells)
+	}
+	code := newScene().code(t)
+	if (&Facts{Direction: gate.In}).AsksHome(&code) || (&Facts{Direction: gate.In, Rules: &link.Rules{}}).AsksHome(&code) {
+		t.Error("asks without rules, or for a zone without any")
+	}
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // What is known against a pass is said before it is sent to another lane.
@@ -255,7 +302,7 @@ func TestTwoMidnights(t *testing.T) {
 func TestShortCodeApart(t *testing.T) {
 	s, code := short()
 	s.facts.Apart = true
-	if d := s.decideShort(t, code); d != (Decision{Flags: link.FlagShort | link.FlagStamped}) {
+	if d := s.decideShort(t, code); d != (Decision{Flags: link.FlagShort | link.FlagStamped | link.FlagLast}) {
 		t.Errorf("admitted and flagged: %+v", d)
 	}
 	rules := s.modify

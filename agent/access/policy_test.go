@@ -129,6 +129,9 @@ func expect(kind pass.Kind, word string, usable, sameDay, live, single bool) Dec
 	if live {
 		d.Flags |= link.FlagLive
 	}
+	if single {
+		d.Flags |= link.FlagLast
+	}
 	return d
 }
 

@@ -35,7 +35,7 @@ func (s *scene) decideShort(t *testing.T, code pass.Short) Decision {
 
 func TestShortCodeGranted(t *testing.T) {
 	s, code := short()
-	if d := s.decideShort(t, code); d != (Decision{Flags: link.FlagShort}) {
+	if d := s.decideShort(t, code); d != (Decision{Flags: link.FlagShort | link.FlagLast}) {
 		t.Errorf("got %+v", d)
 	}
 }

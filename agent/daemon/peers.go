@@ -74,14 +74,14 @@ func (a *agent) today(now time.Time) (pass.Day, bool) {
 	return day, true
 }
 
-// took takes in what a pass did at another controller. Two that let it in at the
-// same time is written down here; the other writes it too.
+// took takes in what a pass did at another controller, or at this one before its
+// journal was lost. That both let it in though one alone could is written down.
 func (a *agent) took(lane string, journal link.JournalID, e link.Entry, now time.Time) {
 	own := a.presence.Remote(lane, journal, e, now)
 	if own == nil {
 		return
 	}
-	a.log.Warn("two lanes admitted one pass at the same time", "pass", e.Pass.String(), "lane", own.Lane, "grant", own.Seq, "other", lane)
+	a.log.Warn("two lanes admitted one pass, neither knowing of the other", "pass", e.Pass.String(), "lane", own.Lane, "grant", own.Seq, "other", lane)
 	conflict := *own
 	conflict.Type, conflict.Grant, conflict.Seq, conflict.Flags = link.EntryConflict, own.Seq, 0, own.Flags|link.FlagAlarm
 	if _, err := a.record.Record(conflict); err != nil {

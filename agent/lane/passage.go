@@ -31,7 +31,7 @@ func (l *Lane) decide() event {
 	f.Past = p.Of(code.ID(), f.Zone, f.Direction)
 	now := l.setup.Record.Now()
 	if o := l.setup.Others; o != nil && o.Apart(f.Zone, now) {
-		f.Apart, f.Home = true, o.Home(f.Zone, code.ID())
+		f.Apart, f.Home = true, f.AsksHome(&code) && o.Home(f.Zone, code.ID())
 	}
 	d := judge(&code, f, now)
 	e := entryOf(&code, d)

@@ -276,7 +276,7 @@ func (d *decoder) run(list []use, k key, b []byte) ([]use, bool) {
 	be := binary.BigEndian
 	for from := len(list); len(b) > 0; b = b[useSize:] {
 		u := use{source: be.Uint16(b), grant: be.Uint64(b[2:]), wall: int64(be.Uint64(b[10:])), slot: be.Uint32(b[18:]), lane: b[22], bits: b[23]}
-		if int(u.source) >= len(d.p.sources) || u.bits&^knownBits != 0 || u.end() > passed || u.source == own && !u.settled() ||
+		if int(u.source) >= len(d.p.sources) || u.end() > passed || u.source == own && !u.settled() ||
 			len(list) > from && compare(list[len(list)-1], u) >= 0 {
 			return list, false
 		}

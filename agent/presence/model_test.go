@@ -110,6 +110,7 @@ func naive(list []walk, id pass.ID, zone uint8, d gate.Direction) (past access.P
 		switch {
 		case w.dir == gate.In && sure:
 			past.Inside, past.Maybe, past.Entered, past.Used = true, false, wall, past.Used+1
+			past.Going += uint8(count(going))
 		case w.dir == gate.In:
 			past.Maybe, past.Unknown = !past.Inside, past.Unknown+1
 		case sure:

@@ -43,9 +43,9 @@ func TestOnePassage(t *testing.T) {
 	}
 	g := uint8(1)
 	for _, c := range []step{
-		{link.EntryPassed, gate.In, access.Past{Inside: true, Used: 1, Slot: 9, Generation: g}, access.Past{Inside: true, Used: 1, Slot: 9, Generation: g}},
-		{link.EntryNotPassed, gate.In, access.Past{Inside: true, Used: 1, Slot: 9, Generation: g}, access.Past{Generation: g}},
-		{link.EntryUnknown, gate.In, access.Past{Inside: true, Used: 1, Slot: 9, Generation: g}, access.Past{Maybe: true, Unknown: 1, Slot: 9, Generation: g}},
+		{link.EntryPassed, gate.In, access.Past{Inside: true, Used: 1, Going: 1, Slot: 9, Generation: g}, access.Past{Inside: true, Used: 1, Slot: 9, Generation: g}},
+		{link.EntryNotPassed, gate.In, access.Past{Inside: true, Used: 1, Going: 1, Slot: 9, Generation: g}, access.Past{Generation: g}},
+		{link.EntryUnknown, gate.In, access.Past{Inside: true, Used: 1, Going: 1, Slot: 9, Generation: g}, access.Past{Maybe: true, Unknown: 1, Slot: 9, Generation: g}},
 		{link.EntryPassed, gate.Out, access.Past{Slot: 9, Generation: g}, access.Past{Slot: 9, Generation: g}},
 		{link.EntryUnknown, gate.Out, access.Past{Slot: 9, Generation: g}, access.Past{Slot: 9, Generation: g}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"turnstile/agent/access"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 	"turnstile/firmware-bridge/gate"
@@ -35,7 +36,7 @@ const own = 0
 
 // sourceID names the journal that a use stands in.
 type sourceID struct {
-	lane    string // the controller; empty for this one
+	lane    string // the controller; empty for this one, which may have had other journals
 	journal link.JournalID
 }
 
@@ -60,13 +61,16 @@ type dueUse struct {
 // monotonic reading.
 //
 // It returns the own grant that the entry's grant collides with: the same pass
-// let into the same zone at the same time, by two lanes that did not know of each
-// other. Each grant is judged once, when it is heard of first, and an own one is
+// let into the same zone by two lanes that did not know of each other, at the same
+// time (race) or though it had no entry left (overuse). Each grant is judged when it
+// is heard of first, and when it is heard first that somebody walked; an own one is
 // named once: whoever has another controller's key fills no journal with them. Seq,
 // Lane, Wall and Slot are the own grant's; what the pass is is the same for both;
 // the rest is zero.
 //
-// Whose entry it is must have been proved, and that it is not of this controller.
+// Whose entry it is must have been proved. An empty lane says that it is of an
+// earlier journal of this controller, that was lost with what it knew; entries of
+// the own journal are passed over, for they come by Apply.
 func (p *Presence) Remote(lane string, journal link.JournalID, e link.Entry, now time.Time) (conflict *link.Entry) {
 	k := keyOf(e.Pass, e.Zone)
 	u, ok := remoteUse(&e)
@@ -78,7 +82,7 @@ func (p *Presence) Remote(lane string, journal link.JournalID, e link.Entry, now
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expire(now)
-	if e.Pass.Day < p.floor {
+	if e.Pass.Day < p.floor || p.sources[own].id == (sourceID{lane, journal}) {
 		return nil
 	}
 	if u.source, ok = p.source(sourceID{lane, journal}); !ok {
@@ -94,10 +98,7 @@ func (p *Presence) Remote(lane string, journal link.JournalID, e link.Entry, now
 	if !known && u.end() == underWay {
 		p.await(dueUse{k, u, now.Add(RemoteGrant)})
 	}
-	if u.bits&heardGrant == 0 || before.bits&heardGrant != 0 || before.end() == notPassed {
-		return nil
-	}
-	return p.collision(k, u, &e)
+	return p.collision(k, before, u, &e)
 }
 
 // remoteUse checks the fields that place a use.
@@ -121,10 +122,12 @@ func (p *Presence) find(k key, u use) (use, bool) {
 	return p.uses[k][i], true
 }
 
-// collision returns the newest own grant that r collides with and that was named
-// in no conflict before, nil if there is none.
-func (p *Presence) collision(k key, r use, e *link.Entry) *link.Entry {
-	if r.out() {
+// collision returns the newest own grant that r, of which before was known, collides
+// with and that was named in no conflict before, nil if there is none.
+func (p *Presence) collision(k key, before, r use, e *link.Entry) *link.Entry {
+	granted := r.bits&heardGrant != 0 && before.bits&heardGrant == 0 && before.end() != notPassed
+	walked := r.end() == passed && before.end() != passed && r.bits&usedUp != 0
+	if r.out() || !granted && !walked {
 		return nil
 	}
 	uses := slices.Clone(p.uses[k])
@@ -135,7 +138,10 @@ func (p *Presence) collision(k key, r use, e *link.Entry) *link.Entry {
 	}
 	var hit *use
 	for i, u := range uses {
-		if u.source == own && !u.out() && !p.conflicts[u.grant] && collide(u, r, e.Flags, uses) && (hit == nil || u.grant > hit.grant) {
+		if u.source != own || u.out() || p.conflicts[u.grant] || hit != nil && u.grant < hit.grant {
+			continue
+		}
+		if granted && race(u, r, e.Flags, uses) || walked && overuse(u, r) {
 			hit = &uses[i]
 		}
 	}
@@ -153,12 +159,12 @@ func (p *Presence) collision(k key, r use, e *link.Entry) *link.Entry {
 	}
 }
 
-// collide reports whether u, an own use, and r were granted at the same time
+// race reports whether u, an own use, and r were granted at the same time
 // without knowledge of each other. If r is the earlier one that is certain: here it
 // was not known until now. If it is the later one its lane may have known of u,
 // unless word of u could hardly be there; and its flag may say that it did. Where
 // the clocks do not tell, what counts is whether u is under way.
-func collide(u, r use, flags link.EntryFlags, uses []use) bool {
+func race(u, r use, flags link.EntryFlags, uses []use) bool {
 	knew := flags&link.FlagPassback != 0
 	if (u.bits|r.bits)&doubtful != 0 {
 		return u.end() == underWay && !knew
@@ -176,6 +182,22 @@ func collide(u, r use, flags link.EntryFlags, uses []use) bool {
 	return !slices.ContainsFunc(uses, func(v use) bool {
 		return v.out() && v.end() != notPassed && v.after(first) && !v.after(second)
 	})
+}
+
+// overuse reports whether u, an own use, was one too many beside r, on which somebody
+// walked and which left the pass no entry. Two such are, whatever the clocks say: had
+// one lane known of the other's it would have refused. The lane of the later one
+// writes that down; both do where the clocks do not tell. If u is not such a one, as
+// of a pass with several entries of which little was known here, it has to be later
+// beyond what two usable clocks can be wrong.
+func overuse(u, r use) bool {
+	if r.bits&usedUp == 0 || (u.bits^r.bits)&shortCode != 0 {
+		return false
+	}
+	if u.bits&usedUp != 0 {
+		return !r.after(u)
+	}
+	return u.after(r) && u.wall-r.wall > 2*access.MaxBound.Milliseconds()
 }
 
 // await remembers a grant without a result. Where there are too many, the oldest is
@@ -224,7 +246,7 @@ func (p *Presence) source(id sourceID) (uint16, bool) {
 	if s, ok := p.index[id]; ok {
 		return s, true
 	}
-	if !link.ValidID(id.lane) {
+	if id.lane != "" && !link.ValidID(id.lane) {
 		return 0, false
 	}
 	free, journals := 0, 0

@@ -44,7 +44,7 @@ func (o *other) result(t link.EntryType, grant uint64, d gate.Direction, wall in
 
 func TestOneRemotePassage(t *testing.T) {
 	g := uint8(1)
-	under := access.Past{Inside: true, Used: 1, Slot: 5, Generation: g, Entered: 100}
+	under := access.Past{Inside: true, Used: 1, Going: 1, Slot: 5, Generation: g, Entered: 100}
 	given := access.Past{Generation: g}
 	for _, c := range []struct {
 		result link.EntryType
@@ -280,7 +280,7 @@ func TestWhatIsNoUse(t *testing.T) {
 		"of a day that is over":     func(e *link.Entry, _ *string) { e.Pass.Day = today - 2 },
 		"of before 1970":            func(e *link.Entry, _ *string) { e.Wall = math.MinInt64 },
 		"of a supervisor":           func(e *link.Entry, _ *string) { e.Kind = pass.Supervisor },
-		"of a lane without a name":  func(_ *link.Entry, lane *string) { *lane = "" },
+		"of a lane with a bad name": func(_ *link.Entry, lane *string) { *lane = "a/b" },
 		"of a lane with a long one": func(_ *link.Entry, lane *string) { *lane = fmt.Sprintf("%033d", 1) },
 	} {
 		p, e, lane := New(), good, "south-1"

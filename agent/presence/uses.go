@@ -54,7 +54,8 @@ const (
 	goesOut     = 1 << 3
 	doubtful    = 1 << 4 // the clock behind wall was not usable
 	heardGrant  = 1 << 5 // the grant's own entry is in it
-	knownBits   = goesOut | doubtful | heardGrant | outcomeBits
+	usedUp      = 1 << 6 // by its controller's word it was the pass's last entry
+	shortCode   = 1 << 7 // shown as a short code, which has a count of its own
 )
 
 // useOf returns what an entry says of the grant with the number seq.
@@ -68,6 +69,12 @@ func useOf(e *link.Entry, seq uint64, end outcome) use {
 	}
 	if e.Type == link.EntryGranted {
 		u.bits |= heardGrant
+	}
+	if e.Flags&link.FlagLast != 0 {
+		u.bits |= usedUp
+	}
+	if e.Flags&link.FlagShort != 0 {
+		u.bits |= shortCode
 	}
 	return u
 }
@@ -107,6 +114,7 @@ func pastOf(uses []use, d gate.Direction) access.Past {
 			continue
 		case !u.out() && u.sure():
 			past.Used = more(past.Used)
+			past.Going += uint8(count(u.end() == underWay && past.Going < 255))
 		case !u.out():
 			past.Unknown = more(past.Unknown)
 		}

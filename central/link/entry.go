@@ -71,6 +71,7 @@ const (
 	FlagLive        EntryFlags = 1 << 3 // shown as a live code
 	FlagFreePassage EntryFlags = 1 << 4 // the zone stood open
 	FlagShort       EntryFlags = 1 << 5 // shown as a short code, which is weak
+	FlagLast        EntryFlags = 1 << 6 // an entry that leaves the pass none, each one before it having passed
 )
 
 // EntrySize and FloorSize are the lengths of an encoded entry in bytes.
