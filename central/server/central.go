@@ -143,7 +143,7 @@ func (s *central) laneRemoved(ctx context.Context, lane string) {
 
 func (s *central) openBroker(context.Context) (err error) {
 	if s.config.Broker.External != nil {
-		return s.openSession(*s.config.Broker.External)
+		return s.openSession(*s.config.Broker.External, "")
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {
 		return issuer.ServerCertificate(s.issuer, s.config.Broker.Hosts, now)
@@ -156,7 +156,8 @@ func (s *central) openBroker(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// central reaches its own broker by address, lanes by the first name
+	// Central reaches its own broker by address, and knows it by the name that lanes
+	// use: the address need not stand in the certificate.
 	host, _, err := net.SplitHostPort(s.config.Broker.Listen)
 	if err != nil {
 		return fmt.Errorf("%w: broker.listen: %w", ErrConfig, err)
@@ -168,7 +169,7 @@ func (s *central) openBroker(context.Context) (err error) {
 	return s.openSession(External{
 		URL:       "ssl://" + net.JoinHostPort(host, port),
 		Advertise: "ssl://" + net.JoinHostPort(s.config.Broker.Hosts[0], port),
-	})
+	}, s.config.Broker.Hosts[0])
 }
 
 // authority is the pool with central's own authority.
@@ -187,7 +188,9 @@ const (
 	useQueue   = 1024
 )
 
-func (s *central) openSession(e External) error {
+// openSession connects to a broker that has a certificate of this name; "": of
+// its URL's.
+func (s *central) openSession(e External, name string) error {
 	if s.endpoints.Broker = e.Advertise; e.Advertise == "" {
 		s.endpoints.Broker = e.URL
 	}
@@ -195,6 +198,7 @@ func (s *central) openSession(e External) error {
 	if err != nil {
 		return err
 	}
+	t.ServerName = name
 	topics := link.Topics{Site: s.config.Site}
 	by := func(handle func(ctx context.Context, lane string, m broker.Message) error) func(context.Context, broker.Message) {
 		return func(ctx context.Context, m broker.Message) {

@@ -79,3 +79,25 @@ func TestLoadAll(t *testing.T) {
 		t.Errorf("missing file: %v", err)
 	}
 }
+
+// TestOwnBrokerByTheNameOfLanes: names in the broker's certificate are those by
+// which lanes reach it, as in configs/central.yaml. Central reaches its own broker
+// all the same, whatever it listens on.
+func TestOwnBrokerByTheNameOfLanes(t *testing.T) {
+	tried := 0
+	for _, hosts := range [][]string{{"central.example", "192.0.2.10"}, {"192.0.2.10"}, {"localhost"}} {
+		for _, listen := range []string{"0.0.0.0:0", "127.0.0.1:0"} {
+			c := configure(t)
+			c.Broker.Listen, c.Broker.Hosts, c.Enrol.Hosts = listen, hosts, hosts
+			r := run(t, c)
+			eventually(t, "central is connected to its own broker", func() bool { return r.healthy(t) })
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			tried++
+		}
+	}
+	if tried != 6 {
+		t.Errorf("%d tried", tried)
+	}
+}
