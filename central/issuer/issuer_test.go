@@ -33,7 +33,7 @@ var (
 // often. TestDerivation looks at the true one.
 func cheap(t testing.TB, dir string) {
 	t.Helper()
-	path := filepath.Join(dir, sealFile)
+	path := filepath.Join(dir, SealFile)
 	if _, err := os.Stat(path); err == nil {
 		return
 	}
@@ -59,7 +59,7 @@ func TestDerivation(t *testing.T) {
 	if _, err := Open(dir, site, phrase, now); err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, sealFile))
+	data, err := os.ReadFile(filepath.Join(dir, SealFile))
 	var s seal
 	if err != nil || json.Unmarshal(data, &s) != nil || s.MemoryKiB < 64<<10 || s.Time < 3 || len(s.Salt) < 16 {
 		t.Errorf("%s: %v", data, err)

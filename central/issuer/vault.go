@@ -32,10 +32,10 @@ type seal struct {
 	Check     []byte `json:"check,omitempty"` // an encrypted constant: tells a wrong passphrase from a damaged file
 }
 
-const (
-	sealFile  = "vault.json"
-	checkName = "check"
-)
+// SealFile is in each key folder: how the passphrase's key is derived.
+const SealFile = "vault.json"
+
+const checkName = "check"
 
 // maxMemoryKiB bounds what a changed vault.json can make central allocate.
 const maxMemoryKiB = 1 << 20
@@ -50,7 +50,7 @@ func openVault(dir string, passphrase []byte) (*vault, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make key folder: %w", err)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, sealFile))
+	data, err := os.ReadFile(filepath.Join(dir, SealFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return newVault(dir, passphrase)
 	}
@@ -59,7 +59,7 @@ func openVault(dir string, passphrase []byte) (*vault, error) {
 	}
 	var s seal
 	if err := json.Unmarshal(data, &s); err != nil || !s.usable() {
-		return nil, fmt.Errorf("%w: %s", ErrDamagedKeys, sealFile)
+		return nil, fmt.Errorf("%w: %s", ErrDamagedKeys, SealFile)
 	}
 	v, err := s.vault(dir, passphrase)
 	if err != nil {
@@ -95,9 +95,9 @@ func newVault(dir string, passphrase []byte) (*vault, error) {
 	s.Check = v.seal(checkName, checkText)
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", sealFile, err)
+		return nil, fmt.Errorf("encode %s: %w", SealFile, err)
 	}
-	return v, writeFile(filepath.Join(dir, sealFile), data)
+	return v, writeFile(filepath.Join(dir, SealFile), data)
 }
 
 func (s *seal) vault(dir string, passphrase []byte) (*vault, error) {

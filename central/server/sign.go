@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +77,9 @@ func (c *Config) openService(phrase []byte, alarm func(detail string)) (issuer.S
 		i, err := c.openKeys(phrase)
 		return i, func() {}, err
 	}
+	if err := c.keysMoved(); err != nil {
+		return nil, nil, err
+	}
 	client, err := sign.Dial(c.Sign.Socket, c.Site, alarm)
 	if errors.Is(err, sign.ErrForeign) {
 		return nil, nil, fmt.Errorf("%w: sign.socket: %w", ErrConfig, err)
@@ -84,6 +88,18 @@ func (c *Config) openService(phrase []byte, alarm func(detail string)) (issuer.S
 		return nil, nil, err
 	}
 	return client, client.Close, nil
+}
+
+// keysMoved returns an error if private keys lie in the data folder though central
+// sign has another one: they were forgotten there, and central sign made new ones
+// that no lane knows; or they were copied, and who takes over central has them.
+func (c *Config) keysMoved() error {
+	old := filepath.Join(c.Data, "keys")
+	if _, err := os.Stat(filepath.Join(old, issuer.SealFile)); err != nil || c.keyFolder() == old {
+		return nil
+	}
+	return fmt.Errorf("%w: private keys are left in %s: stop central sign, move that folder to %s (in the place of keys that central sign may have made there), "+
+		"give it to central sign's user and start both; see the unit turnstile-sign", ErrConfig, old, c.keyFolder())
 }
 
 // lockKeys takes a key folder for this process: two that make keys in it would
@@ -130,6 +146,9 @@ func RunSign(ctx context.Context, c Config, ready func(socket string)) error {
 		return err
 	}
 	defer unlock()
+	if _, err := os.Stat(filepath.Join(c.keyFolder(), issuer.SealFile)); errors.Is(err, fs.ErrNotExist) {
+		c.Log.Warn("there are no keys: new ones are made, for a new installation; those of an existing central are to be moved here before", "folder", c.keyFolder())
+	}
 	keys, err := c.openKeys(phrase)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 )
 
 // ErrAway tells that nobody serves the socket.
-var ErrAway = errors.New("central sign does not answer: start it with: central sign")
+var ErrAway = errors.New("central sign does not answer: start it with: central sign, and look at its log; it answers to users who are named in sign.users alone")
 
 // ErrForeign tells that the socket's keys are another site's.
 var ErrForeign = errors.New("central sign serves another site")
