@@ -232,6 +232,20 @@ func count(seen []moment, what string) (n int) {
 
 // journal reads the journal of the lane as somebody else would who has its disk.
 func (l *lane) journal() {
+	count := map[link.EntryType]int{}
+	for _, e := range l.entries() {
+		count[e.Type]++
+	}
+	// Nobody walked when the agent was stopped and when it was killed.
+	if passed := l.scanned - 1 - l.cutOff; count[link.EntryGranted] != l.scanned || count[link.EntryPassed] != passed ||
+		count[link.EntryNotPassed] != 1 || count[link.EntryUnknown] != l.cutOff {
+		l.t.Errorf("%d scans, and the journal has %v", l.scanned, count)
+	}
+}
+
+// entries are what the journal has.
+func (l *lane) entries() (all []link.Entry) {
+	l.t.Helper()
 	folder := l.t.TempDir()
 	files, err := l.List(path.Join(dataFolder, "journal", "*"))
 	if err != nil {
@@ -251,14 +265,8 @@ func (l *lane) journal() {
 		l.t.Fatal(err)
 	}
 	defer j.Close()
-	count := map[link.EntryType]int{}
-	err = j.Replay(1, func(e link.Entry) error { count[e.Type]++; return nil })
-	if err != nil {
+	if err = j.Replay(1, func(e link.Entry) error { all = append(all, e); return nil }); err != nil {
 		l.t.Fatal(err)
 	}
-	// Nobody walked when the agent was stopped and when it was killed.
-	if passed := l.scanned - 1 - l.cutOff; count[link.EntryGranted] != l.scanned || count[link.EntryPassed] != passed ||
-		count[link.EntryNotPassed] != 1 || count[link.EntryUnknown] != l.cutOff {
-		l.t.Errorf("%d scans, and the journal has %v", l.scanned, count)
-	}
+	return all
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // Recipe is raised when Prepare makes something else than before.
-const recipe = "2"
+const recipe = "3"
 
 // Below a folder of Prepare for one processor; all are made in one go.
 const (
@@ -28,7 +28,8 @@ const (
 // kept are the folders of a kernel's modules that guests use. All of them would
 // be 400 MB.
 var kept = []string{"drivers/usb/", "drivers/virtio/", "drivers/char/", "drivers/media/", "fs/configfs/",
-	"drivers/block/virtio_blk", "fs/ext4/", "fs/jbd2/", "fs/mbcache", "lib/crc16", "crypto/crc32c_generic"}
+	"drivers/block/virtio_blk", "fs/ext4/", "fs/jbd2/", "fs/mbcache", "lib/crc16", "crypto/crc32c_generic",
+	"drivers/net/virtio_net", "drivers/net/net_failover", "net/core/failover"}
 
 // Kernels is a folder of kernels, each in a folder by its processor's name.
 type Kernels struct {

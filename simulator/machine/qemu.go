@@ -54,6 +54,16 @@ func Socket(id string) []string {
 	return []string{"-chardev", "socket,id=" + id + ",server=on,wait=off,path=%SOCKETS%/" + id + ".sock"}
 }
 
+// Host is the machine around a guest with Network, as the guest reaches it.
+const Host = "10.0.2.2"
+
+// Network returns QEMU's arguments for an Ethernet card on QEMU's user network,
+// for Config.Devices; module virtio_net is needed. What listens on this machine's
+// 127.0.0.1 is at Host for the guest.
+func Network() []string {
+	return []string{"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="}
+}
+
 // Disk returns QEMU's arguments for a disk that is served at a unix socket
 // (package disk), for Config.Devices. In the guest it is /dev/vda; modules
 // virtio_blk and those of its file system are needed. A flush in the guest is one

@@ -27,6 +27,7 @@ type Config struct {
 	Agents    []AgentSetup  // one process each
 	Mosquitto string        // path of a mosquitto to use in place of central's own broker
 	Heads     time.Duration // central's; 0: 2 s
+	Host      string        // another name or address by which agents reach central's own broker, "": none
 }
 
 // Site is a running campus of one central and some agents.
@@ -195,7 +196,11 @@ func (s *Site) centralConfig() string {
 	if heads == 0 {
 		heads = 2 * time.Second
 	}
-	broker := fmt.Sprintf("  listen: %s\n  hosts: [127.0.0.1]\n", listen(s.endpoints.Broker))
+	hosts := "127.0.0.1"
+	if s.config.Host != "" {
+		hosts += ", " + s.config.Host
+	}
+	broker := fmt.Sprintf("  listen: %s\n  hosts: [%s]\n", listen(s.endpoints.Broker), hosts)
 	if s.brokerAddr != "" {
 		broker = fmt.Sprintf("  external: {url: %q}\n", "ssl://"+s.brokerAddr)
 	}

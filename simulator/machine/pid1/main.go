@@ -38,6 +38,9 @@ func run() error {
 	if err := load(); err != nil {
 		return err
 	}
+	if err := network(); err != nil {
+		return err
+	}
 	port, err := control()
 	if err != nil {
 		return err
@@ -69,18 +72,49 @@ func mount() error {
 
 // loopback switches 127.0.0.1 on.
 func loopback() error {
+	if err := card("lo"); err != nil {
+		return fmt.Errorf("switch loopback on: %w", err)
+	}
+	return nil
+}
+
+// network gives the Ethernet card, if there is one, the address that QEMU's user
+// network (machine.Network) has for a guest, and switches it on.
+func network() error {
+	if _, err := os.Stat("/sys/class/net/eth0"); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	err := card("eth0",
+		setting{unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr([]byte{10, 0, 2, 15}) }},
+		setting{unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr([]byte{255, 255, 255, 0}) }})
+	if err != nil {
+		return fmt.Errorf("switch network on: %w", err)
+	}
+	return nil
+}
+
+// setting is something of a network card that an ioctl sets.
+type setting struct {
+	ioctl uint
+	value func(*unix.Ifreq) error
+}
+
+// card sets up a network card and switches it on.
+func card(name string, settings ...setting) error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("switch loopback on: %w", err)
+		return err
 	}
 	defer unix.Close(s)
-	request, err := unix.NewIfreq("lo")
-	if err != nil {
-		return fmt.Errorf("switch loopback on: %w", err)
-	}
-	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, request); err != nil {
-		return fmt.Errorf("switch loopback on: %w", err)
+	on := setting{unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }}
+	for _, x := range append(settings, on) {
+		request, err := unix.NewIfreq(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(x.value(request), unix.IoctlIfreq(s, x.ioctl, request)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
