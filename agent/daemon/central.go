@@ -55,6 +55,12 @@ func (c *central) connect() {
 	})
 }
 
+// campus is the time, and whether it can be gone by.
+func (c *central) campus() (time.Time, bool) {
+	r := c.wall.Read(c.agent.o.Now())
+	return r.Time, r.State != link.ClockUntrusted
+}
+
 // clock returns how far the clock that showed now can be trusted, and its
 // greatest error.
 func (c *central) clock(now time.Time) (link.ClockState, time.Duration) {

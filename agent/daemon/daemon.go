@@ -83,6 +83,7 @@ type agent struct {
 	warnings   *health.Set
 	cache      *cache.Cache
 	journal    *journal.Journal
+	newJournal bool // it was begun at this start
 	presence   *presence.Presence
 	keeper     keeper
 	record     *lane.Recorder
@@ -147,6 +148,7 @@ func (a *agent) open(ctx context.Context) error {
 	}
 	a.presence, a.keeper = p, keeper{cache: a.cache, journal: a.journal, presence: p, at: from, written: a.started}
 	a.central = newCentral(a, id, floor)
+	a.journal.AgeBy(a.central.campus)
 	if err := a.openNeighbours(id, from > 0); err != nil {
 		return err
 	}
@@ -169,7 +171,7 @@ func (a *agent) openJournal(ctx context.Context) (*link.Floor, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.journal = j
+	a.journal, a.newJournal = j, r.New
 	a.log.Info("journal opened", "id", fmt.Sprintf("%x", j.ID()), "boot", j.Boot(), "last", j.Last(), "acked", j.Acked(), "torn_bytes", r.Torn)
 	if r.Torn > 0 {
 		a.warnings.Raise(health.JournalTorn, "", fmt.Sprintf("%d bytes were cut from its end", r.Torn))

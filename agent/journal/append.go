@@ -143,8 +143,6 @@ func (j *Journal) count(n int) {
 	j.mu.Lock()
 	j.stats.Flushes++
 	j.stats.Bytes += uint64(n)
-	last := &j.segments[len(j.segments)-1]
-	last.changed = j.o.Now()
 	j.mu.Unlock()
 	if j.off > j.size/2 {
 		j.poke()

@@ -50,6 +50,8 @@ type Journal struct {
 	closed       bool
 	stats        Stats
 
+	campus func() (time.Time, bool) // see AgeBy
+
 	active file  // owned by the goroutine that set flushing
 	off    int64 // owned likewise
 	size   int64 // owned likewise: where active ends
@@ -77,11 +79,11 @@ type tail struct {
 
 // segment is one file.
 type segment struct {
-	first   uint64
-	size    int64     // of the file
-	bad     bool      // named *.bad
-	changed time.Time // when it was last written
-	damage  uint64    // first entry that cannot be read, 0 if not known to be damaged
+	first  uint64
+	size   int64     // of the file
+	bad    bool      // named *.bad
+	aged   time.Time // from when it ages: its last change, or zero until dropOld saw it whole
+	damage uint64    // first entry that cannot be read, 0 if not known to be damaged
 }
 
 func (s segment) name() string {

@@ -51,7 +51,7 @@ func (j *Journal) addSegment(first uint64) {
 	if n := len(j.segments); n > 0 && j.segments[n-1].first == first {
 		j.segments = j.segments[:n-1]
 	}
-	j.segments = append(j.segments, segment{first: first, size: j.o.SegmentSize, changed: j.o.Now()})
+	j.segments = append(j.segments, segment{first: first, size: j.o.SegmentSize})
 	j.weigh()
 }
 
@@ -174,10 +174,27 @@ func (j *Journal) keepDamaged(name string) error {
 	return nil
 }
 
+// AgeBy has segments age by a clock that says whether it can be trusted, in place
+// of Options.Now: none is dropped because the machine's clock jumped. Call it
+// before Run.
+func (j *Journal) AgeBy(campus func() (now time.Time, trusted bool)) { j.campus = campus }
+
+// now is the time that segments age by.
+func (j *Journal) now() (time.Time, bool) {
+	if j.campus == nil {
+		return j.o.Now(), true
+	}
+	return j.campus()
+}
+
 // dropOld drops segments that central has acknowledged and whose time is over.
 // spareMu is held: one goroutine drops at a time.
 func (j *Journal) dropOld() error {
-	for j.isOld() {
+	now, trusted := j.now()
+	if trusted {
+		j.startAges(now)
+	}
+	for j.isOld(now, trusted) {
 		if err := j.dropOldest(); err != nil {
 			return err
 		}
@@ -185,7 +202,23 @@ func (j *Journal) dropOld() error {
 	return nil
 }
 
-func (j *Journal) isOld() bool {
+// oldest is a time before which no agent wrote a file: a clock without a battery
+// was not set yet.
+var oldest = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// startAges has each whole segment of which it is not known when it was changed
+// last age from now on.
+func (j *Journal) startAges(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range j.segments[:len(j.segments)-1] {
+		if s := &j.segments[i]; s.aged.Before(oldest) || s.aged.After(now) {
+			s.aged = now
+		}
+	}
+}
+
+func (j *Journal) isOld(now time.Time, trusted bool) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.segments) < 2 || j.segments[1].first-1 > j.acked {
@@ -195,7 +228,7 @@ func (j *Journal) isOld() bool {
 	for n+1 < len(j.segments) && j.segments[n+1].first-1 <= j.acked {
 		n++
 	}
-	return j.used(n) > j.o.KeepBytes || j.o.Now().Sub(j.segments[0].changed) > j.o.Keep
+	return j.used(n) > j.o.KeepBytes || trusted && now.Sub(j.segments[0].aged) > j.o.Keep
 }
 
 // weigh adds up the segments that wait for central. mu is held; whoever changes

@@ -103,7 +103,7 @@ func (j *Journal) load(r *Report) error {
 	}
 	for _, f := range list {
 		if first, bad, ok := parseName(f.name); ok {
-			j.segments = append(j.segments, segment{first: first, size: f.size, bad: bad, changed: f.changed})
+			j.segments = append(j.segments, segment{first: first, size: f.size, bad: bad, aged: f.changed})
 			if bad {
 				r.Damaged++
 			}
