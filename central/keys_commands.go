@@ -34,6 +34,7 @@ func (keysListCommand) Run(ctx context.Context, c *console, cl *cli) error {
 		fmt.Fprintf(c.out, "\n%s delegates to central until %s (version %d).\n", rootWords(d), clock(d.Expires), d.Version)
 		if d.Request != "" {
 			fmt.Fprintf(c.out, "The root has to sign %s: central root sign, then central root install.\n", clean(d.Request))
+			fmt.Fprintln(c.out, "central root show says what it asks for. New role keys that are not wanted after all: central root roles --cancel")
 		}
 	})
 }

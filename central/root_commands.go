@@ -272,6 +272,7 @@ func (x *rootInstallCommand) Run(_ context.Context, c *console, cl *cli) error {
 
 type rootRolesCommand struct {
 	configFlag `embed:""`
+	Cancel     bool `help:"Give up the keys that wait for an offline root; those in force stay."`
 }
 
 // Run makes the keys; the root's word puts them in force.
@@ -280,6 +281,9 @@ func (x *rootRolesCommand) Run(_ context.Context, c *console, cl *cli) error {
 	if err != nil {
 		return err
 	}
+	if x.Cancel {
+		return c.cancelRoles(cl, conf)
+	}
 	state, err := server.NewRoles(conf)
 	if err != nil {
 		return err
@@ -287,9 +291,20 @@ func (x *rootRolesCommand) Run(_ context.Context, c *console, cl *cli) error {
 	return c.show(cl, state, func() {
 		fmt.Fprintln(c.out, "New keys for the keyset and status roles wait in the key folder.")
 		if state.Offline {
-			fmt.Fprintf(c.out, "They are in force when the root has delegated to them: sign %s with the root's keys (central root sign) and install the signatures (central root install).\n", state.Request)
+			fmt.Fprintf(c.out, "They are in force when the root has delegated to them: sign %s with the root's keys (central root sign) and install the signatures (central root install). To give them up: central root roles --cancel\n", state.Request)
 			return
 		}
 		fmt.Fprintln(c.out, "A running central delegates to them within seconds, else at its next start: central serve. Then central keys list shows a higher version.")
+	})
+}
+
+func (c *console) cancelRoles(cl *cli, conf server.Config) error {
+	state, err := server.CancelRoles(conf)
+	if err != nil {
+		return err
+	}
+	return c.show(cl, state, func() {
+		fmt.Fprintf(c.out, "The new role keys are given up; delegation %d stays in force.\n", state.Version)
+		fmt.Fprintln(c.out, "If root keys have signed for them, destroy those signatures: lanes that get enough of them believe keys that nobody has any more.")
 	})
 }

@@ -187,8 +187,11 @@ func (i *Issuer) resealKeyset() error {
 	return nil
 }
 
-// ErrNotStarted tells that a key folder has no role keys that could be changed.
-var ErrNotStarted = errors.New("the root has delegated to nobody yet: start central first")
+// Why role keys cannot be changed now.
+var (
+	ErrNotStarted = errors.New("the root has delegated to nobody yet: start central first")
+	ErrUnsettled  = errors.New("the role keys of the last change are not in their place yet: start central, or wait until the running one has taken them, and try again")
+)
 
 // NewRoles makes new keys for the keyset and status roles in the folder of o, or
 // finds those that wait already, and asks an offline root to delegate to them;
@@ -202,6 +205,9 @@ func NewRoles(o Options) (DelegationState, error) {
 	if err != nil {
 		return DelegationState{}, err
 	}
+	if i.role.Load().status.id != i.onDisk.status.id || i.role.Load().keyset.id != i.onDisk.keyset.id {
+		return DelegationState{}, ErrUnsettled // the waiting files are all there is of the keys in force
+	}
 	if i.next == nil {
 		if err := i.vault.removeNext(); err != nil { // what an interrupted change left
 			return DelegationState{}, err
@@ -210,6 +216,39 @@ func NewRoles(o Options) (DelegationState, error) {
 			return DelegationState{}, err
 		}
 	}
+	if err := i.request(o.Now); err != nil {
+		return DelegationState{}, err
+	}
+	return i.Delegation()
+}
+
+// What stands in the way of CancelRoles.
+var (
+	ErrNoChange = errors.New("no role keys wait for the root: there is nothing to cancel")
+	ErrOwnRoot  = errors.New("central's own root delegates to new role keys by itself: that is not cancelled, but they can be changed again")
+)
+
+// CancelRoles gives up the role keys that NewRoles made and that the offline root
+// has not delegated to; those in force stay. Signatures that the root has made for
+// them are of no use to central any more, but a lane would believe them: they must
+// be destroyed. It must not run beside Install. ErrNoChange, ErrOwnRoot.
+func CancelRoles(o Options) (DelegationState, error) {
+	if _, err := os.Stat(filepath.Join(o.Dir, delegationFile)); errors.Is(err, fs.ErrNotExist) {
+		return DelegationState{}, ErrNotStarted
+	}
+	i, err := openKeys(o)
+	switch {
+	case err != nil:
+		return DelegationState{}, err
+	case i.own != nil:
+		return DelegationState{}, ErrOwnRoot
+	case i.next == nil:
+		return DelegationState{}, ErrNoChange
+	}
+	if err := i.vault.removeNext(); err != nil {
+		return DelegationState{}, err
+	}
+	i.next = nil
 	if err := i.request(o.Now); err != nil {
 		return DelegationState{}, err
 	}

@@ -194,6 +194,74 @@ func TestNewRolesOffline(t *testing.T) {
 	}
 }
 
+// TestCancelRoles: keys that wait for an offline root are given up, also while a
+// process runs on the folder, which goes on with those in force and takes the next
+// change. What is in force, or is central's own root's word, is not cancelled.
+func TestCancelRoles(t *testing.T) {
+	dir := t.TempDir()
+	cheap(t, dir)
+	if _, err := CancelRoles(options(dir, nil, now)); !errors.Is(err, ErrNotStarted) {
+		t.Fatalf("a folder that was never started: %v", err)
+	}
+	keys, root := ceremony(t)
+	if _, err := OpenWith(options(dir, root, now)); err == nil {
+		t.Fatal("started without a delegation")
+	}
+	if _, err := Install(options(dir, nil, now), signAll(t, request(t, dir), keys[0], keys[1])); err != nil {
+		t.Fatal(err)
+	}
+	i := opened(t, dir, root)
+	before := good(t, i, *root)
+	change := func() [][]byte {
+		t.Helper()
+		if _, err := NewRoles(options(dir, root, now)); err != nil {
+			t.Fatal(err)
+		}
+		return signAll(t, request(t, dir), keys[0], keys[1])
+	}
+	for range 2 {
+		given := change()
+		good(t, i, *root) // the running one knows of them
+		if s, err := CancelRoles(options(dir, root, now)); err != nil || s.Version != before.Version || s.Request != "" {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if d := good(t, i, *root); d.Version != before.Version || !d.Status[0].Equal(before.Status[0]) {
+			t.Fatalf("delegation %d of other keys", d.Version)
+		}
+		if _, err := Install(options(dir, nil, now), given); !errors.Is(err, ErrNoRequest) {
+			t.Fatalf("what was signed for keys that are gone: %v", err)
+		}
+		if _, err := CancelRoles(options(dir, root, now)); !errors.Is(err, ErrNoChange) {
+			t.Fatalf("again: %v", err)
+		}
+	}
+	if _, err := Install(options(dir, nil, now), change()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := CancelRoles(options(dir, root, now)); !errors.Is(err, ErrNoChange) {
+		t.Fatalf("keys that are delegated to, and no process has put in force yet: %v", err)
+	}
+	if _, err := NewRoles(options(dir, root, now)); !errors.Is(err, ErrUnsettled) {
+		t.Fatalf("another change before that: %v", err)
+	}
+	stopped := t.TempDir() // nobody ran when the delegation was installed
+	copyFolder(t, dir, stopped)
+	for _, i := range []*Issuer{i, opened(t, stopped, root)} {
+		if d := good(t, i, *root); d.Version != before.Version+1 || d.Status[0].Equal(before.Status[0]) {
+			t.Errorf("delegation %d of the old keys", d.Version)
+		}
+	}
+	if _, err := NewRoles(options(dir, root, now)); err != nil {
+		t.Errorf("another change after that: %v", err)
+	}
+	own := t.TempDir()
+	cheap(t, own)
+	good(t, opened(t, own, nil), opened(t, own, nil).Root())
+	if _, err := CancelRoles(options(own, nil, now)); !errors.Is(err, ErrOwnRoot) {
+		t.Errorf("central's own root: %v", err)
+	}
+}
+
 // dirOf returns a copy of a key folder whose central asks for the delegation to
 // be renewed with the keys that it has.
 func dirOf(t *testing.T, dir string, root *link.Root) string {

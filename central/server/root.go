@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"turnstile/central/issuer"
 	"turnstile/central/link"
@@ -52,21 +53,38 @@ func (c *Config) openKeys(phrase []byte) (*issuer.Issuer, error) {
 // of a configuration. A central, or central sign, that runs on it takes them by
 // itself. The errors are those of issuer.Install.
 func InstallDelegation(c Config, signatures [][]byte) (issuer.DelegationState, error) {
-	o, err := c.folderOptions()
-	if err != nil {
-		return issuer.DelegationState{}, err
-	}
-	return issuer.Install(o, signatures)
+	return c.ceremony(func(o issuer.Options) (issuer.DelegationState, error) { return issuer.Install(o, signatures) })
 }
 
 // NewRoles makes new role keys in the key folder of a configuration; see
 // issuer.NewRoles. A central, or central sign, that runs on it takes them by itself.
-func NewRoles(c Config) (issuer.DelegationState, error) {
+func NewRoles(c Config) (issuer.DelegationState, error) { return c.ceremony(issuer.NewRoles) }
+
+// CancelRoles gives such keys up; see issuer.CancelRoles.
+func CancelRoles(c Config) (issuer.DelegationState, error) { return c.ceremony(issuer.CancelRoles) }
+
+// ErrCeremony tells that two commands want to change the role keys at a time.
+var ErrCeremony = errors.New("another command works on the role keys: wait until it has ended")
+
+// ceremony does something with a key folder beside the process that has it open:
+// one command at a time, for one must not remove what the other puts in force.
+func (c *Config) ceremony(do func(issuer.Options) (issuer.DelegationState, error)) (issuer.DelegationState, error) {
 	o, err := c.folderOptions()
 	if err != nil {
 		return issuer.DelegationState{}, err
 	}
-	return issuer.NewRoles(o)
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return issuer.DelegationState{}, fmt.Errorf("make key folder: %w", err)
+	}
+	unlock, err := lockFile(filepath.Join(o.Dir, "ceremony.lock"))
+	if errors.Is(err, ErrInUse) {
+		err = fmt.Errorf("%w: %s", ErrCeremony, o.Dir)
+	}
+	if err != nil {
+		return issuer.DelegationState{}, err
+	}
+	defer unlock()
+	return do(o)
 }
 
 // folderOptions completes the configuration of a command that works on the key
