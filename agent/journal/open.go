@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -199,6 +200,7 @@ func (s segment) end() uint64 {
 func (j *Journal) continueBehind(end uint64, h header, s scan, old saved, r *Report) error {
 	newest := &j.segments[len(j.segments)-1]
 	j.take(h, s, old)
+	j.boot = behindLost(j.boot, end-s.seq)
 	r.Scanned, r.Damaged = s.count, r.Damaged+1
 	j.last.seq = end
 	j.durable = j.last
@@ -212,6 +214,14 @@ func (j *Journal) continueBehind(end uint64, h header, s scan, old saved, r *Rep
 	}
 	j.mark(first, damage)
 	return nil
+}
+
+// behindLost returns a boot number that none of the starts had whose entries may be
+// among so many that were lost: each start begins with one. Else two starts of one
+// journal could have one number, and their times since the start be taken for
+// those of one.
+func behindLost(boot uint32, entries uint64) uint32 {
+	return boot + uint32(min(entries, uint64(math.MaxUint32-boot)))
 }
 
 // continueAt takes the good end as the journal's.
