@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"path/filepath"
 	"time"
 
@@ -38,7 +39,7 @@ func (a *agent) openNeighbours(id enrol.Identity, restored bool) (err error) {
 	}
 	a.neighbours, err = neighbours.New(neighbours.Config{
 		Lane: id.Lane, Site: id.Site, Signer: id.Journal, Journal: a.journal.ID(), Boot: a.journal.Boot(), Zones: zones,
-		Dir: filepath.Join(a.config.Data, neighboursFolder), Multicast: a.config.Neighbours.multicast(), Resume: restored,
+		Dir: filepath.Join(a.config.Data, neighboursFolder), Multicast: a.config.Neighbours.multicast(), Resume: restored, NewJournal: a.newJournal,
 		Delegation: func() *link.Delegation { return a.central.feed.Delegation() },
 		Version:    func() uint64 { return a.cache.View().Head.Lanes },
 		Stale:      func(now time.Time) bool { return a.central.feed.Stale(now) },
@@ -81,7 +82,7 @@ func (a *agent) took(lane string, journal link.JournalID, e link.Entry, now time
 	if own == nil {
 		return
 	}
-	a.log.Warn("two lanes admitted one pass, neither knowing of the other", "pass", e.Pass.String(), "lane", own.Lane, "grant", own.Seq, "other", lane)
+	a.log.Warn("two lanes admitted one pass, neither knowing of the other", "pass", e.Pass.String(), "lane", own.Lane, "grant", own.Seq, "other", cmp.Or(lane, "this one, before its journal was lost"))
 	conflict := *own
 	conflict.Type, conflict.Grant, conflict.Seq, conflict.Flags = link.EntryConflict, own.Seq, 0, own.Flags|link.FlagAlarm
 	if _, err := a.record.Record(conflict); err != nil {

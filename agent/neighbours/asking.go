@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +22,7 @@ type asking struct {
 	nonce  link.Nonce // of the newest question
 	asked  time.Time  // when that was
 	told   time.Time  // when the newest question was asked to which everything came; zero: none since the connection
+	never  bool       // nothing was, since the journal began
 }
 
 // Pauses between questions.
@@ -56,7 +59,8 @@ func (n *Neighbours) Ask(now time.Time) (link.Ask, bool) {
 	a.gap = min(2*a.gap, askEvery)
 	rand.Read(a.nonce[:]) // never fails (crypto/rand)
 	a.asked = now
-	return link.Ask{Lane: n.c.Lane, Want: link.WantUses, From: a.cursor, To: n.version(), Sent: now.UnixMilli(), Nonce: bytes.Clone(a.nonce[:])}, true
+	return link.Ask{Lane: n.c.Lane, Want: link.WantUses, From: a.cursor, To: n.version(), Sent: now.UnixMilli(),
+		Nonce: bytes.Clone(a.nonce[:]), Journal: n.c.Journal[:]}, true
 }
 
 // version is the lowest of the zones' documents, 0 if one is missing; mu is held.
@@ -97,13 +101,14 @@ func (n *Neighbours) takeUses(payload []byte, now time.Time) error {
 		case u.More:
 			a.at = now.Add(askMore)
 		case bytes.Equal(u.Nonce, a.nonce[:]):
-			a.told = a.asked
+			a.told, a.never = a.asked, false
 		}
 	}
 	return nil
 }
 
-// takeGroup takes the uses of one journal. The own ones are in the journal here.
+// takeGroup takes the uses of one journal. Those of the journal here are known; those
+// of one that was here before are not, or not all.
 func (n *Neighbours) takeGroup(g *link.UseGroup, now time.Time) error {
 	entries, err := g.List()
 	if err != nil {
@@ -112,8 +117,12 @@ func (n *Neighbours) takeGroup(g *link.UseGroup, now time.Time) error {
 	if !link.ValidID(g.Lane) {
 		return fmt.Errorf("%w: uses of %.40q", link.ErrMalformed, g.Lane)
 	}
-	if g.Lane == n.c.Lane {
-		return nil
+	lane := g.Lane
+	if lane == n.c.Lane {
+		lane = ""
+		if g.Journal == n.c.Journal {
+			return nil
+		}
 	}
 	own := entries[:0]
 	for _, e := range entries {
@@ -121,7 +130,7 @@ func (n *Neighbours) takeGroup(g *link.UseGroup, now time.Time) error {
 			own = append(own, e)
 		}
 	}
-	n.take(g.Lane, g.Journal, own, now)
+	n.take(lane, g.Journal, own, now)
 	return nil
 }
 
@@ -136,14 +145,36 @@ func (n *Neighbours) Cursor() uint64 {
 	return n.asking.cursor
 }
 
-// Keep writes the cursor down from which the next start goes on if it resumes.
+// Keep writes the cursor down from which the next start goes on if it resumes. That
+// there is one tells it that central told everything since the journal began.
 func (n *Neighbours) Keep(cursor uint64) error {
+	n.mu.Lock()
+	never := n.asking.never
+	n.mu.Unlock()
+	if never {
+		return nil
+	}
 	return n.writeFile(cursorFile, []byte(strconv.FormatUint(cursor, 10)))
 }
 
-// readCursor returns 0 if there is none: central is asked from the day's start.
-func (n *Neighbours) readCursor() uint64 {
+// recallCursor finds out what central told before this start. Without a cursor it is
+// asked from the day's start.
+func (n *Neighbours) recallCursor() error {
+	if n.c.NewJournal {
+		if err := os.Remove(filepath.Join(n.c.Dir, cursorFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("forget what central told the journal before: %w", err)
+		}
+	}
 	data, err := n.readFile(cursorFile, 20)
+	n.asking.never = data == nil && err == nil
+	if n.c.Resume {
+		n.asking.cursor = n.parseCursor(data, err)
+	}
+	return nil
+}
+
+// parseCursor returns 0 for one that cannot be used.
+func (n *Neighbours) parseCursor(data []byte, err error) uint64 {
 	cursor, err2 := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
 	if err := errors.Join(err, err2); err != nil && data != nil {
 		n.c.Log.Warn("cursor cannot be used; all uses of the day are asked for", "error", err)

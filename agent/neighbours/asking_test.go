@@ -135,3 +135,60 @@ func TestCursor(t *testing.T) {
 		}
 	}
 }
+
+// TestEarlierJournal: central's word of a journal that was here before is taken, and
+// until it came this controller is apart, though it be the only one of its zone and
+// start anew meanwhile.
+func TestEarlierJournal(t *testing.T) {
+	dir := t.TempDir()
+	starts := func(newJournal bool) *house {
+		h := newHouse(t, "south", func(c *Config) { c.Dir, c.NewJournal, c.Resume = dir, newJournal, true })
+		for z := range uint8(2) {
+			h.learn(t, lanes(z+1, 7, "south"))
+		}
+		return h
+	}
+	before := starts(false)
+	if before.Apart(1, now) {
+		t.Fatal("the only controller of a zone is apart on an ordinary day")
+	}
+	if err := before.Keep(40); err != nil {
+		t.Fatal(err)
+	}
+	h := starts(true)
+	if h.Cursor() != 0 || !h.Apart(1, now) {
+		t.Errorf("with a new journal: cursor %d, apart %v", h.Cursor(), h.Apart(1, now))
+	}
+	if err := h.Keep(h.Cursor()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, cursorFile), filepath.Join(dir, "x")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a cursor was kept though nothing was told: %v", err)
+	}
+	h = newHouse(t, "south", func(c *Config) { c.Dir, c.NewJournal = dir, true }) // killed, and once more
+	h.learn(t, lanes(1, 7, "south"))
+	h.Connected(true)
+	a, due := h.Ask(now)
+	id := journalOf("south")
+	if !due || string(a.Journal) != string(id[:]) {
+		t.Fatalf("asks %+v", a)
+	}
+	use := entry(link.EntryGranted, 4, 1, 9)
+	groups := []link.UseGroup{group("south", use), {Lane: "south", Journal: link.JournalID{1}, Entries: raw(use)}}
+	if err := h.Handle(topics.Repeat("south"), answer(t, link.Uses{Lane: "south", Next: 20, Groups: groups, Nonce: a.Nonce}), now); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.all(); len(got) != 1 || got[0] != (taken{"", link.JournalID{1}, use}) {
+		t.Errorf("took %+v", got)
+	}
+	h.Connected(false)
+	if h.Apart(1, now) {
+		t.Error("apart though central told everything once")
+	}
+	if err := h.Keep(h.Cursor()); err != nil {
+		t.Fatal(err)
+	}
+	if next := starts(false); next.Apart(1, now) || next.Cursor() != 20 {
+		t.Errorf("the next start: cursor %d", next.Cursor())
+	}
+}

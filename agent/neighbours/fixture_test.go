@@ -130,6 +130,14 @@ func newHouse(t testing.TB, lane string, change ...func(*Config)) *house {
 	for _, f := range change {
 		f(&c)
 	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(c.Dir, cursorFile)); err != nil && !c.NewJournal { // an ordinary day
+		if err := os.WriteFile(filepath.Join(c.Dir, cursorFile), []byte("0"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	n, err := New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -94,7 +94,8 @@ func (s *spans) add(n span) {
 
 // Apart reports whether this controller can be ignorant of what passes did at the
 // zone's others: it reaches neither central, which told it everything not long ago,
-// nor each of them, with all that it tells. Whom it would have to reach is not known
+// nor each of them, with all that it tells. Of what they did here before the journal
+// began central alone can tell. Whom it would have to reach is not known
 // without the zone's document.
 func (n *Neighbours) Apart(z uint8, now time.Time) bool {
 	n.mu.Lock()
@@ -108,5 +109,5 @@ func (n *Neighbours) apart(id uint8, now time.Time) bool {
 		return false
 	}
 	z := n.zones[id]
-	return z == nil || z.lanes == nil || slices.ContainsFunc(z.others, func(p *peer) bool { return !p.isThere(now) || !p.hasAll(id) })
+	return n.asking.never || z == nil || z.lanes == nil || slices.ContainsFunc(z.others, func(p *peer) bool { return !p.isThere(now) || !p.hasAll(id) })
 }

@@ -36,7 +36,7 @@ import (
 	"turnstile/central/pass"
 )
 
-// Config binds the neighbours of one lane controller. All but Multicast, Resume,
+// Config binds the neighbours of one lane controller. All but Multicast, Resume, NewJournal,
 // Stale, Campus and Now is needed.
 type Config struct {
 	Lane, Site string
@@ -49,6 +49,10 @@ type Config struct {
 	// Resume says that what Take was given before the last Keep is still known. If
 	// not, central is asked for all uses of the day.
 	Resume bool
+	// NewJournal says that the journal was begun at this start. If there was another
+	// one before, even what this controller's own lanes let in is not known, and it is
+	// apart until central has told it.
+	NewJournal bool
 	// Delegation returns the one in force, nil if there is none yet.
 	Delegation func() *link.Delegation
 	// Version returns the newest head's version of the LANES documents, 0 if unknown.
@@ -62,7 +66,8 @@ type Config struct {
 	Campus func(now time.Time) time.Time
 	// Take gets each use of another controller, again whenever it comes again, one
 	// at a time and each journal's in the order of its numbers within a message.
-	// It may write to the journal, and with that call Took.
+	// It may write to the journal, and with that call Took. Without a lane it is of
+	// this controller, under a journal that it does not have any more.
 	Take func(lane string, journal link.JournalID, e link.Entry, now time.Time)
 	Now  func() time.Time // nil: time.Now
 	Log  *slog.Logger
@@ -121,8 +126,8 @@ func New(c Config) (*Neighbours, error) {
 		n.places[topics.ZoneUse(z)] = place{zone: z}
 		n.places[topics.ZoneLanes(z)] = place{zone: z, lanes: true}
 	}
-	if c.Resume {
-		n.asking.cursor = n.readCursor()
+	if err := n.recallCursor(); err != nil {
+		return nil, err
 	}
 	n.readFiles()
 	return n, nil

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,8 @@ const maxMessages = 4
 var ErrBusy = errors.New("too many questions for uses wait")
 
 // Answer lets Run answer a verified WantUses with what other controllers' journals
-// hold of the asking one's zones. It does not wait.
+// hold of the asking one's zones, and its own earlier ones: who lost a journal does
+// not know any more what it let in. It does not wait.
 func (x *Exchange) Answer(a *link.Ask) error {
 	select {
 	case x.asks <- a:
@@ -44,7 +46,7 @@ func (x *Exchange) answer(ctx context.Context, a *link.Ask) error {
 	}
 	from := a.From
 	for range maxMessages {
-		u, err := x.uses(ctx, a.Lane, zones, from)
+		u, err := x.uses(ctx, a, zones, from)
 		if err != nil {
 			return fmt.Errorf("read uses: %w", err)
 		}
@@ -67,8 +69,8 @@ func (x *Exchange) answer(ctx context.Context, a *link.Ask) error {
 	return nil
 }
 
-// uses makes the message that answers a question with the cursor from.
-func (x *Exchange) uses(ctx context.Context, lane string, zones uint16, from uint64) (*link.Uses, error) {
+// uses makes a message that answers the question from the cursor on.
+func (x *Exchange) uses(ctx context.Context, a *link.Ask, zones uint16, from uint64) (*link.Uses, error) {
 	last, err := x.config.DB.LastEntry(ctx)
 	if err != nil {
 		return nil, err
@@ -82,7 +84,7 @@ func (x *Exchange) uses(ctx context.Context, lane string, zones uint16, from uin
 	if from > last {          // of a ledger that was restored from an older backup
 		after = first
 	}
-	f := filler{lane: lane, zones: zones, uses: &link.Uses{Lane: lane, From: from, Next: after}, groups: map[database.Journal]int{}}
+	f := filler{lane: a.Lane, journal: a.Journal, zones: zones, uses: &link.Uses{Lane: a.Lane, From: from, Next: after}, groups: map[database.Journal]int{}}
 	for n := 0; n < windows && f.uses.Next < last; n++ {
 		end := min(f.uses.Next+window, last)
 		rows, err := x.config.DB.PassEntries(ctx, f.uses.Next, end, today-1, today, window)
@@ -110,11 +112,12 @@ func (x *Exchange) begin(ctx context.Context) (uint64, error) {
 
 // filler puts rows of the ledger into a message.
 type filler struct {
-	lane   string
-	zones  uint16
-	uses   *link.Uses
-	groups map[database.Journal]int // by lane and id, to the index in uses
-	size   int
+	lane    string
+	journal []byte // of the lane, which knows what it holds; not an id: it did not say
+	zones   uint16
+	uses    *link.Uses
+	groups  map[database.Journal]int // by lane and id, to the index in uses
+	size    int
 }
 
 // fill moves Next on; false if a row has no room.
@@ -129,11 +132,16 @@ func (f *filler) fill(rows []database.PassEntry) bool {
 }
 
 func (f *filler) wants(r *database.PassEntry) bool {
-	if r.Lane == f.lane || len(r.Entry) != link.EntrySize {
+	if r.Lane == f.lane && f.isCurrent(r.Journal) || len(r.Entry) != link.EntrySize {
 		return false
 	}
 	e, _, err := link.ParseEntry(r.Entry)
 	return err == nil && e.IsUse() && f.zones&bit(e.Zone) != 0
+}
+
+// isCurrent reports whether the asker may have one of its own journals still.
+func (f *filler) isCurrent(id link.JournalID) bool {
+	return len(f.journal) != len(id) || bytes.Equal(f.journal, id[:])
 }
 
 func (f *filler) add(r *database.PassEntry) bool {

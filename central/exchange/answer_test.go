@@ -217,3 +217,40 @@ func TestResend(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswerEarlierJournals: a lane that lost its journal gets what central has of
+// it, and nothing of the one it names. One that names none gets none of its own.
+func TestAnswerEarlierJournals(t *testing.T) {
+	b := newBench(t)
+	b.house(map[string]uint16{"north": 1 << 1, "south": 1 << 1})
+	b.store(t, "north", noon, grant(1, 1, 200), grant(2, 5, 201)) // journal "n"; zone 5 is not north's any more
+	b.store(t, "south", noon, grant(1, 1, 100))
+	earlier, now, short := link.JournalID{'n'}, link.JournalID{9}, []byte("n")
+	for name, c := range map[string]struct {
+		journal []byte
+		want    string
+	}{
+		"a new journal":   {now[:], "[north/200 south/100]"},
+		"the same one":    {earlier[:], "[south/100]"},
+		"it does not say": {nil, "[south/100]"},
+		"no journal's id": {short, "[south/100]"},
+	} {
+		if err := b.answer(ctx, &link.Ask{Lane: "north", Want: link.WantUses, To: b.current, Journal: c.journal}); err != nil {
+			t.Fatal(err)
+		}
+		var list []*link.Uses
+		for _, m := range b.take() {
+			u, err := link.Open[link.Uses](m.payload, link.TypeUses, site, link.KeysOf(signer("status").public()), link.MaxDocument)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, u)
+		}
+		if got := fmt.Sprint(uses(t, list)); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if len(list) == 1 && c.want[1] == 'n' && list[0].Groups[0].Journal != earlier {
+			t.Errorf("%s: of journal %x", name, list[0].Groups[0].Journal)
+		}
+	}
+}

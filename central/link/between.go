@@ -82,7 +82,7 @@ func (u *Use) List() ([]Entry, error) {
 	return parseUses(u.Entries, func(e *Entry) bool { return e.Zone == u.Zone })
 }
 
-// Uses answers a WantUses with what other lane controllers' journals hold.
+// Uses answers a WantUses with what other journals hold than the asker's.
 type Uses struct {
 	Lane   string     `cbor:"1,keyasint"` // who asked
 	Next   uint64     `cbor:"2,keyasint"` // From of the next question

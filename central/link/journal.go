@@ -114,7 +114,7 @@ const (
 	WantSnapshots Want = 2
 	WantKeys      Want = 3 // keys, rules and gate keys
 	WantTime      Want = 4 // TIME with the Nonce, on the time topic
-	WantUses      Want = 5 // uses of other lanes behind the cursor From
+	WantUses      Want = 5 // uses of other journals behind the cursor From
 )
 
 // Ask is a lane controller's question.
@@ -126,4 +126,7 @@ type Ask struct {
 	To    uint64 `cbor:"5,keyasint"`
 	Sent  int64  `cbor:"6,keyasint"`           // Unix ms by the lane's clock
 	Nonce []byte `cbor:"7,keyasint,omitempty"` // of WantTime and WantUses, a Nonce
+	// Journal is of WantUses: the id of the controller's journal. What central has of
+	// its earlier ones was lost with them, and is told like that of other controllers.
+	Journal []byte `cbor:"8,keyasint,omitempty"`
 }
