@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -45,13 +46,34 @@ func (s *Site) prepareBroker() error {
 	if err := s.configureCentral(); err != nil {
 		return err
 	}
+	s.brokerAddr = fmt.Sprintf("127.0.0.1:%d", port)
+	return s.writeBroker()
+}
+
+// writeBroker has central write the mosquitto's files.
+func (s *Site) writeBroker() error {
+	_, port, err := net.SplitHostPort(s.brokerAddr)
+	if err != nil {
+		return fmt.Errorf("read broker's address: %w", err)
+	}
 	_, err = run(s.program("central"), nil, "", "mosquitto", "--config", s.path("central", "central.yaml"),
-		"--out", s.path("mosquitto"), "--host", "127.0.0.1", "--port", fmt.Sprint(port))
+		"--out", s.path("mosquitto"), "--host", "127.0.0.1", "--port", port)
 	if err != nil {
 		return err
 	}
-	s.brokerAddr = fmt.Sprintf("127.0.0.1:%d", port)
 	return s.keepRoot()
+}
+
+// ReloadBroker has central write the mosquitto's files anew and the mosquitto
+// read them, as an operator does after a lane was removed or renewed.
+func (s *Site) ReloadBroker() error {
+	if err := s.writeBroker(); err != nil {
+		return err
+	}
+	if err := syscall.Kill(s.broker.PID(), syscall.SIGHUP); err != nil {
+		return fmt.Errorf("reload mosquitto: %w", err)
+	}
+	return nil
 }
 
 // keepRoot has a mosquitto that root starts stay root: as its own user it could
