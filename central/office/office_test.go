@@ -346,14 +346,14 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d passes in all pages, want 4", seen)
 	}
 	for range 5 {
-		d.AddPassage(office.Passage{Lane: "north", Received: d.clock.now(), Entry: link.Entry{Type: link.EntryDenied, Lane: 1, Direction: 1, Reason: pass.Expired, Kind: pass.Guest, Wall: d.clock.now().UnixMilli(), Pass: pass.ID{Day: 2516, Index: 7}, Flags: link.FlagStamped, FeedAge: 1<<32 - 1, Clock: link.ClockTrusted}})
+		d.AddPassage(office.Passage{Lane: "north", Received: d.clock.now(), Entry: link.Entry{Type: link.EntryDenied, Lane: 1, Direction: 1, Reason: pass.Expired, Kind: pass.Guest, Wall: d.clock.now().UnixMilli(), Pass: pass.ID{Day: 2516, Index: 7}, Flags: link.FlagStamped, FeedAge: 1<<32 - 1, Boot: 3, Mono: 4200, Clock: link.ClockTrusted}})
 	}
 	d.AddAlarm(office.Alarm{At: d.clock.now(), Lane: "north", Code: "journal_gap", Detail: "3 entries are missing", Next: "look at the lane"})
 	list := ask[office.PassageList](t, d, "viewer", "GET", "/api/v1/passages?after=2&limit=2&lane=north&day=2026-11-21&pass=2026-11-21/7", nil, 200)
 	if len(list.Passages) != 2 || list.Next != 4 {
 		t.Fatalf("passages %+v", list)
 	}
-	if p := list.Passages[0]; p.Number != 3 || p.Type != "denied" || p.Reason != "EXPIRED" || p.Pass != "2026-11-21/000007" || p.Direction != "in" || p.FeedAge != nil || !slices.Equal(p.Marks, []string{"stamped"}) {
+	if p := list.Passages[0]; p.Number != 3 || p.Type != "denied" || p.Reason != "EXPIRED" || p.Pass != "2026-11-21/000007" || p.Direction != "in" || p.FeedAge != nil || p.Boot != 3 || p.SinceBoot != 4200 || !slices.Equal(p.Marks, []string{"stamped"}) {
 		t.Errorf("passage %+v", p)
 	}
 	if a := ask[office.AlarmList](t, d, "viewer", "GET", "/api/v1/alarms", nil, 200); len(a.Alarms) != 1 || a.Alarms[0].Next == "" {

@@ -35,7 +35,8 @@ type PassageBody struct {
 	FeedSeq    uint64    `json:"feed_seq" doc:"The newest event that the lane knew."`
 	FeedAge    *uint32   `json:"feed_age,omitempty" doc:"Seconds since the lane last heard from central; missing: never."`
 	Journal    string    `json:"journal"`
-	Boot       uint32    `json:"boot"`
+	Boot       uint32    `json:"boot" doc:"Number of the agent's start."`
+	SinceBoot  uint64    `json:"since_boot" doc:"Milliseconds since that start, by a clock that nobody sets."`
 	Seq        uint64    `json:"seq" doc:"Number in that journal."`
 }
 
@@ -116,7 +117,7 @@ func (a *api) passageBody(p Passage) PassageBody {
 		Number: p.Number, Type: entryName(e.Type), Controller: p.Lane, Lane: int(e.Lane), Direction: directionName(e.Direction),
 		Zone: int(e.Zone), Time: a.at(time.UnixMilli(e.Wall)), Received: a.at(p.Received), Holder: p.HolderName, GuestName: p.GuestName,
 		Live: e.Flags&link.FlagLive != 0, Grant: e.Grant, Marks: marks(e.Flags), Clock: e.Clock.String(), ClockBound: int(e.Bound),
-		FeedSeq: e.FeedSeq, Journal: fmt.Sprintf("%x", p.Journal), Boot: e.Boot, Seq: e.Seq,
+		FeedSeq: e.FeedSeq, Journal: fmt.Sprintf("%x", p.Journal), Boot: e.Boot, SinceBoot: e.Mono, Seq: e.Seq,
 	}
 	if e.FeedAge != 1<<32-1 {
 		out.FeedAge = &e.FeedAge
