@@ -83,7 +83,6 @@ type agent struct {
 	warnings   *health.Set
 	cache      *cache.Cache
 	journal    *journal.Journal
-	newJournal bool // it was begun at this start
 	presence   *presence.Presence
 	keeper     keeper
 	record     *lane.Recorder
@@ -171,7 +170,7 @@ func (a *agent) openJournal(ctx context.Context) (*link.Floor, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.journal, a.newJournal = j, r.New
+	a.journal = j
 	a.log.Info("journal opened", "id", fmt.Sprintf("%x", j.ID()), "boot", j.Boot(), "last", j.Last(), "acked", j.Acked(), "torn_bytes", r.Torn)
 	if r.Torn > 0 {
 		a.warnings.Raise(health.JournalTorn, "", fmt.Sprintf("%d bytes were cut from its end", r.Torn))

@@ -39,7 +39,7 @@ func (a *agent) openNeighbours(id enrol.Identity, restored bool) (err error) {
 	}
 	a.neighbours, err = neighbours.New(neighbours.Config{
 		Lane: id.Lane, Site: id.Site, Signer: id.Journal, Journal: a.journal.ID(), Boot: a.journal.Boot(), Zones: zones,
-		Dir: filepath.Join(a.config.Data, neighboursFolder), Multicast: a.config.Neighbours.multicast(), Resume: restored, NewJournal: a.newJournal,
+		Dir: filepath.Join(a.config.Data, neighboursFolder), Multicast: a.config.Neighbours.multicast(), Resume: restored,
 		Delegation: func() *link.Delegation { return a.central.feed.Delegation() },
 		Version:    func() uint64 { return a.cache.View().Head.Lanes },
 		Stale:      func(now time.Time) bool { return a.central.feed.Stale(now) },

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -145,8 +143,9 @@ func (n *Neighbours) Cursor() uint64 {
 	return n.asking.cursor
 }
 
-// Keep writes the cursor down from which the next start goes on if it resumes. That
-// there is one tells it that central told everything since the journal began.
+// Keep writes the cursor down from which the next start goes on if it resumes, with
+// the journal that it is of. That there is one tells that start that central told
+// everything since the journal began.
 func (n *Neighbours) Keep(cursor uint64) error {
 	n.mu.Lock()
 	never := n.asking.never
@@ -154,31 +153,25 @@ func (n *Neighbours) Keep(cursor uint64) error {
 	if never {
 		return nil
 	}
-	return n.writeFile(cursorFile, []byte(strconv.FormatUint(cursor, 10)))
+	return n.writeFile(cursorFile, fmt.Appendf(nil, "%x %d", n.c.Journal, cursor))
 }
 
-// recallCursor finds out what central told before this start. Without a cursor it is
-// asked from the day's start.
-func (n *Neighbours) recallCursor() error {
-	if n.c.NewJournal {
-		if err := os.Remove(filepath.Join(n.c.Dir, cursorFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("forget what central told the journal before: %w", err)
-		}
-	}
-	data, err := n.readFile(cursorFile, 20)
-	n.asking.never = data == nil && err == nil
-	if n.c.Resume {
-		n.asking.cursor = n.parseCursor(data, err)
-	}
-	return nil
-}
+// maxCursor bounds the cursor's file: a journal's id and a number.
+const maxCursor = 64
 
-// parseCursor returns 0 for one that cannot be used.
-func (n *Neighbours) parseCursor(data []byte, err error) uint64 {
-	cursor, err2 := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-	if err := errors.Join(err, err2); err != nil && data != nil {
+// recallCursor finds out what central told before this start. Without a cursor of
+// this journal it is asked from the day's start. One of another journal counts for
+// nothing whenever it is found: a start may end right after the journal was begun.
+func (n *Neighbours) recallCursor() {
+	data, err := n.readFile(cursorFile, maxCursor)
+	id, number, _ := strings.Cut(string(data), " ")
+	cursor, err2 := strconv.ParseUint(number, 10, 64)
+	err = errors.Join(err, err2)
+	n.asking.never = err != nil || id != fmt.Sprintf("%x", n.c.Journal)
+	if err != nil && data != nil {
 		n.c.Log.Warn("cursor cannot be used; all uses of the day are asked for", "error", err)
-		return 0
 	}
-	return cursor
+	if n.c.Resume && !n.asking.never {
+		n.asking.cursor = cursor
+	}
 }

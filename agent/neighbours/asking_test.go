@@ -2,8 +2,10 @@ package neighbours
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,59 +128,60 @@ func TestCursor(t *testing.T) {
 	if c := start(false).Cursor(); c != 0 {
 		t.Errorf("cursor %d though what was taken is gone", c)
 	}
-	for _, text := range []string{"", "x", "-1", "99999999999999999999999", "\x00\x00"} {
+	id := fmt.Sprintf("%x ", journalOf("south"))
+	for _, text := range []string{"", "x", "7", id, id + "-1", id + "99999999999999999999", id + "7 ", id + strings.Repeat("0", 99) + "7", "\x00\x00", fmt.Sprintf("%x 7", link.JournalID{1})} {
 		if err := os.WriteFile(filepath.Join(dir, cursorFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if c := start(true).Cursor(); c != 0 {
-			t.Errorf("%q: cursor %d", text, c)
+		if h := start(true); h.Cursor() != 0 || !h.asking.never {
+			t.Errorf("%q: cursor %d, as told %v", text, h.Cursor(), !h.asking.never)
 		}
 	}
 }
 
 // TestEarlierJournal: central's word of a journal that was here before is taken, and
 // until it came this controller is apart, though it be the only one of its zone and
-// start anew meanwhile.
+// start anew meanwhile, also if the start that began the journal ended right then.
 func TestEarlierJournal(t *testing.T) {
-	dir := t.TempDir()
-	starts := func(newJournal bool) *house {
-		h := newHouse(t, "south", func(c *Config) { c.Dir, c.NewJournal, c.Resume = dir, newJournal, true })
+	dir, old, id := t.TempDir(), link.JournalID{1}, journalOf("south")
+	starts := func(journal link.JournalID) *house {
+		h := newHouse(t, "south", func(c *Config) { c.Dir, c.Journal, c.Resume = dir, journal, true })
 		for z := range uint8(2) {
 			h.learn(t, lanes(z+1, 7, "south"))
 		}
 		return h
 	}
-	before := starts(false)
+	before := starts(old)
 	if before.Apart(1, now) {
 		t.Fatal("the only controller of a zone is apart on an ordinary day")
 	}
 	if err := before.Keep(40); err != nil {
 		t.Fatal(err)
 	}
-	h := starts(true)
-	if h.Cursor() != 0 || !h.Apart(1, now) {
-		t.Errorf("with a new journal: cursor %d, apart %v", h.Cursor(), h.Apart(1, now))
+	if again := starts(old); again.Apart(1, now) || again.Cursor() != 40 {
+		t.Fatalf("an ordinary start: cursor %d", again.Cursor())
 	}
-	if err := h.Keep(h.Cursor()); err != nil {
-		t.Fatal(err)
+	var h *house
+	for range 2 { // killed, and once more
+		h = starts(id)
+		if h.Cursor() != 0 || !h.Apart(1, now) {
+			t.Errorf("with a new journal: cursor %d, apart %v", h.Cursor(), h.Apart(1, now))
+		}
+		if err := h.Keep(h.Cursor()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.Rename(filepath.Join(dir, cursorFile), filepath.Join(dir, "x")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a cursor was kept though nothing was told: %v", err)
-	}
-	h = newHouse(t, "south", func(c *Config) { c.Dir, c.NewJournal = dir, true }) // killed, and once more
-	h.learn(t, lanes(1, 7, "south"))
 	h.Connected(true)
 	a, due := h.Ask(now)
-	id := journalOf("south")
 	if !due || string(a.Journal) != string(id[:]) {
 		t.Fatalf("asks %+v", a)
 	}
 	use := entry(link.EntryGranted, 4, 1, 9)
-	groups := []link.UseGroup{group("south", use), {Lane: "south", Journal: link.JournalID{1}, Entries: raw(use)}}
+	groups := []link.UseGroup{group("south", use), {Lane: "south", Journal: old, Entries: raw(use)}}
 	if err := h.Handle(topics.Repeat("south"), answer(t, link.Uses{Lane: "south", Next: 20, Groups: groups, Nonce: a.Nonce}), now); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.all(); len(got) != 1 || got[0] != (taken{"", link.JournalID{1}, use}) {
+	if got := h.all(); len(got) != 1 || got[0] != (taken{"", old, use}) {
 		t.Errorf("took %+v", got)
 	}
 	h.Connected(false)
@@ -188,7 +191,7 @@ func TestEarlierJournal(t *testing.T) {
 	if err := h.Keep(h.Cursor()); err != nil {
 		t.Fatal(err)
 	}
-	if next := starts(false); next.Apart(1, now) || next.Cursor() != 20 {
+	if next := starts(id); next.Apart(1, now) || next.Cursor() != 20 {
 		t.Errorf("the next start: cursor %d", next.Cursor())
 	}
 }

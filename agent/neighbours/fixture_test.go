@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -133,8 +134,8 @@ func newHouse(t testing.TB, lane string, change ...func(*Config)) *house {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(c.Dir, cursorFile)); err != nil && !c.NewJournal { // an ordinary day
-		if err := os.WriteFile(filepath.Join(c.Dir, cursorFile), []byte("0"), 0o600); err != nil {
+	if _, err := os.Stat(filepath.Join(c.Dir, cursorFile)); err != nil { // an ordinary day
+		if err := os.WriteFile(filepath.Join(c.Dir, cursorFile), fmt.Appendf(nil, "%x 0", c.Journal), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -36,7 +36,7 @@ import (
 	"turnstile/central/pass"
 )
 
-// Config binds the neighbours of one lane controller. All but Multicast, Resume, NewJournal,
+// Config binds the neighbours of one lane controller. All but Multicast, Resume,
 // Stale, Campus and Now is needed.
 type Config struct {
 	Lane, Site string
@@ -49,10 +49,6 @@ type Config struct {
 	// Resume says that what Take was given before the last Keep is still known. If
 	// not, central is asked for all uses of the day.
 	Resume bool
-	// NewJournal says that the journal was begun at this start. If there was another
-	// one before, even what this controller's own lanes let in is not known, and it is
-	// apart until central has told it.
-	NewJournal bool
 	// Delegation returns the one in force, nil if there is none yet.
 	Delegation func() *link.Delegation
 	// Version returns the newest head's version of the LANES documents, 0 if unknown.
@@ -126,9 +122,7 @@ func New(c Config) (*Neighbours, error) {
 		n.places[topics.ZoneUse(z)] = place{zone: z}
 		n.places[topics.ZoneLanes(z)] = place{zone: z, lanes: true}
 	}
-	if err := n.recallCursor(); err != nil {
-		return nil, err
-	}
+	n.recallCursor()
 	n.readFiles()
 	return n, nil
 }
