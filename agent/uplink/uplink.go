@@ -168,17 +168,21 @@ func (u *Uplink) Report() {
 
 // Pauses between connections: after a loss uniform over the window of the newest
 // head, so that a thousand lanes do not come back at once; then full jitter over
-// a limit that doubles.
+// a limit that doubles, and after a connection over no less than that window.
 const (
 	firstLimit   = time.Second
 	longestLimit = time.Minute
 	leastWindow  = 2 * time.Second
-	settled      = 10 * time.Second // a connection that outlived a head or two makes the limit small again: after central restarts a lane is not a minute behind
+	// A connection of that age makes the limit small again: after central restarts a
+	// lane is not a minute behind. It also has to be of some windows: a central that
+	// falls over whenever all lanes are back gets them back slower each time.
+	settled        = 10 * time.Second
+	settledWindows = 3
 )
 
 // Run connects, and again after each loss, until ctx ends.
 func (u *Uplink) Run(ctx context.Context) error {
-	limit := firstLimit
+	p := pauses{firstLimit}
 	for ctx.Err() == nil {
 		began := u.c.Now()
 		connected, err := u.once(ctx)
@@ -186,18 +190,30 @@ func (u *Uplink) Run(ctx context.Context) error {
 			break
 		}
 		u.note(err)
-		lasted := u.c.Now().Sub(began)
-		if connected && lasted > settled {
-			limit = firstLimit
+		var lasted time.Duration
+		if connected {
+			lasted = u.c.Now().Sub(began)
 		}
-		pause := rand.N(limit) + 1
-		if connected && limit == firstLimit {
-			pause = rand.N(u.window()) + 1
-		}
-		limit = min(2*limit, longestLimit)
-		u.pause(ctx, pause)
+		u.pause(ctx, rand.N(p.next(lasted, u.window()))+1)
 	}
 	return nil
+}
+
+// pauses are how long a lane stays away.
+type pauses struct{ limit time.Duration }
+
+// next returns over what time the next pause is spread, after a connection that
+// lasted so long, 0 if there was none.
+func (p *pauses) next(lasted, window time.Duration) time.Duration {
+	if lasted > max(settled, settledWindows*window) {
+		p.limit = firstLimit
+	}
+	spread := p.limit
+	p.limit = min(2*p.limit, longestLimit)
+	if lasted > 0 {
+		return max(spread, window)
+	}
+	return spread
 }
 
 // window is the reconnect window of the newest head.

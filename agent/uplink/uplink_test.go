@@ -324,6 +324,30 @@ func TestCentralThatRestartsOften(t *testing.T) {
 	})
 }
 
+// TestPauses: lanes that central cannot bear all at once come back slower each time,
+// and never faster than their window; one of a small campus does not wait.
+func TestPauses(t *testing.T) {
+	const none, s = 0, time.Second
+	for name, c := range map[string]struct {
+		window time.Duration
+		lasted []time.Duration
+		want   []time.Duration
+	}{
+		"nobody there":                         {10 * s, []time.Duration{none, none, none, none, none, none, none, none}, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 60 * s, 60 * s}},
+		"restarts, two lanes":                  {2 * s, []time.Duration{12 * s, 12 * s, none, 12 * s}, []time.Duration{2 * s, 2 * s, 2 * s, 2 * s}},
+		"falls under 10,000":                   {10 * s, []time.Duration{15 * s, 15 * s, 15 * s, 15 * s, 15 * s, 15 * s, 15 * s, 31 * s}, []time.Duration{10 * s, 10 * s, 10 * s, 10 * s, 16 * s, 32 * s, 60 * s, 10 * s}},
+		"falls at once":                        {10 * s, []time.Duration{1, 1, 1}, []time.Duration{10 * s, 10 * s, 10 * s}},
+		"falls at once, and is gone meanwhile": {10 * s, []time.Duration{1, none, 1, none}, []time.Duration{10 * s, 2 * s, 10 * s, 8 * s}},
+	} {
+		p := pauses{firstLimit}
+		for i, lasted := range c.lasted {
+			if got := p.next(lasted, c.window); got != c.want[i] {
+				t.Errorf("%s, %d: %v, want %v", name, i, got, c.want[i])
+			}
+		}
+	}
+}
+
 func TestRefusedMessagesAreNamedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, a *agent) {
 		f.pass(time.Second, true)
