@@ -116,7 +116,7 @@ func TestUsedUpOnceKnown(t *testing.T) {
 	if named := o.there(5, once(at-hour, link.EntryPassed)); named != nil {
 		t.Errorf("known before: %v", named)
 	}
-	l.p.conflicts = map[uint64]bool{}
+	clear(l.p.conflicts)
 	late := once(at-2*hour, link.EntryPassed).entries(15)
 	if c := o.tell(late[1]); c == nil || c.Seq != own || c.Lane != 1 || c.Pass != guest || c.Zone != zone {
 		t.Errorf("the result alone: %+v", c)

@@ -11,6 +11,7 @@
 package presence
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -51,7 +52,7 @@ type Presence struct {
 	index     map[sourceID]uint16   // of sources, but for the own one
 	due       []dueUse              // other controllers' grants, oldest first, until they are given up
 	unset     int                   // of them from the front, whose until is to be set: from a checkpoint
-	conflicts map[uint64]bool       // own grants that were named in one, by their Seq
+	conflicts map[uint64]pass.Day   // own grants that were named in one, by their Seq, with the day of their pass
 	floor     pass.Day              // what was before is forgotten for good
 	changes   uint64                // see Changes
 	inside    int
@@ -73,7 +74,7 @@ func (k key) day() pass.Day { return pass.Day(k >> 28) }
 func New() *Presence {
 	return &Presence{
 		uses: map[key][]use{}, seen: map[key]uint8{}, pending: map[uint64]link.Entry{},
-		sources: make([]source, 1), index: map[sourceID]uint16{}, conflicts: map[uint64]bool{}, codes: newSupervisor(),
+		sources: make([]source, 1), index: map[sourceID]uint16{}, conflicts: map[uint64]pass.Day{}, codes: newSupervisor(),
 	}
 }
 
@@ -150,7 +151,7 @@ func (p *Presence) Apply(e link.Entry) {
 		}
 		p.settle(e.Grant, e.Type)
 	case link.EntryConflict:
-		p.conflicts[e.Grant] = true
+		p.conflicts[e.Grant] = e.Pass.Day
 	case link.EntryMode:
 		p.changeMode(e)
 	}
@@ -205,7 +206,7 @@ func (p *Presence) Forget(d pass.Day) {
 func (p *Presence) forget(d pass.Day) {
 	p.floor = max(p.floor, d)
 	p.codes.forget(d)
-	clear(p.conflicts)
+	maps.DeleteFunc(p.conflicts, func(_ uint64, day pass.Day) bool { return day < d })
 	for k, list := range p.uses {
 		if k.day() < d {
 			p.drop(k, list)

@@ -138,7 +138,7 @@ func (p *Presence) collision(k key, before, r use, e *link.Entry) *link.Entry {
 	}
 	var hit *use
 	for i, u := range uses {
-		if u.source != own || u.out() || p.conflicts[u.grant] || hit != nil && u.grant < hit.grant {
+		if u.source != own || u.out() || p.named(u.grant) || hit != nil && u.grant < hit.grant {
 			continue
 		}
 		if granted && race(u, r, e.Flags, uses) || walked && overuse(u, r) {
@@ -152,11 +152,17 @@ func (p *Presence) collision(k key, before, r use, e *link.Entry) *link.Entry {
 		p.overflow++
 		return nil
 	}
-	p.conflicts[hit.grant] = true
+	p.conflicts[hit.grant] = e.Pass.Day
 	return &link.Entry{
 		Type: link.EntryGranted, Seq: hit.grant, Lane: hit.lane, Wall: hit.wall, Slot: hit.slot, Direction: e.Direction, Zone: e.Zone,
 		Pass: e.Pass, Kind: e.Kind, KeyID: e.KeyID, Gen: e.Gen, Holder: e.Holder,
 	}
+}
+
+// named reports whether an own grant stands in a conflict already; mu is held.
+func (p *Presence) named(grant uint64) bool {
+	_, ok := p.conflicts[grant]
+	return ok
 }
 
 // race reports whether u, an own use, and r were granted at the same time

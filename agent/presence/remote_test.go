@@ -347,13 +347,14 @@ func TestOneGrantIsOneConflict(t *testing.T) {
 	}
 	again := &log{p: New()}
 	again.add(l.entries[0])
-	again.add(link.Entry{Type: link.EntryConflict, Lane: 1, Grant: seq})
+	again.add(link.Entry{Type: link.EntryConflict, Lane: 1, Grant: seq, Pass: guest})
+	again.p.Forget(guest.Day) // as each start does, and each hour
 	o.p = again.p
 	if e := o.grant(1, gate.In, 1000); e != nil {
 		t.Errorf("after a start: %+v", e)
 	}
 	for i := range uint64(maxConflicts) {
-		again.p.conflicts[1<<40+i] = true
+		again.p.conflicts[1<<40+i] = guest.Day
 	}
 	again.add(link.Entry{Type: link.EntryGranted, Lane: 2, Pass: guest, Zone: zone, Direction: uint8(gate.In), Wall: 2000, Clock: link.ClockTrusted})
 	if e := o.grant(7, gate.In, 2000); e != nil || again.p.Stats().Overflow != 1 {
