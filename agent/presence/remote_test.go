@@ -365,9 +365,13 @@ func TestOneGrantIsOneConflict(t *testing.T) {
 	if e := o.grant(8, gate.In, 2000); e == nil || e.Seq != n {
 		t.Errorf("in a new journal: %+v", e)
 	}
-	again.p.Forget(today)
-	if e := o.grant(9, gate.In, 2000); e == nil || e.Seq != n {
-		t.Errorf("on the next day: %+v", e)
+	again.p.Forget(guest.Day)
+	if e := o.grant(9, gate.In, 2000); e != nil {
+		t.Errorf("on the same day: %+v", e)
+	}
+	again.p.Forget(guest.Day + 1)
+	if n := len(again.p.conflicts); n != 0 {
+		t.Errorf("%d conflicts of a day that is over", n)
 	}
 }
 
