@@ -89,7 +89,9 @@ const (
 
 // check runs e2fsck and returns its code and what it said.
 func check(file, how string) (code int, said string, err error) {
-	out, err := exec.Command("e2fsck", "-f", how, file).CombinedOutput()
+	command := exec.Command("e2fsck", "-f", how, file)
+	command.Env = append(os.Environ(), "LC_ALL=C") // what it says is looked at
+	out, err := command.CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exit.ExitCode(), string(out), nil
