@@ -204,7 +204,7 @@ func (j *Journal) dropOld() error {
 
 // oldest is a time before which no agent wrote a file: a clock without a battery
 // was not set yet.
-var oldest = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+var oldest = time.Unix(1767225600, 0) // 2026-01-01 UTC
 
 // startAges has each whole segment of which it is not known when it was changed
 // last age from now on.
