@@ -48,13 +48,17 @@ func load(t *testing.T, path string) (image []byte, seen record) {
 	return image, seen
 }
 
-// TestKept judges a disk that an earlier run kept, named by -kept; without one, a
+// TestKept judges a disk that an earlier run kept, named by -kept, and starts an agent on it; without one, a
 // disk of its own, once with a record that fits and once with one that does not.
 func TestKept(t *testing.T) {
 	if *kept != "" {
 		image, seen := load(t, *kept)
-		f, err := judgeImage(image, seen, room(t))
+		folder := room(t)
+		f, err := judgeImage(image, seen, folder)
 		t.Logf("%d entries, %d bytes torn, %d openings seen, judged: %v", len(f.entries), f.torn, len(seen.Openings), err)
+		if err == nil {
+			_, err = revive(filepath.Join(folder, dataName), newCampus(), seen, f)
+		}
 		if err != nil {
 			t.Error(err)
 		}

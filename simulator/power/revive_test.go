@@ -83,8 +83,7 @@ func newcomers(g *gatetest.Fake, s *scannertest.Fake, c *campus, seen record) (r
 			continue
 		}
 		before := len(g.Shown())
-		s.Scan(c.code(o.Pass))
-		if err := shown(g, before, usedSignal); err != nil {
+		if err := errors.Join(scanned(s, c.code(o.Pass)), shown(g, before, usedSignal)); err != nil {
 			return false, 0, fmt.Errorf("used pass %d: %w", o.Pass.Index, err)
 		}
 		refused = true
@@ -93,7 +92,9 @@ func newcomers(g *gatetest.Fake, s *scannertest.Fake, c *campus, seen record) (r
 	if n := g.Openings(); n > 0 {
 		return refused, 0, fmt.Errorf("%w: the gate opened for a used pass", errRevive)
 	}
-	s.Scan(c.code(pass.ID{Day: c.day(), Index: newcomer}))
+	if err := scanned(s, c.code(pass.ID{Day: c.day(), Index: newcomer})); err != nil {
+		return refused, 0, err
+	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
@@ -103,6 +104,19 @@ func newcomers(g *gatetest.Fake, s *scannertest.Fake, c *campus, seen record) (r
 	case <-late.C:
 		return refused, 0, fmt.Errorf("%w: a new pass was not let in: %v", errRevive, g.Shown())
 	}
+}
+
+// scanned shows a text to the scanner, as soon as that runs: the gate can be
+// ready before it.
+func scanned(s *scannertest.Fake, text string) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); !s.Scan(text); <-tick.C {
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: its scanner does not run", errRevive)
+		}
+	}
+	return nil
 }
 
 // shown waits until the gate shows a signal, from the n-th one on.
