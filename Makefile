@@ -26,7 +26,7 @@ MACHINES := amd64 arm64 armhf
 # through every bit or every fault of a file in one goroutine, and are left out as well.
 RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault ./simulator/machine/...
 
-.PHONY: help demo build test tests foreign kernels bench-vm power chaos parity check race fuzz bench codecs deps programs clean
+.PHONY: help demo build test tests foreign kernels bench-vm power chaos parity check race fuzz corpus bench codecs deps programs clean
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -82,6 +82,12 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 	    echo "== $$t in $$(dirname $$f)"; \
 	    $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || exit 1; \
 	  done; done
+
+corpus: ## of what fuzzing found keep eight inputs a target, of all sizes up to 4 KiB, as seeds of the tests
+	@cd "$$($(GO) env GOCACHE)/fuzz/$$($(GO) list -m)" && find . -type d -name 'Fuzz*' | sort | while read -r d; do \
+	  to="$(CURDIR)/$${d%/*}/testdata/fuzz/$${d##*/}"; [ -d "$(CURDIR)/$${d%/*}" ] || continue; mkdir -p "$$to"; \
+	  find "$$d" -type f -size -9 -printf '%s %p\n' | sort -n | awk '{f[NR] = $$2} END {for (i = 0; i < 8; i++) print f[1 + int(i * (NR - 1) / 7)]}' | sort -u | xargs -I{} cp {} "$$to/"; \
+	done
 
 bench: programs ## each measure beside its physical limit, as one table
 	@$(BIN)/simulator bench
