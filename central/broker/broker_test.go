@@ -135,13 +135,20 @@ func (p *peer) publish(t *testing.T, topic, payload string, qos byte, retained b
 
 func (p *peer) expect(t *testing.T, want string) {
 	t.Helper()
+	if got := p.next(t); got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// next returns the next message that arrives.
+func (p *peer) next(t *testing.T) string {
+	t.Helper()
 	select {
 	case got := <-p.got:
-		if got != want {
-			t.Fatalf("got %q, want %q", got, want)
-		}
+		return got
 	case <-time.After(patience):
-		t.Fatalf("%q did not arrive", want)
+		t.Fatal("nothing arrived")
+		return ""
 	}
 }
 

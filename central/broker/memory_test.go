@@ -41,15 +41,20 @@ func TestFullDisk(t *testing.T) {
 	central := mustConnect(t, url, "central", h.central(t))
 	lanes := 0
 	look := func(want string) {
-		lanes++
-		id := fmt.Sprintf("N%d", lanes)
-		lane := mustConnect(t, url, id, h.client(h.lane(t, id)))
-		if lane.subscribe(t, "tg/1/campus/feed/#") == subscriptionFailed {
-			t.Fatal("a lane may not read the feed")
+		t.Helper()
+		for got := ""; got != "tg/1/campus/feed/head="+want; { // nats-server answers a publisher before it keeps what is retained
+			if lanes++; lanes > 100 {
+				t.Fatalf("a lane gets %s, want %s", got, want)
+			}
+			id := fmt.Sprintf("N%d", lanes)
+			lane := mustConnect(t, url, id, h.client(h.lane(t, id)))
+			if lane.subscribe(t, "tg/1/campus/feed/#") == subscriptionFailed {
+				t.Fatal("a lane may not read the feed")
+			}
+			got = lane.next(t)
+			lane.publish(t, fmt.Sprintf("tg/1/campus/a/%s/up/state", id), "birth", 1, true)
+			lane.Disconnect(0)
 		}
-		lane.expect(t, "tg/1/campus/feed/head="+want)
-		lane.publish(t, fmt.Sprintf("tg/1/campus/a/%s/up/state", id), "birth", 1, true)
-		lane.Disconnect(0)
 	}
 	central.publish(t, "tg/1/campus/feed/head", "before", 1, true)
 	look("before")

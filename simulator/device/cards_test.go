@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"testing"
+	"time"
 
 	"turnstile/firmware-bridge/frame"
 	"turnstile/firmware-bridge/gate/controller"
@@ -67,6 +68,24 @@ func listen(t *testing.T, g *controller.Gate, reader int) scanner.Scanner {
 	return s
 }
 
+// held holds a card to a reader until it is read, as people do: a controller
+// forgets after 3 s what the line did not let through.
+func held(t *testing.T, v *Controller, reader int, card frame.Card, s scanner.Scanner) scanner.Scan {
+	t.Helper()
+	for range 5 {
+		v.Card(reader, card)
+		late := time.NewTimer(4 * time.Second)
+		select {
+		case scan := <-s.Scans():
+			late.Stop()
+			return scan
+		case <-late.C:
+		}
+	}
+	t.Fatalf("card %v is not read; stats %+v", card, s.Stats())
+	return scanner.Scan{}
+}
+
 // Each card in arrives once, from the reader it was held to, and each card out
 // leaves once, on a line that spoils every n-th byte.
 func TestCardsOnBadLine(t *testing.T) {
@@ -78,8 +97,7 @@ func TestCardsOnBadLine(t *testing.T) {
 	v.Noise(97)
 	for i := range 20 {
 		bits, card := cardOf(t, fmt.Sprint(i))
-		v.Card(i%2, card)
-		if s := scannertest.Next(t, readers[i%2]); string(s.Text) != bits.Hex() || s.Bits != 32 {
+		if s := held(t, v, i%2, card, readers[i%2]); string(s.Text) != bits.Hex() || s.Bits != 32 {
 			t.Errorf("card %s came as %+v", bits.Hex(), s)
 		}
 		gatetest.Until(t, "the card is out", func() bool {
