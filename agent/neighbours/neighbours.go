@@ -80,6 +80,7 @@ type Neighbours struct {
 
 	mu        sync.Mutex // guards the following
 	connected bool
+	since     time.Time       // when the connection began
 	own       map[uint8]*told // by zone; New made all that there will be
 	sent      int64           // Sent of the last USE
 	zones     map[uint8]*zone
@@ -164,6 +165,9 @@ func (n *Neighbours) Outgoing() <-chan []byte { return n.outgoing }
 func (n *Neighbours) Connected(on bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if on && !n.connected {
+		n.since = n.c.Now()
+	}
 	n.connected = on
 	n.asking.soon()
 }

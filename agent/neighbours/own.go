@@ -100,7 +100,7 @@ func (n *Neighbours) Acked(seq uint64) {
 	n.mu.Lock()
 	again, now := 0, n.c.Now()
 	for _, t := range n.own {
-		again += t.late(seq, now)
+		again += t.late(seq, now, n.since)
 	}
 	n.mu.Unlock()
 	if again == 0 {
@@ -112,12 +112,13 @@ func (n *Neighbours) Acked(seq uint64) {
 	}
 }
 
-// late marks the uses up to seq that are to be told again, and counts them.
-func (t *told) late(seq uint64, now time.Time) (again int) {
+// late marks the uses up to seq that are to be told again, and counts them: also
+// what was taken before the connection began at since, for it went nowhere.
+func (t *told) late(seq uint64, now, since time.Time) (again int) {
 	for i := len(t.kept) - 1; i >= 0 && t.kept[i].seq > t.acked; i-- {
 		k := &t.kept[i]
 		age := now.Sub(k.at)
-		if k.seq > seq || k.fresh || k.at.IsZero() || age < lateAfter || age > askFor {
+		if k.seq > seq || k.fresh || k.at.IsZero() || age < lateAfter && !k.at.Before(since) || age > askFor {
 			continue
 		}
 		k.fresh = true

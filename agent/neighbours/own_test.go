@@ -60,6 +60,17 @@ func TestLateAcknowledgement(t *testing.T) {
 	if len(sent) != 0 {
 		t.Fatalf("told a third time: %v", sent)
 	}
+	h.Connected(false)
+	h.Took(entry(link.EntryGranted, 35, 1, 6))
+	flush()
+	clock = clock.Add(time.Second)
+	h.Connected(true)
+	clock = clock.Add(time.Second)
+	h.Acked(35)
+	flush()
+	if len(sent) != 1 || sent[0][len(sent[0])-1] != 35 {
+		t.Fatalf("what happened while the cable was cut: %v", sent)
+	}
 	h.Took(entry(link.EntryGranted, 40, 1, 5))
 	flush()
 	clock = clock.Add(askFor + time.Second)
