@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-const limit = 10 * time.Second
+const limit = time.Minute
 
 // screen is a guest's console that a test may read.
 type screen struct {
