@@ -255,7 +255,11 @@ func TestSignsOfLife(t *testing.T) {
 			b.start()
 			heard := b.Heard()
 			scannertest.Until(t, "signs of life", func() bool { return b.Heard() > heard+100 })
-			if st := b.Stats(); !st.Connected || st != (scanner.Stats{Connected: true}) {
+			st := b.Stats()
+			if late := st.Noise; late > 10 { // a reply that comes after its time is noise; a busy machine has some of a hundred
+				t.Errorf("%d of 100 replies are noise", late)
+			}
+			if st.Noise = 0; st != (scanner.Stats{Connected: true}) {
 				t.Errorf("%+v", st)
 			}
 		})
