@@ -27,7 +27,7 @@ type bench struct {
 // wiring is relay 1 and 2, and inputs 1 to 6 in the order of Config.
 func wiring() Config {
 	return Config{
-		Unit: 1, RelayIn: 1, RelayOut: 2, Answer: 100 * time.Millisecond, // the machine of a test is slower than a board
+		Unit: 1, RelayIn: 1, RelayOut: 2, Answer: 250 * time.Millisecond, // the machine of a test is slower than a board
 		PassedIn: "1", PassedOut: "2", Fire: "3", Tamper: "4", Ready: "!5", Door: "6", HeldAfter: time.Second,
 	}
 }
