@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"turnstile/central/office"
+	"turnstile/central/rights"
 	"turnstile/central/server"
 )
 
@@ -77,7 +78,7 @@ func (x *tokenCommand) open(ctx context.Context, c *console, cl *cli) (office.To
 
 type tokenCreateCommand struct {
 	Name    string        `arg:"" help:"Who or what it is for; stands in the audit. Letters, digits, _ and -."`
-	Role    string        `required:"" enum:"viewer,issuer,admin" help:"${enum}: viewers look, issuers also issue and revoke passes, admins also change lanes and rules."`
+	Role    string        `required:"" enum:"viewer,issuer,approver,security,auditor,admin" help:"${enum}: viewers look, issuers also issue and revoke passes, security opens lanes and changes modes, auditors read the audit, admins do everything."`
 	Expires time.Duration `placeholder:"720h" help:"How long it is good; without, until it is revoked."`
 	Out     string        `short:"o" placeholder:"FILE" help:"Write the token to a file that only you can read."`
 }
@@ -95,7 +96,7 @@ func (x *tokenCreateCommand) Run(ctx context.Context, c *console, cl *cli) error
 		return err
 	}
 	defer db.Close()
-	secret, err := tokens.Create(ctx, x.Name, office.Role(x.Role), until)
+	secret, err := tokens.Create(ctx, x.Name, rights.Role(x.Role), until)
 	if err != nil {
 		return refusal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // Keys keeps the pass keys and what the root delegated.
@@ -82,8 +83,8 @@ type WithdrawalBody struct {
 }
 
 func (a *api) keyRoutes(h huma.API) {
-	huma.Register(h, operation(Viewer, "list-keys", http.MethodGet, "/keys", "Show the pass keys and the root's delegation"), a.listKeys)
-	huma.Register(h, operation(Admin, "withdraw-key", http.MethodPost, "/keys/{key}/withdraw", "Make all lanes refuse what a key signed, and re-issue it", http.StatusNotFound), a.withdrawKey)
+	huma.Register(h, operation(rights.KeysRead, "list-keys", http.MethodGet, "/keys", "Show the pass keys and the root's delegation"), a.listKeys)
+	huma.Register(h, operation(rights.KeysManage, "withdraw-key", http.MethodPost, "/keys/{key}/withdraw", "Make all lanes refuse what a key signed, and re-issue it", http.StatusNotFound), a.withdrawKey)
 }
 
 func (a *api) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body KeyList }, error) {

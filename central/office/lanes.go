@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"turnstile/central/link"
+	"turnstile/central/rights"
 )
 
 // LaneBody is a lane controller.
@@ -52,11 +53,11 @@ type InvitationBody struct {
 }
 
 func (a *api) laneRoutes(h huma.API) {
-	huma.Register(h, operation(Viewer, "list-lanes", http.MethodGet, "/lanes", "Show all lane controllers"), a.listLanes)
-	invite := operation(Admin, "add-lane", http.MethodPost, "/lanes", "Make an enrolment token", http.StatusConflict)
+	huma.Register(h, operation(rights.LanesRead, "list-lanes", http.MethodGet, "/lanes", "Show all lane controllers"), a.listLanes)
+	invite := operation(rights.LanesManage, "add-lane", http.MethodPost, "/lanes", "Make an enrolment token", http.StatusConflict)
 	invite.DefaultStatus = http.StatusCreated
 	huma.Register(h, invite, a.addLane)
-	huma.Register(h, operation(Admin, "remove-lane", http.MethodDelete, "/lanes/{id}", "Take a lane controller's rights away", http.StatusNotFound), a.removeLane)
+	huma.Register(h, operation(rights.LanesManage, "remove-lane", http.MethodDelete, "/lanes/{id}", "Take a lane controller's rights away", http.StatusNotFound), a.removeLane)
 }
 
 func (a *api) listLanes(ctx context.Context, _ *struct{}) (*struct{ Body LaneList }, error) {

@@ -19,6 +19,7 @@ import (
 	"turnstile/central/office"
 	"turnstile/central/office/officetest"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 	"turnstile/central/symbol"
 )
 
@@ -100,15 +101,15 @@ type m = map[string]any
 
 func order() m { return m{"kind": "ecard", "holder": "A1234567", "day": "2026-11-21"} }
 
-// roles is who may do what. A route that is not in it fails the test.
-var roles = map[string]office.Role{
-	"POST /passes": office.Issuer, "GET /passes": office.Viewer, "GET /passes/{day}/{index}": office.Viewer,
-	"GET /passes/{day}/{index}/code": office.Issuer, "POST /passes/{day}/{index}/revoke": office.Issuer,
-	"POST /passes/{day}/{index}/hold": office.Issuer, "POST /passes/{day}/{index}/release": office.Issuer,
-	"GET /passages": office.Viewer, "GET /alarms": office.Viewer, "GET /lanes": office.Viewer, "POST /lanes": office.Admin,
-	"DELETE /lanes/{id}": office.Admin, "GET /feed": office.Viewer, "GET /rules": office.Viewer, "PUT /rules": office.Admin,
-	"GET /keys": office.Viewer, "POST /keys/{key}/withdraw": office.Admin,
-	"POST /supervisor-codes": office.Admin, "GET /supervisor-codes": office.Admin, "POST /supervisor-codes/revoke": office.Admin,
+// needs is what each route asks for. A route that is not in it fails the test.
+var needs = map[string]rights.Permission{
+	"POST /passes": rights.PassesIssue, "GET /passes": rights.PassesRead, "GET /passes/{day}/{index}": rights.PassesRead,
+	"GET /passes/{day}/{index}/code": rights.PassesCode, "POST /passes/{day}/{index}/revoke": rights.PassesStatus,
+	"POST /passes/{day}/{index}/hold": rights.PassesStatus, "POST /passes/{day}/{index}/release": rights.PassesStatus,
+	"GET /passages": rights.PassagesRead, "GET /alarms": rights.PassagesRead, "GET /lanes": rights.LanesRead, "POST /lanes": rights.LanesManage,
+	"DELETE /lanes/{id}": rights.LanesManage, "GET /feed": rights.LanesRead, "GET /rules": rights.RulesRead, "PUT /rules": rights.RulesWrite,
+	"GET /keys": rights.KeysRead, "POST /keys/{key}/withdraw": rights.KeysManage,
+	"POST /supervisor-codes": rights.SupervisorManage, "GET /supervisor-codes": rights.SupervisorManage, "POST /supervisor-codes/revoke": rights.SupervisorManage,
 }
 
 type document struct {
@@ -129,24 +130,24 @@ func TestRoleByRoute(t *testing.T) {
 	for path, methods := range doc.Paths {
 		for method, op := range methods {
 			route := strings.ToUpper(method) + " " + strings.TrimPrefix(path, office.Base)
-			need, ok := roles[route]
+			need, ok := needs[route]
 			if !ok || len(op.Security) != 1 {
 				t.Errorf("%s: in the table %v, security %v", route, ok, op.Security)
 			}
-			for _, role := range []string{"", "wrong", "viewer", "issuer", "admin"} {
-				tryRole(t, newDesk(t), route, role, need)
+			for _, role := range append([]rights.Role{"", "wrong"}, rights.Roles()...) {
+				tryRole(t, newDesk(t), route, string(role), need)
 				tried++
 			}
 		}
 	}
-	if tried != len(roles)*5 {
-		t.Errorf("%d tries, want %d", tried, len(roles)*5)
+	if tried != len(needs)*8 {
+		t.Errorf("%d tries, want %d", tried, len(needs)*8)
 	}
 }
 
 // tryRole sends a request without a body that any schema takes: what counts is
 // whether it gets as far as validation.
-func tryRole(t *testing.T, d *desk, route, role string, need office.Role) {
+func tryRole(t *testing.T, d *desk, route, role string, need rights.Permission) {
 	method, path, _ := strings.Cut(route, " ")
 	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1").Replace(path)
 	got := d.do(t, role, method, path, nil).Code
@@ -155,7 +156,7 @@ func tryRole(t *testing.T, d *desk, route, role string, need office.Role) {
 		if got != http.StatusUnauthorized {
 			t.Errorf("%s with token %q: %d, want 401", route, role, got)
 		}
-	case !office.Role(role).Includes(need):
+	case !rights.Role(role).Permissions().Has(need):
 		if got != http.StatusForbidden {
 			t.Errorf("%s as %s: %d, want 403", route, role, got)
 		}

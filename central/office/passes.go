@@ -11,6 +11,7 @@ import (
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 	"turnstile/central/symbol"
 )
 
@@ -92,16 +93,16 @@ func (p PassPath) id() (pass.ID, error) {
 type passAnswer struct{ Body PassBody }
 
 func (a *api) passRoutes(h huma.API) {
-	issue := operation(Issuer, "issue-pass", http.MethodPost, "/passes", "Issue a pass", http.StatusConflict)
+	issue := operation(rights.PassesIssue, "issue-pass", http.MethodPost, "/passes", "Issue a pass", http.StatusConflict)
 	issue.DefaultStatus = http.StatusCreated
 	huma.Register(h, issue, a.issue)
-	huma.Register(h, operation(Viewer, "list-passes", http.MethodGet, "/passes", "List passes, the newest first"), a.listPasses)
-	huma.Register(h, operation(Viewer, "get-pass", http.MethodGet, "/passes/{day}/{index}", "Show a pass", http.StatusNotFound), a.findPass)
-	code := operation(Issuer, "get-code", http.MethodGet, "/passes/{day}/{index}/code", "The code as text or QR symbol", http.StatusNotFound, http.StatusConflict)
+	huma.Register(h, operation(rights.PassesRead, "list-passes", http.MethodGet, "/passes", "List passes, the newest first"), a.listPasses)
+	huma.Register(h, operation(rights.PassesRead, "get-pass", http.MethodGet, "/passes/{day}/{index}", "Show a pass", http.StatusNotFound), a.findPass)
+	code := operation(rights.PassesCode, "get-code", http.MethodGet, "/passes/{day}/{index}/code", "The code as text or QR symbol", http.StatusNotFound, http.StatusConflict)
 	code.Responses = map[string]*huma.Response{"200": {Description: "The code", Content: map[string]*huma.MediaType{"text/plain": {}, "image/svg+xml": {}, "image/png": {}}}}
 	huma.Register(h, code, a.code)
 	for verb, s := range map[string]link.Status{"revoke": link.Revoked, "hold": link.Held, "release": link.Good} {
-		op := operation(Issuer, verb+"-pass", http.MethodPost, "/passes/{day}/{index}/"+verb, "Tell all lanes: "+verb, http.StatusNotFound, http.StatusConflict)
+		op := operation(rights.PassesStatus, verb+"-pass", http.MethodPost, "/passes/{day}/{index}/"+verb, "Tell all lanes: "+verb, http.StatusNotFound, http.StatusConflict)
 		huma.Register(h, op, a.setStatus(s))
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // PassageBody is one row of the ledger.
@@ -68,8 +69,8 @@ type AlarmBody struct {
 }
 
 func (a *api) recordRoutes(h huma.API) {
-	huma.Register(h, operation(Viewer, "list-passages", http.MethodGet, "/passages", "Read the ledger"), a.listPassages)
-	huma.Register(h, operation(Viewer, "list-alarms", http.MethodGet, "/alarms", "Read the alarms"), a.listAlarms)
+	huma.Register(h, operation(rights.PassagesRead, "list-passages", http.MethodGet, "/passages", "Read the ledger"), a.listPassages)
+	huma.Register(h, operation(rights.PassagesRead, "list-alarms", http.MethodGet, "/alarms", "Read the alarms"), a.listAlarms)
 }
 
 type passagesInput struct {

@@ -12,6 +12,7 @@ import (
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // RulesBody is what the campus decided, in the API's words.
@@ -76,9 +77,9 @@ func wordOf[N ~uint8](words []string, n N) string {
 func numberOf[N ~uint8](words []string, word string) N { return N(max(slices.Index(words, word), 0)) }
 
 func (a *api) rulesRoutes(h huma.API) {
-	huma.Register(h, operation(Viewer, "get-rules", http.MethodGet, "/rules", "Show the rules in force"), a.getRules)
-	huma.Register(h, operation(Admin, "put-rules", http.MethodPut, "/rules", "Put rules into force", http.StatusConflict), a.putRules)
-	huma.Register(h, operation(Viewer, "get-feed", http.MethodGet, "/feed", "Show where the feed to the lanes stands"), a.getFeed)
+	huma.Register(h, operation(rights.RulesRead, "get-rules", http.MethodGet, "/rules", "Show the rules in force"), a.getRules)
+	huma.Register(h, operation(rights.RulesWrite, "put-rules", http.MethodPut, "/rules", "Put rules into force", http.StatusConflict), a.putRules)
+	huma.Register(h, operation(rights.LanesRead, "get-feed", http.MethodGet, "/feed", "Show where the feed to the lanes stands"), a.getFeed)
 }
 
 type rulesAnswer struct{ Body RulesBody }

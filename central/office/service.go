@@ -12,6 +12,7 @@ import (
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // What a service can refuse. Errors that are none of these are central's own
@@ -247,22 +248,12 @@ type DayState struct {
 	Refused  uint32 // revoked or held
 }
 
-// Role is what the bearer of a token may do. Each includes the one before.
-type Role string
-
-// The roles.
-const (
-	Viewer Role = "viewer" // look
-	Issuer Role = "issuer" // and issue, show, revoke, hold and release passes
-	Admin  Role = "admin"  // and change rules and lanes
-)
-
 // Tokens keeps API tokens; only a hash of each is stored.
 type Tokens interface {
 	// Create returns the token's secret text, which cannot be had again. Names are
 	// link.ValidID. A zero expiry means never. ErrConflict: a token of that name
 	// stands (revoked ones do not count). ErrInvalid: name or role.
-	Create(ctx context.Context, name string, role Role, expires time.Time) (string, error)
+	Create(ctx context.Context, name string, role rights.Role, expires time.Time) (string, error)
 	// List returns all that are not revoked, by name.
 	List(ctx context.Context) ([]Token, error)
 	// Revoke ends a token at once, also for a server that runs; or ErrNotFound.
@@ -275,7 +266,7 @@ type Tokens interface {
 // Token is an API token without its secret.
 type Token struct {
 	Name    string
-	Role    Role
+	Role    rights.Role
 	Created time.Time
 	Expires time.Time // zero: never
 	Used    time.Time // last use, to the minute; zero: never

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // Supervisor issues supervisor codes and tells what became of them.
@@ -112,11 +113,11 @@ type SupervisorList struct {
 type supervisorAnswer struct{ Body SupervisorList }
 
 func (a *api) supervisorRoutes(h huma.API) {
-	issue := operation(Admin, "issue-supervisor-codes", http.MethodPost, "/supervisor-codes", "Issue a sheet of supervisor codes", http.StatusNotFound, http.StatusConflict)
+	issue := operation(rights.SupervisorManage, "issue-supervisor-codes", http.MethodPost, "/supervisor-codes", "Issue a sheet of supervisor codes", http.StatusNotFound, http.StatusConflict)
 	issue.DefaultStatus = http.StatusCreated
 	huma.Register(h, issue, a.issueSupervisor)
-	huma.Register(h, operation(Admin, "list-supervisor-codes", http.MethodGet, "/supervisor-codes", "Show supervisor codes and what became of them"), a.listSupervisor)
-	huma.Register(h, operation(Admin, "revoke-supervisor-codes", http.MethodPost, "/supervisor-codes/revoke", "Revoke a sheet or one code", http.StatusNotFound, http.StatusConflict), a.revokeSupervisor)
+	huma.Register(h, operation(rights.SupervisorManage, "list-supervisor-codes", http.MethodGet, "/supervisor-codes", "Show supervisor codes and what became of them"), a.listSupervisor)
+	huma.Register(h, operation(rights.SupervisorManage, "revoke-supervisor-codes", http.MethodPost, "/supervisor-codes/revoke", "Revoke a sheet or one code", http.StatusNotFound, http.StatusConflict), a.revokeSupervisor)
 }
 
 func (a *api) supervisorBody(c SupervisorCode) SupervisorCodeBody {

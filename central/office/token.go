@@ -12,6 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/time/rate"
+
+	"turnstile/central/rights"
 )
 
 // Tries with a bad token that one address has: ten at once, then one in 6 s.
@@ -112,34 +114,18 @@ func network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// rank orders the roles; an unknown role may do nothing.
-func (r Role) rank() int {
-	switch r {
-	case Viewer:
-		return 1
-	case Issuer:
-		return 2
-	case Admin:
-		return 3
-	}
-	return 0
-}
-
-// Includes reports whether a bearer of role r may do what needs the role need.
-func (r Role) Includes(need Role) bool { return need.rank() > 0 && r.rank() >= need.rank() }
-
-// roleKey is where an operation's metadata has the role it needs.
-const roleKey = "role"
+// needKey is where an operation's metadata has the permission that it needs.
+const needKey = "permission"
 
 // operation completes the description of a route: what it may be called by and
 // how much it reads.
-func operation(need Role, id, method, path, summary string, problems ...int) huma.Operation {
+func operation(need rights.Permission, id, method, path, summary string, problems ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: Base + path, Summary: summary, MaxBodyBytes: MaxBody,
-		Description: "Needs a token with the role " + string(need) + " or more.",
+		Description: "Needs the permission " + string(need) + ".",
 		Errors:      append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}, problems...),
 		Security:    []map[string][]string{{"token": {}}},
-		Metadata:    map[string]any{roleKey: need},
+		Metadata:    map[string]any{needKey: need},
 	}
 }
 
@@ -152,7 +138,7 @@ func caller(ctx context.Context) string {
 }
 
 // authorize lets a request through to its handler, before anything of it is
-// read, if its token's role includes the one that the operation needs.
+// read, if its token's role has the permission that the operation needs.
 func (a *api) authorize(h huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		scheme, secret, _ := strings.Cut(ctx.Header("Authorization"), " ")
@@ -164,10 +150,10 @@ func (a *api) authorize(h huma.API) func(huma.Context, func(huma.Context)) {
 			a.refuseToken(h, ctx, err)
 			return
 		}
-		need, _ := ctx.Operation().Metadata[roleKey].(Role)
-		if !t.Role.Includes(need) {
-			huma.WriteErr(h, ctx, http.StatusForbidden, "The token "+t.Name+" has the role "+string(t.Role)+"; this needs "+string(need)+
-				". An operator makes one with: central token create NAME --role "+string(need))
+		need, _ := ctx.Operation().Metadata[needKey].(rights.Permission)
+		if !t.Role.Permissions().Has(need) {
+			huma.WriteErr(h, ctx, http.StatusForbidden, "The token "+t.Name+" has the role "+string(t.Role)+", which lacks "+string(need)+
+				". An operator makes another one with: central token create NAME --role ROLE")
 			return
 		}
 		next(huma.WithValue(ctx, callerKey{}, t))

@@ -24,6 +24,7 @@ import (
 
 	"turnstile/central/link"
 	"turnstile/central/office"
+	"turnstile/central/rights"
 )
 
 // patience bounds each wait of a test.
@@ -90,7 +91,7 @@ func (r *running) api(t *testing.T) *api {
 		t.Fatal(err)
 	}
 	defer closer.Close()
-	token, err := store.Create(context.Background(), "test-"+rand.Text()[:6], office.Admin, time.Time{})
+	token, err := store.Create(context.Background(), "test-"+rand.Text()[:6], rights.Admin, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

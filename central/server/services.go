@@ -18,6 +18,7 @@ import (
 	"turnstile/central/database"
 	"turnstile/central/link"
 	"turnstile/central/office"
+	"turnstile/central/rights"
 	"turnstile/central/status"
 )
 
@@ -131,9 +132,9 @@ const tokenPrefix = "turnstile-api-1."
 // tokenID is how many characters of a token name its row; the rest is secret.
 const tokenID = 12
 
-func (s tokens) Create(ctx context.Context, name string, role office.Role, expires time.Time) (string, error) {
-	if !link.ValidID(name) || role != office.Viewer && role != office.Issuer && role != office.Admin {
-		return "", office.Refuse(office.ErrInvalid, "A name is 1 to 32 of A-Z a-z 0-9 _ -, a role viewer, issuer or admin.")
+func (s tokens) Create(ctx context.Context, name string, role rights.Role, expires time.Time) (string, error) {
+	if !link.ValidID(name) || role.Permissions() == nil {
+		return "", office.Refuse(office.ErrInvalid, "A name is 1 to 32 of A-Z a-z 0-9 _ -, a role viewer, issuer, approver, security, auditor or admin.")
 	}
 	id, secret := rand.Text()[:tokenID], rand.Text()
 	t := database.Token{ID: id, Name: name, Role: string(role), Secret: sha256.Sum256([]byte(secret)), Created: s.now().UnixMilli()}
@@ -151,7 +152,7 @@ func (s tokens) Create(ctx context.Context, name string, role office.Role, expir
 }
 
 func officeToken(t database.Token) office.Token {
-	out := office.Token{Name: t.Name, Role: office.Role(t.Role), Created: time.UnixMilli(t.Created)}
+	out := office.Token{Name: t.Name, Role: rights.Role(t.Role), Created: time.UnixMilli(t.Created)}
 	if t.Expires != 0 {
 		out.Expires = time.UnixMilli(t.Expires)
 	}

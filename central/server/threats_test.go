@@ -18,6 +18,7 @@ import (
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // TestThreatsAreTried: each row of THREATS.md names tests, and they exist.
@@ -190,7 +191,7 @@ func TestStolenDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := tokens{s.db, s.config.Now}.Create(context.Background(), "thief", office.Admin, time.Time{})
+	token, err := tokens{s.db, s.config.Now}.Create(context.Background(), "thief", rights.Admin, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // Capacity is the number of passes that a day of the fake holds.
@@ -50,11 +51,11 @@ type token struct {
 }
 
 // New returns a fake with one zone and one token for each role: the secrets are
-// "viewer-secret", "issuer-secret" and "admin-secret".
+// "viewer-secret", "issuer-secret" and so on.
 func New(now func() time.Time) *Fake {
 	f := &Fake{Now: now, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
 	f.rules = link.Rules{Version: 1, Offsets: []link.Offset{{Minutes: 480}}, Zones: []link.Zone{{ID: 0, Name: "Main", NameZH: "正門"}}, Policies: link.DefaultPolicies(), EscortSec: 30, RepeatMS: 3000}
-	for _, r := range []office.Role{office.Viewer, office.Issuer, office.Admin} {
+	for _, r := range rights.Roles() {
 		f.tokens = append(f.tokens, token{office.Token{Name: string(r), Role: r, Created: now()}, string(r) + "-secret"})
 	}
 	return f
@@ -346,10 +347,10 @@ func (s feed) Healthy(context.Context) error { return s.f.Sick }
 
 type tokens struct{ f *Fake }
 
-func (s tokens) Create(_ context.Context, name string, role office.Role, expires time.Time) (string, error) {
+func (s tokens) Create(_ context.Context, name string, role rights.Role, expires time.Time) (string, error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
-	if !link.ValidID(name) || !role.Includes(office.Viewer) {
+	if !link.ValidID(name) || role.Permissions() == nil {
 		return "", office.Refuse(office.ErrInvalid, "A name is 1 to 32 of A-Z a-z 0-9 _ -, a role viewer, issuer or admin.")
 	}
 	for _, t := range s.f.tokens {

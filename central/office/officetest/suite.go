@@ -9,6 +9,7 @@ import (
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // Suite checks what the comments of office.Services promise. Services must be
@@ -183,19 +184,19 @@ func suiteRules(t *testing.T, s office.Services) {
 
 func suiteTokens(t *testing.T, s office.Services, now time.Time) {
 	ctx := context.Background()
-	secret := must[string](t)(s.Tokens.Create(ctx, "desk-1", office.Issuer, time.Time{}))
-	if got := must[office.Token](t)(s.Tokens.Check(ctx, secret)); got.Name != "desk-1" || got.Role != office.Issuer {
+	secret := must[string](t)(s.Tokens.Create(ctx, "desk-1", rights.Issuer, time.Time{}))
+	if got := must[office.Token](t)(s.Tokens.Check(ctx, secret)); got.Name != "desk-1" || got.Role != rights.Issuer {
 		t.Errorf("token %+v", got)
 	}
-	_, err := s.Tokens.Create(ctx, "desk-1", office.Issuer, time.Time{})
+	_, err := s.Tokens.Create(ctx, "desk-1", rights.Issuer, time.Time{})
 	wants(t, "a name twice", err, office.ErrConflict)
 	_, err = s.Tokens.Create(ctx, "desk-2", "king", time.Time{})
 	wants(t, "an unknown role", err, office.ErrInvalid)
-	_, err = s.Tokens.Create(ctx, "desk 2", office.Viewer, time.Time{})
+	_, err = s.Tokens.Create(ctx, "desk 2", rights.Viewer, time.Time{})
 	wants(t, "a bad name", err, office.ErrInvalid)
 	_, err = s.Tokens.Check(ctx, secret+"x")
 	wants(t, "an unknown secret", err, office.ErrNotFound)
-	old := must[string](t)(s.Tokens.Create(ctx, "desk-3", office.Viewer, now.Add(-time.Minute)))
+	old := must[string](t)(s.Tokens.Create(ctx, "desk-3", rights.Viewer, now.Add(-time.Minute)))
 	_, err = s.Tokens.Check(ctx, old)
 	wants(t, "an expired token", err, office.ErrNotFound)
 	if err := s.Tokens.Revoke(ctx, "desk-1"); err != nil {
@@ -204,7 +205,7 @@ func suiteTokens(t *testing.T, s office.Services, now time.Time) {
 	_, err = s.Tokens.Check(ctx, secret)
 	wants(t, "a revoked token", err, office.ErrNotFound)
 	wants(t, "revoke it again", s.Tokens.Revoke(ctx, "desk-1"), office.ErrNotFound)
-	must[string](t)(s.Tokens.Create(ctx, "desk-1", office.Viewer, time.Time{}))
+	must[string](t)(s.Tokens.Create(ctx, "desk-1", rights.Viewer, time.Time{}))
 }
 
 func suiteLanes(t *testing.T, s office.Services) {
