@@ -1,0 +1,23 @@
+// Makes parts of a page fresh when central says that something changed. A part
+// with data-live="TOPIC" fetches itself (hx-get, hx-trigger="live") on a ping.
+// Without this file every page works; it shows what stood there when it was loaded.
+"use strict";
+(function () {
+  const parts = () => Array.from(document.querySelectorAll("[data-live]"));
+  const topics = new Set(parts().map((part) => part.dataset.live));
+  if (topics.size === 0 || !window.EventSource) return;
+  const source = new EventSource("/office/live?topics=" + encodeURIComponent(Array.from(topics).join(",")));
+  let opened = false;
+  const refresh = (topic) => parts().forEach((part) => {
+    // Somebody who types or reads a menu in the part is not interrupted.
+    if ((!topic || part.dataset.live === topic) && !part.contains(document.activeElement)) htmx.trigger(part, "live");
+  });
+  topics.forEach((topic) => source.addEventListener(topic, () => refresh(topic)));
+  source.addEventListener("open", () => {
+    document.body.dataset.stream = "open";
+    if (opened) refresh(""); // what happened while the line was cut
+    opened = true;
+  });
+  source.addEventListener("error", () => { document.body.dataset.stream = "lost"; });
+  window.addEventListener("pagehide", () => source.close());
+})();

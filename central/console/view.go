@@ -1,0 +1,164 @@
+package console
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed layout/*.html
+var layout embed.FS
+
+// Templates are the pages of one package and their words in Chinese.
+//
+// Each file of the folder that does not begin with "_" is a page: it defines
+// "main", and whatever fragments it has. Files that begin with "_" are shared by
+// all of them. A template gets a *View.
+type Templates struct {
+	pages map[string]*template.Template
+	words Words
+}
+
+// MustParse parses the templates of an embedded folder. It panics on a template
+// that does not parse, as it is part of the program.
+func MustParse(files fs.FS, words Words) *Templates {
+	t, err := parse(files, words)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func parse(files fs.FS, words Words) (*Templates, error) {
+	t := &Templates{map[string]*template.Template{}, words}
+	base, err := template.New("").ParseFS(layout, "layout/_*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse layout: %w", err)
+	}
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".html") || strings.HasPrefix(d.Name(), "_") {
+			return err
+		}
+		set, err := base.Clone()
+		if err != nil {
+			return err
+		}
+		shared, err := fs.Glob(files, path.Join(path.Dir(name), "_*.html"))
+		if err != nil {
+			return err
+		}
+		t.pages[d.Name()], err = set.ParseFS(files, append(shared, name)...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("parse pages: %w", err)
+	}
+	return t, nil
+}
+
+func frameTemplates() *Templates { return MustParse(layout, nil) }
+
+// View is what a template sees: its page's Data, the request, and these methods.
+type View struct {
+	*Request
+	Title string
+	Flash string
+	Data  any
+	words Words
+}
+
+// T translates an English text and fills in its arguments.
+func (v *View) T(text string, args ...any) string {
+	return translate(v.Lang(), v.words, text, args)
+}
+
+// With is a View of another value, for a template that is called for a part:
+// {{template "row" ($.With .)}}.
+func (v *View) With(data any) *View {
+	w := *v
+	w.Data = data
+	return &w
+}
+
+// May reports whether the person has a permission, so that nobody is shown a
+// button that refuses.
+func (v *View) May(permission string) bool {
+	for _, p := range v.Who.Permissions {
+		if string(p) == permission {
+			return true
+		}
+	}
+	return false
+}
+
+// Link returns the URL of a path below Base.
+func (v *View) Link(parts ...string) string { return Base + strings.Join(parts, "") }
+
+// Query returns a path below Base with pairs of names and values.
+func (v *View) Query(path string, pairs ...string) (string, error) {
+	if len(pairs)%2 != 0 {
+		return "", fmt.Errorf("query of %s: a name without a value", path)
+	}
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return Base + path, nil
+	}
+	return Base + path + "?" + q.Encode(), nil
+}
+
+// Asset returns the URL of a file that the frame serves; it changes with the file.
+func (v *View) Asset(name string) string { return v.console.files.url(name) }
+
+// Menu lists the entries that the person may open.
+func (v *View) Menu() []Nav {
+	var list []Nav
+	for _, n := range v.console.options.Nav {
+		if v.Who.Name != "" && (n.Need == "" || v.Who.Permissions.Has(n.Need)) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// Here reports whether a menu entry is the page that is open.
+func (v *View) Here(path string) bool {
+	return v.URL.Path == Base+path || strings.HasPrefix(v.URL.Path, Base+path+"/")
+}
+
+// Site names the campus.
+func (v *View) Site() string { return v.console.options.Site }
+
+// Version names the program.
+func (v *View) Version() string { return v.console.options.Version }
+
+// Self is the page's own path with its query, to come back to.
+func (v *View) Self() string { return v.URL.RequestURI() }
+
+// When returns a moment as campus date and time, "" for none.
+func (v *View) When(t time.Time) string { return v.format(t, "2006-01-02 15:04:05") }
+
+// Clock returns a moment's campus time of day.
+func (v *View) Clock(t time.Time) string { return v.format(t, "15:04:05") }
+
+// Date returns a moment's campus date.
+func (v *View) Date(t time.Time) string { return v.format(t, time.DateOnly) }
+
+// ISO returns a moment as a machine reads it, for <time datetime>.
+func (v *View) ISO(t time.Time) string { return v.format(t, time.RFC3339) }
+
+func (v *View) format(t time.Time, layout string) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(v.Zone()).Format(layout)
+}
