@@ -17,7 +17,7 @@ BENCHTIME ?= 1s
 # Programs that the tests drive, as Debian packages: a browser, a stock broker, foreign processors;
 # emulated computers, and what a kernel module is built with; firmware's compiler.
 PACKAGES := chromium mosquitto qemu-user qemu-system-x86 qemu-system-arm seabios ipxe-qemu gcc make xz-utils libelf1 libc6-dev \
-            gcc-arm-none-eabi e2fsprogs
+            gcc-arm-none-eabi e2fsprogs postgresql-15
 # Where the kernels of the emulated computers are kept, and for which processors.
 KERNELS  := .bench-cache
 MACHINES := amd64 arm64 armhf

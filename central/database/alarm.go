@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"time"
 )
@@ -30,10 +31,10 @@ const MaxAlarms = 100
 const maxDetail = 512
 
 // Raise stores an alarm; a.Latest is its time.
-func (d *DB) Raise(ctx context.Context, a Alarm) error { return raise(ctx, d.sql, a) }
+func (d *DB) Raise(ctx context.Context, a Alarm) error {
+	return d.writeAs(ctx, writerAlarms, func(tx *sql.Tx) error { return d.raise(ctx, tx, a) })
+}
 
-// insertAlarm finds the row and writes it in one statement: alarms are raised
-// both inside of transactions and outside.
 const insertAlarm = `INSERT INTO alarms (number, code, lane, subject, first, latest, count, detail, next)
 	SELECT (SELECT COALESCE(MAX(number), 0) + 1 FROM alarms), $1, $2, row.subject, $4, $4, 1, row.detail, $6
 	FROM (SELECT CASE WHEN beyond THEN $7 ELSE $3 END AS subject, CASE WHEN beyond THEN 'the latest: ' || $3 || ' ' || $5 ELSE $5 END AS detail
@@ -42,9 +43,12 @@ const insertAlarm = `INSERT INTO alarms (number, code, lane, subject, first, lat
 	WHERE true
 	ON CONFLICT (code, lane, subject) DO UPDATE SET latest = excluded.latest, count = alarms.count + 1, detail = excluded.detail`
 
-func raise(ctx context.Context, q querier, a Alarm) error {
+func (d *DB) raise(ctx context.Context, tx *sql.Tx, a Alarm) error {
+	if err := d.lock(ctx, tx, writerAlarms); err != nil {
+		return named(err)
+	}
 	day := time.UnixMilli(a.Latest).UTC().Truncate(24 * time.Hour)
-	_, err := q.ExecContext(ctx, insertAlarm, a.Code, a.Lane, short(a.Subject), a.Latest, short(a.Detail), a.Next,
+	_, err := tx.ExecContext(ctx, insertAlarm, a.Code, a.Lane, short(a.Subject), a.Latest, short(a.Detail), a.Next,
 		"more on "+day.Format(time.DateOnly), day.UnixMilli(), day.Add(24*time.Hour).UnixMilli(), MaxAlarms)
 	return named(err)
 }

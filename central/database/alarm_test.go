@@ -25,8 +25,9 @@ func alarmRows(t testing.TB, d *DB) (rows, counted map[string]int) {
 // TestAlarmFlood: a lane that raises thousands of alarms has a bounded number of
 // rows each day, in and outside of transactions. None that stood goes, all are
 // counted, the latest is shown, and other lanes and codes are not touched.
-func TestAlarmFlood(t *testing.T) {
-	d, _ := newDB(t)
+func TestAlarmFlood(t *testing.T) { both(t, testAlarmFlood) }
+
+func testAlarmFlood(t *testing.T, d *DB) {
 	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	raise := func(code, lane string, at time.Time, n int) Alarm {
 		return Alarm{Code: code, Lane: lane, Subject: fmt.Sprintf("0a0b0c0d/%d", n), Latest: at.UnixMilli(), Detail: fmt.Sprintf("entry %d", n), Next: "look"}
@@ -79,8 +80,9 @@ func TestAlarmFlood(t *testing.T) {
 }
 
 // TestAlarmSize: words that came from outside are cut.
-func TestAlarmSize(t *testing.T) {
-	d, _ := newDB(t)
+func TestAlarmSize(t *testing.T) { both(t, testAlarmSize) }
+
+func testAlarmSize(t *testing.T, d *DB) {
 	long := strings.Repeat("x", 1<<20)
 	if err := d.Raise(ctx, Alarm{Code: "a", Subject: long, Detail: long, Latest: 1}); err != nil {
 		t.Fatal(err)

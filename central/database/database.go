@@ -1,90 +1,78 @@
 // Package database keeps central's data in SQL; no other package knows SQL.
 //
 // Queries are written once, with $N parameters, for SQLite (embedded, the
-// default). Every method that changes something returns when the change is on
-// the disk: WAL with synchronous FULL.
+// default) and PostgreSQL. Every method that changes something returns when the
+// change is on the disk: in SQLite WAL with synchronous FULL, in PostgreSQL
+// synchronous_commit.
 package database
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
-
-	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
 )
 
 // What a caller can branch on.
 var (
-	ErrNewer    = errors.New("the database was made by a newer central: start that version, or restore the backup made before the upgrade")
-	ErrFull     = errors.New("no space left for the database: free space on the disk that holds the data folder; nothing was changed")
-	ErrLocked   = errors.New("the database is locked by another process: stop the other program that uses the data folder and try again")
-	ErrDamaged  = errors.New("the database file is damaged: set it aside and restore the newest backup")
-	ErrNotFound = errors.New("no such row")
-	ErrConflict = errors.New("another row stands in the way")
-	ErrDayFull  = errors.New("the day's capacity is used up")
+	ErrNewer       = errors.New("the database was made by a newer central: start that version, or restore the backup made before the upgrade")
+	ErrFull        = errors.New("no space left for the database: free space on its disk; nothing was changed")
+	ErrLocked      = errors.New("the database is locked by another process: stop the other program that uses the data folder and try again")
+	ErrDamaged     = errors.New("the database file is damaged: set it aside and restore the newest backup")
+	ErrUnreachable = errors.New("PostgreSQL does not answer: start it, and compare host and port with the setting database")
+	ErrAccess      = errors.New("PostgreSQL does not let central in: compare user, password and database name with the setting database, and make what is missing (CREATE ROLE, CREATE DATABASE)")
+	ErrUnsuitable  = errors.New("the PostgreSQL database cannot hold central's data")
+	ErrCollision   = errors.New("another central changed the same rows at the same moment; nothing was changed: try again")
+	ErrNotFound    = errors.New("no such row")
+	ErrConflict    = errors.New("another row stands in the way")
+	ErrDayFull     = errors.New("the day's capacity is used up")
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // DB is the open database; safe for concurrent use.
 type DB struct {
-	sql  *sql.DB
-	turn chan struct{} // of the one transaction that writes; waiting ones come in order
+	sql      *sql.DB
+	postgres bool
+	turns    [writers]chan struct{} // of the one transaction that writes; waiting ones come in order
 }
-
-// pragmas make every commit durable, readers free of writers, and a transaction
-// take the write lock at its begin instead of failing in its middle.
-const pragmas = "_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)" +
-	"&_pragma=synchronous(FULL)&_txlock=immediate"
 
 // maxConnections bounds open connections, each with its own page cache.
 const maxConnections = 8
 
-// Open opens the database file, makes it (mode 0600) if there is none, and
-// brings it to this version's schema. ErrNewer for one of a later version.
-func Open(ctx context.Context, path string) (*DB, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+// Open opens the database that where names, the path of a SQLite file or a
+// postgres:// URL, and brings it to this version's schema. A file that is not
+// there is made (mode 0600); a PostgreSQL database has to exist, and may be
+// empty. ErrNewer for one of a later version.
+func Open(ctx context.Context, where string) (*DB, error) {
+	open := openSQLite
+	if IsPostgres(where) {
+		open = openPostgres
+	}
+	db, name, err := open(where)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	f.Close()
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas)
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
 	db.SetMaxOpenConns(maxConnections)
-	if err := migrate(ctx, db); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open database %s: %w", path, named(err))
+	d := &DB{sql: db, postgres: IsPostgres(where)}
+	for c := range d.turns {
+		d.turns[c] = make(chan struct{}, 1)
 	}
-	return &DB{db, make(chan struct{}, 1)}, nil
+	if !d.postgres { // one file has one writer, whatever it writes
+		d.turns = [writers]chan struct{}{d.turns[0], d.turns[0], d.turns[0]}
+	}
+	if err := d.prepare(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open database %s: %w", name, named(err))
+	}
+	return d, nil
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
+func (d *DB) prepare(ctx context.Context) error {
+	if d.postgres {
+		if err := checkPostgres(ctx, d.sql); err != nil {
+			return err
+		}
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
-	if err != nil {
-		return err
-	}
-	current, target, err := p.GetVersions(ctx)
-	if err != nil {
-		return err
-	}
-	if current > target {
-		return fmt.Errorf("%w (schema %d, this program knows %d)", ErrNewer, current, target)
-	}
-	_, err = p.Up(ctx)
-	return err
+	return migrate(ctx, d.sql, d.postgres)
 }
 
 // Close closes the database after the running statements.
@@ -94,57 +82,6 @@ func (d *DB) Close() error { return d.sql.Close() }
 func (d *DB) Ping(ctx context.Context) error {
 	var one int
 	return named(d.sql.QueryRowContext(ctx, `SELECT 1 FROM days UNION SELECT 1`).Scan(&one))
-}
-
-// write runs f in one transaction; f's error, or a failed commit, undoes all.
-// Writers of this process wait here for their turn: SQLite's own wait is a lottery
-// that one of many loses for seconds, and then fails.
-func (d *DB) write(ctx context.Context, f func(*sql.Tx) error) error {
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	tx, err := d.sql.BeginTx(ctx, nil)
-	if err != nil {
-		return named(err)
-	}
-	defer tx.Rollback() // no-op after a commit
-	if err := f(tx); err != nil {
-		return named(err)
-	}
-	return named(tx.Commit())
-}
-
-// SQLite result codes, https://sqlite.org/rescode.html.
-const (
-	codeBusy, codeLocked, codeCorrupt, codeFull, codeNotADB = 5, 6, 11, 13, 26
-	codePrimaryKey, codeUnique                              = 1555, 2067
-)
-
-// named puts this package's error in front of the driver's where a caller
-// branches or an operator has something to do.
-func named(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	if e.Code() == codePrimaryKey || e.Code() == codeUnique {
-		return fmt.Errorf("%w: %w", ErrConflict, err)
-	}
-	switch e.Code() & 0xff {
-	case codeBusy, codeLocked:
-		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case codeFull:
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	case codeCorrupt, codeNotADB:
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return err
 }
 
 // rowScanner is *sql.Row and *sql.Rows.
@@ -177,7 +114,7 @@ func all[T any](ctx context.Context, q querier, scan func(rowScanner) (T, error)
 
 // Audit writes down who did what to what.
 func (d *DB) Audit(ctx context.Context, at int64, by, action, subject, detail string) error {
-	return audit(ctx, d.sql, at, by, action, subject, detail)
+	return d.write(ctx, func(tx *sql.Tx) error { return audit(ctx, tx, at, by, action, subject, detail) })
 }
 
 func audit(ctx context.Context, q querier, at int64, by, action, subject, detail string) error {

@@ -11,21 +11,41 @@ import (
 	"sync"
 	"testing"
 
+	"turnstile/central/database/postgrestest"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 )
 
 var ctx = context.Background()
 
-func newDB(t testing.TB) (*DB, string) {
+// each runs f on a new database of each kind; where is what Open takes.
+func each(t *testing.T, f func(t *testing.T, where string)) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "central.db")
-	d, err := Open(ctx, path)
+	t.Run("sqlite", func(t *testing.T) { f(t, filepath.Join(t.TempDir(), "central.db")) })
+	t.Run("postgres", func(t *testing.T) { f(t, postgrestest.URL(t)) })
+}
+
+// both is each with the database open.
+func both(t *testing.T, f func(t *testing.T, d *DB)) {
+	t.Helper()
+	each(t, func(t *testing.T, where string) { f(t, open(t, where)) })
+}
+
+func open(t testing.TB, where string) *DB {
+	t.Helper()
+	d, err := Open(ctx, where)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	return d, path
+	return d
+}
+
+// newDB opens a new SQLite database, for what is particular to it.
+func newDB(t testing.TB) (*DB, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "central.db")
+	return open(t, path), path
 }
 
 // mint returns a function that makes the pass with the issue number as its index.
@@ -37,14 +57,16 @@ func mint(day pass.Day, holder string, issued int64) func(number, capacity uint3
 }
 
 // TestNewer: a database of a later version is refused, and stays as it is.
-func TestNewer(t *testing.T) {
-	d, path := newDB(t)
-	if _, err := d.sql.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`); err != nil {
+func TestNewer(t *testing.T) { each(t, testNewer) }
+
+func testNewer(t *testing.T, where string) {
+	d := open(t, where)
+	if _, err := d.sql.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)`); err != nil {
 		t.Fatal(err)
 	}
 	d.Close()
 	for range 2 {
-		if _, err := Open(ctx, path); !errors.Is(err, ErrNewer) {
+		if _, err := Open(ctx, where); !errors.Is(err, ErrNewer) {
 			t.Fatalf("got %v, want ErrNewer", err)
 		}
 	}
@@ -129,8 +151,9 @@ func TestLocked(t *testing.T) {
 
 // TestNumbers: concurrent issues give each number once, and never more than the
 // capacity; a failed signature gives its number back.
-func TestNumbers(t *testing.T) {
-	d, _ := newDB(t)
+func TestNumbers(t *testing.T) { both(t, testNumbers) }
+
+func testNumbers(t *testing.T, d *DB) {
 	const capacity = 1024
 	if _, err := d.sql.Exec(`INSERT INTO days (day, capacity, issued) VALUES (2516, $1, $2)`, capacity, capacity-40); err != nil {
 		t.Fatal(err)
@@ -165,8 +188,9 @@ func TestNumbers(t *testing.T) {
 }
 
 // TestPages: the filters, and paging over passes of one moment.
-func TestPages(t *testing.T) {
-	d, _ := newDB(t)
+func TestPages(t *testing.T) { both(t, testPages) }
+
+func testPages(t *testing.T, d *DB) {
 	for i := range 30 {
 		holder := []string{"A", "B"}[i%2]
 		if _, err := d.InsertPass(ctx, 2516, 1024, mint(2516, holder, int64(i/10))); err != nil {
@@ -202,8 +226,9 @@ func TestPages(t *testing.T) {
 }
 
 // TestAlarms: one that comes again is counted.
-func TestAlarms(t *testing.T) {
-	d, _ := newDB(t)
+func TestAlarms(t *testing.T) { both(t, testAlarms) }
+
+func testAlarms(t *testing.T, d *DB) {
 	for i := range 5 {
 		if err := d.Raise(ctx, Alarm{Code: "a", Lane: "N1", Subject: []string{"x", "y"}[i%2], Latest: int64(i + 1), Detail: "d", Next: "n"}); err != nil {
 			t.Fatal(err)
@@ -219,8 +244,9 @@ func TestAlarms(t *testing.T) {
 }
 
 // TestFeedUndone: when a change fails, neither event nor status stays.
-func TestFeedUndone(t *testing.T) {
-	d, _ := newDB(t)
+func TestFeedUndone(t *testing.T) { both(t, testFeedUndone) }
+
+func testFeedUndone(t *testing.T, d *DB) {
 	p, err := d.InsertPass(ctx, 2516, 1024, mint(2516, "A", 1))
 	if err != nil {
 		t.Fatal(err)

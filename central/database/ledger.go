@@ -30,6 +30,7 @@ type Row struct {
 // LedgerTx is one transaction of the ledger. Valid only inside the function
 // given to Ledger.
 type LedgerTx struct {
+	db     *DB
 	ctx    context.Context
 	tx     *sql.Tx
 	number int64 // last ledger number given, -1 before the first
@@ -37,7 +38,7 @@ type LedgerTx struct {
 
 // Ledger runs f in one transaction.
 func (d *DB) Ledger(ctx context.Context, f func(*LedgerTx) error) error {
-	return d.write(ctx, func(tx *sql.Tx) error { return f(&LedgerTx{ctx, tx, -1}) })
+	return d.writeAs(ctx, writerLedger, func(tx *sql.Tx) error { return f(&LedgerTx{d, ctx, tx, -1}) })
 }
 
 const journalColumns = `key, lane, journal, last, chain, started`
@@ -136,7 +137,7 @@ func insertEntriesText(rows int) string {
 }
 
 // Raise adds an alarm in the same transaction; see DB.Raise.
-func (t *LedgerTx) Raise(a Alarm) error { return raise(t.ctx, t.tx, a) }
+func (t *LedgerTx) Raise(a Alarm) error { return t.db.raise(t.ctx, t.tx, a) }
 
 // Journals returns all journals by lane, the one last begun last.
 func (d *DB) Journals(ctx context.Context) ([]Journal, error) {

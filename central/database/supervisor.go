@@ -40,13 +40,14 @@ func scanSupervisor(r rowScanner) (c SupervisorCode, err error) {
 // SupervisorTx is one transaction that issues a sheet, or reads what the ledger
 // says of codes. Valid only inside the function that it was given to.
 type SupervisorTx struct {
+	db  *DB
 	ctx context.Context
 	tx  *sql.Tx
 }
 
 // Supervisor runs f in one transaction.
 func (d *DB) Supervisor(ctx context.Context, f func(*SupervisorTx) error) error {
-	return d.write(ctx, func(tx *sql.Tx) error { return f(&SupervisorTx{ctx, tx}) })
+	return d.write(ctx, func(tx *sql.Tx) error { return f(&SupervisorTx{d, ctx, tx}) })
 }
 
 // IssuedSince returns how many codes for a lane were issued at or after a time in
@@ -150,7 +151,7 @@ func (t *SupervisorTx) Uses(id pass.ID) ([]SupervisorUse, error) {
 }
 
 // Raise adds an alarm in the same transaction; see DB.Raise.
-func (t *SupervisorTx) Raise(a Alarm) error { return raise(t.ctx, t.tx, a) }
+func (t *SupervisorTx) Raise(a Alarm) error { return t.db.raise(t.ctx, t.tx, a) }
 
 func supervisorUses(ctx context.Context, q querier, id pass.ID) ([]SupervisorUse, error) {
 	return all(ctx, q, scanUse, `SELECT number, lane, entry FROM supervisor_uses WHERE day = $1 AND idx = $2 ORDER BY number`, id.Day, id.Index)
@@ -172,7 +173,7 @@ func (d *DB) ReadSupervisorUses(ctx context.Context, look func(*SupervisorTx, *S
 		if more = to < last; to <= from {
 			return nil
 		}
-		if err := readUses(&SupervisorTx{ctx, tx}, from, to, look); err != nil {
+		if err := readUses(&SupervisorTx{d, ctx, tx}, from, to, look); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE supervisor_read SET number = $1`, to)

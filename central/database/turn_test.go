@@ -4,20 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"path/filepath"
 	"testing"
 )
 
 // TestTurns: a writer that waits for another holds no connection, which readers
 // need, waits as long as its context lets it, and comes next.
-func TestTurns(t *testing.T) {
-	d, err := Open(t.Context(), filepath.Join(t.TempDir(), "central.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+func TestTurns(t *testing.T) { both(t, testTurns) }
+
+func testTurns(t *testing.T, d *DB) {
 	none := func(*sql.Tx) error { return nil }
-	err = d.write(t.Context(), func(*sql.Tx) error {
+	err := d.write(t.Context(), func(*sql.Tx) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		waited := make(chan error)
 		go func() { waited <- d.write(ctx, none) }()

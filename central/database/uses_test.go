@@ -38,8 +38,9 @@ func fill(t testing.TB, d *DB, batches int, day func(i int) pass.Day) {
 	}
 }
 
-func TestBeforeEntries(t *testing.T) {
-	d, _ := newDB(t)
+func TestBeforeEntries(t *testing.T) { both(t, testBeforeEntries) }
+
+func testBeforeEntries(t *testing.T, d *DB) {
 	if n, err := d.BeforeEntries(ctx, 5); err != nil || n != 0 {
 		t.Errorf("of an empty ledger: %d, %v", n, err)
 	}
@@ -54,8 +55,9 @@ func TestBeforeEntries(t *testing.T) {
 	}
 }
 
-func TestPassEntries(t *testing.T) {
-	d, _ := newDB(t)
+func TestPassEntries(t *testing.T) { both(t, testPassEntries) }
+
+func testPassEntries(t *testing.T, d *DB) {
 	fill(t, d, 4, func(i int) pass.Day { return pass.Day(i/10 + 1) })
 	list, err := d.PassEntries(ctx, 12, 38, 2, 3, 100)
 	if err != nil || len(list) != 5+6 {
@@ -68,6 +70,11 @@ func TestPassEntries(t *testing.T) {
 	if list, err := d.PassEntries(ctx, 12, 38, 2, 3, 5); err != nil || len(list) != 5 || list[4].Number != 19 {
 		t.Errorf("%d entries, %v", len(list), err)
 	}
+}
+
+// TestPassEntriesPlan: SQLite finds the newest entries by their numbers.
+func TestPassEntriesPlan(t *testing.T) {
+	d, _ := newDB(t)
 	rows, err := d.sql.Query(`EXPLAIN QUERY PLAN SELECT e.number, j.lane FROM entries e JOIN journals j ON j.key = e.journal
 		WHERE e.number > 1 AND e.number <= 9 AND +e.pass_day >= 1 AND +e.pass_day <= 2 ORDER BY e.number LIMIT 5`)
 	if err != nil {
@@ -88,8 +95,9 @@ func TestPassEntries(t *testing.T) {
 	}
 }
 
-func TestReplaceDocument(t *testing.T) {
-	d, _ := newDB(t)
+func TestReplaceDocument(t *testing.T) { both(t, testReplaceDocument) }
+
+func testReplaceDocument(t *testing.T, d *DB) {
 	if _, _, err := d.Document(ctx, "lanes"); !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
