@@ -3,11 +3,11 @@ package ledger
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/link"
 )
 
@@ -62,8 +62,11 @@ func (s *shop) alarm(t testing.TB, code string) (found []database.Alarm) {
 // TestLostEntriesAreNamedAndPassedOver goes through what can come around a gap,
 // one after another, on one journal of 200 entries.
 func TestLostEntriesAreNamedAndPassedOver(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "central.db")
-	s := newShop(t, path)
+	databasetest.Each(t, testLostEntriesAreNamedAndPassedOver)
+}
+
+func testLostEntriesAreNamedAndPassedOver(t *testing.T, where string) {
+	s := newShop(t, where)
 	j := newJournal("N1", 1, 200)
 	for _, step := range []struct {
 		what        string
@@ -93,7 +96,7 @@ func TestLostEntriesAreNamedAndPassedOver(t *testing.T) {
 		}
 	}
 	s.db.Close()
-	s = newShop(t, path)
+	s = newShop(t, where)
 	found := s.stored(t, j)
 	for seq := uint64(1); seq <= 200; seq++ {
 		lost := seq >= 51 && seq <= 70 || seq >= 81 && seq <= 100
@@ -112,8 +115,10 @@ func TestLostEntriesAreNamedAndPassedOver(t *testing.T) {
 
 // TestLostIsNoWayToRewrite: who holds the lane's key cannot replace or take away
 // by it what is stored.
-func TestLostIsNoWayToRewrite(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestLostIsNoWayToRewrite(t *testing.T) { databasetest.Each(t, testLostIsNoWayToRewrite) }
+
+func testLostIsNoWayToRewrite(t *testing.T, where string) {
+	s := newShop(t, where)
 	good := newJournal("N1", 1, 60)
 	s.put(t, "N1", good.batch(t, 1, 40))
 	s.expect(t, good, 40)
@@ -147,8 +152,10 @@ func TestLostIsNoWayToRewrite(t *testing.T) {
 }
 
 // TestGapsAreBounded: a lane that loses every second entry is stopped.
-func TestGapsAreBounded(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestGapsAreBounded(t *testing.T) { databasetest.Each(t, testGapsAreBounded) }
+
+func testGapsAreBounded(t *testing.T, where string) {
+	s := newShop(t, where)
 	j := newJournal("N1", 1, 2*maxGaps+40)
 	var batches []incoming
 	for n := 2; n < len(j.entries); n += 2 {
@@ -188,34 +195,40 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 			return tx.SetJournal(j)
 		},
 	} {
-		s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
-		j := newJournal("N1", 1, 2500)
-		for first := 1; first <= 2500; first += 500 {
-			s.put(t, "N1", j.batch(t, first, first+499))
-		}
-		if v := s.verified(t); v.Err != nil || v.Entries != 2500 {
-			t.Fatalf("before: %+v", v)
-		}
-		err := s.db.Ledger(context.Background(), func(tx *database.LedgerTx) error {
-			stored, err := tx.Journal("N1", j.id)
-			if err != nil {
-				return err
-			}
-			return change(tx, stored)
+		t.Run(what, func(t *testing.T) {
+			databasetest.Each(t, func(t *testing.T, where string) {
+				s := newShop(t, where)
+				j := newJournal("N1", 1, 2500)
+				for first := 1; first <= 2500; first += 500 {
+					s.put(t, "N1", j.batch(t, first, first+499))
+				}
+				if v := s.verified(t); v.Err != nil || v.Entries != 2500 {
+					t.Fatalf("before: %+v", v)
+				}
+				err := s.db.Ledger(context.Background(), func(tx *database.LedgerTx) error {
+					stored, err := tx.Journal("N1", j.id)
+					if err != nil {
+						return err
+					}
+					return change(tx, stored)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v := s.verified(t); !errors.Is(v.Err, ErrBroken) {
+					t.Errorf("%s was not found: %+v", what, v)
+				}
+			})
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v := s.verified(t); !errors.Is(v.Err, ErrBroken) {
-			t.Errorf("%s was not found: %+v", what, v)
-		}
 	}
 }
 
 // TestRemind: a lane that reports more acknowledged than the ledger has is told
 // where the ledger stands, also of a journal that it does not know; no other is.
-func TestRemind(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestRemind(t *testing.T) { databasetest.Each(t, testRemind) }
+
+func testRemind(t *testing.T, where string) {
+	s := newShop(t, where)
 	j, unknown := newJournal("N1", 1, 30), newJournal("N2", 2, 5)
 	s.put(t, "N1", j.batch(t, 1, 20))
 	s.expect(t, j, 20)

@@ -3,10 +3,10 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"turnstile/central/database/databasetest"
 	"turnstile/central/link"
 )
 
@@ -26,8 +26,10 @@ func far(t testing.TB, j *journal, first uint64, n int, lost uint64) []byte {
 
 // TestJumpBeyondAllNumbers: no lane ever had so many entries. Such a batch is not
 // taken, whatever it says is lost, and the true lane goes on as before.
-func TestJumpBeyondAllNumbers(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestJumpBeyondAllNumbers(t *testing.T) { databasetest.Each(t, testJumpBeyondAllNumbers) }
+
+func testJumpBeyondAllNumbers(t *testing.T, where string) {
+	s := newShop(t, where)
 	j := newJournal("N1", 1, 60)
 	s.put(t, "N1", j.batch(t, 1, 40))
 	s.expect(t, j, 40)
@@ -52,8 +54,10 @@ func TestJumpBeyondAllNumbers(t *testing.T) {
 // are lost. The alarm names it, no entry is stored that is not the lane's, the lane
 // is told nothing that lets it forget an entry, each of its batches is alarmed, and
 // a new journal of the lane is taken.
-func TestJumpOfAThief(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestJumpOfAThief(t *testing.T) { databasetest.Each(t, testJumpOfAThief) }
+
+func testJumpOfAThief(t *testing.T, where string) {
+	s := newShop(t, where)
 	j := newJournal("N1", 1, 60)
 	s.put(t, "N1", j.batch(t, 1, 40))
 	s.expect(t, j, 40)

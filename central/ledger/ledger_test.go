@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 )
@@ -193,8 +194,10 @@ func (s *shop) alarmCodes(t testing.TB) map[string]int64 {
 }
 
 // TestIntake goes through what can come, one after another, on one journal.
-func TestIntake(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestIntake(t *testing.T) { databasetest.Each(t, testIntake) }
+
+func testIntake(t *testing.T, where string) {
+	s := newShop(t, where)
 	j := newJournal("N1", 1, 300)
 	for _, step := range []struct {
 		what        string
@@ -225,8 +228,10 @@ func TestIntake(t *testing.T) {
 
 // TestTogether: batches of several lanes, out of order and twice, in one
 // transaction.
-func TestTogether(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestTogether(t *testing.T) { databasetest.Each(t, testTogether) }
+
+func testTogether(t *testing.T, where string) {
+	s := newShop(t, where)
 	a, b := newJournal("N1", 1, 60), newJournal("N2", 2, 60)
 	var batches []incoming
 	for _, m := range []struct {
@@ -249,8 +254,10 @@ func TestTogether(t *testing.T) {
 }
 
 // TestFraud: a changed journal is named and never stored.
-func TestFraud(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestFraud(t *testing.T) { databasetest.Each(t, testFraud) }
+
+func testFraud(t *testing.T, where string) {
+	s := newShop(t, where)
 	good := newJournal("N1", 1, 40)
 	s.put(t, "N1", good.batch(t, 1, 40))
 	s.expect(t, good, 40)
@@ -288,8 +295,10 @@ func TestFraud(t *testing.T) {
 
 // TestManyJournals: a lane that begins journals without end is stopped, and its
 // good one goes on.
-func TestManyJournals(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestManyJournals(t *testing.T) { databasetest.Each(t, testManyJournals) }
+
+func testManyJournals(t *testing.T, where string) {
+	s := newShop(t, where)
 	good := newJournal("N1", 0, 2)
 	s.put(t, "N1", good.batch(t, 1, 1))
 	var batches []incoming
@@ -320,8 +329,10 @@ func TestManyJournals(t *testing.T) {
 
 // TestRefused: what is not the lane's own changes nothing, is counted, and
 // leaves one alarm however often it comes.
-func TestRefused(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestRefused(t *testing.T) { databasetest.Each(t, testRefused) }
+
+func testRefused(t *testing.T, where string) {
+	s := newShop(t, where)
 	j := newJournal("N1", 1, 10)
 	good := j.batch(t, 1, 10)
 	changed := func(f func(*link.Batch)) []byte {
@@ -371,12 +382,13 @@ func TestRefused(t *testing.T) {
 // TestCrash: central is killed between commit and acknowledgement, or its
 // transaction fails; the lane sends again from what was acknowledged. Each time
 // the database is closed and opened anew.
-func TestCrash(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "central.db")
+func TestCrash(t *testing.T) { databasetest.Each(t, testCrash) }
+
+func testCrash(t *testing.T, where string) {
 	j := newJournal("N1", 1, 500)
 	acked := 0
 	for round := range 12 {
-		s := newShop(t, path)
+		s := newShop(t, where)
 		last := min(acked+60, 500)
 		ctx, cancel := context.WithCancel(context.Background())
 		switch round % 3 {
@@ -409,13 +421,15 @@ func TestCrash(t *testing.T) {
 	if acked != 240 {
 		t.Fatalf("acknowledged %d", acked)
 	}
-	s := newShop(t, path)
+	s := newShop(t, where)
 	s.check(t, j, 240)
 }
 
 // TestRun: many lanes at once through the queue; Run ends with its context.
-func TestRun(t *testing.T) {
-	s := newShop(t, filepath.Join(t.TempDir(), "central.db"))
+func TestRun(t *testing.T) { databasetest.Each(t, testRun) }
+
+func testRun(t *testing.T, where string) {
+	s := newShop(t, where)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
