@@ -1,0 +1,137 @@
+// Package identity knows the people of the central office: how they are invited,
+// how they prove who they are, and which session is whose.
+//
+// A person signs in with a passkey, with password and one-time code together, or
+// at an OpenID provider that an admin or a claim linked them to. There is no
+// default password and no way in without an invitation. What stands in the
+// database lets nobody in: tokens, codes and invitations are hashes there, and
+// the secrets of one-time codes are sealed with a key of the key folder.
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"turnstile/central/database"
+	"turnstile/central/rights"
+)
+
+// How long a session stands.
+const (
+	Idle     = 30 * time.Minute // without a request
+	Lifetime = 12 * time.Hour   // a shift; then the person signs in again
+)
+
+// ErrConfig tells what a change of the configuration mends.
+var ErrConfig = errors.New("sign-in")
+
+// Config is what identity needs.
+type Config struct {
+	Site string
+	DB   *database.DB
+	Box  Box
+	// URL is the address of the console as browsers show it, https://host or for
+	// this machine alone http://localhost:8080. Passkeys are bound to its host.
+	URL string
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default()
+}
+
+// Identity is safe for concurrent use.
+type Identity struct {
+	config   Config
+	origin   *url.URL
+	sessions *scs.SessionManager
+}
+
+// Open returns the identity of a central. ErrConfig for a URL that browsers
+// would not keep a session for.
+func Open(c Config) (*Identity, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	origin, err := parseOrigin(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	i := &Identity{config: c, origin: origin}
+	i.sessions = i.newSessions()
+	return i, nil
+}
+
+// parseOrigin reads the address of the console.
+func parseOrigin(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
+		return nil, fmt.Errorf("%w: want an address such as https://turnstile.example.edu, without a path", ErrConfig)
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("%w: want an address that begins with https://", ErrConfig)
+	}
+	u.Path = ""
+	return u, nil
+}
+
+// secure reports whether browsers reach the console over HTTPS.
+func (i *Identity) secure() bool { return i.origin.Scheme == "https" }
+
+// Origin is the address of the console without a path.
+func (i *Identity) Origin() string { return i.origin.Scheme + "://" + i.origin.Host }
+
+func (i *Identity) now() int64 { return i.config.Now().UnixMilli() }
+
+// pruneEvery is how often what has expired is deleted.
+const pruneEvery = 10 * time.Minute
+
+// Run deletes what has expired, until ctx ends.
+func (i *Identity) Run(ctx context.Context) error {
+	t := time.NewTicker(pruneEvery)
+	defer t.Stop()
+	for {
+		now := i.config.Now()
+		if err := i.config.DB.PruneSessions(ctx, now.Add(-Lifetime).UnixMilli(), now.Add(-Idle).UnixMilli(), now.UnixMilli()); err != nil && ctx.Err() == nil {
+			i.config.Log.Error("prune sessions", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// ParseRoles reads roles from words with spaces between; nil if one is unknown or
+// there is none.
+func ParseRoles(text string) []rights.Role {
+	var list []rights.Role
+	for _, word := range strings.Fields(text) {
+		r := rights.Role(word)
+		if r.Permissions() == nil {
+			return nil
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// permissions is what any of the roles may do.
+func permissions(roles []rights.Role) (set rights.Set) {
+	for _, r := range roles {
+		for _, p := range r.Permissions() {
+			if !set.Has(p) {
+				set = append(set, p)
+			}
+		}
+	}
+	return set
+}

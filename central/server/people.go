@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"turnstile/central/database"
+	"turnstile/central/identity"
+	"turnstile/central/office"
+	"turnstile/central/rights"
+)
+
+// People keeps the staff accounts.
+type People struct {
+	db  *database.DB
+	now func() time.Time
+}
+
+// OpenPeople opens the staff accounts of a data folder, also beside a server
+// that runs on it. The closer closes the database.
+func OpenPeople(ctx context.Context, data string) (People, io.Closer, error) {
+	db, err := openDatabase(ctx, data)
+	if err != nil {
+		return People{}, nil, err
+	}
+	return People{db, time.Now}, db, nil
+}
+
+// invitationTime is how long a link to register with is good.
+const invitationTime = 48 * time.Hour
+
+// personName is what an account may be called: the audit names people by it.
+var personName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
+
+// Add makes a person with roles, without anything to sign in with.
+func (s People) Add(ctx context.Context, by, name string, roles []rights.Role) error {
+	words, err := roleWords(roles)
+	if err != nil {
+		return err
+	}
+	if !personName.MatchString(name) {
+		return office.Refuse(office.ErrInvalid, "A name is 1 to 32 of a-z 0-9 . _ -, and begins with a letter or a digit.")
+	}
+	p := database.Person{ID: rand.Text(), Name: name, Roles: words, Created: s.now().UnixMilli()}
+	err = s.db.AddPerson(ctx, p, by)
+	if errors.Is(err, database.ErrConflict) {
+		return office.Refuse(office.ErrConflict, "There is a person %s, perhaps with ended access; invite that one, or take another name.", name)
+	}
+	if err != nil {
+		return fmt.Errorf("store person: %w", err)
+	}
+	return nil
+}
+
+func roleWords(roles []rights.Role) (string, error) {
+	words := make([]string, len(roles))
+	for i, r := range roles {
+		words[i] = string(r)
+	}
+	text := strings.Join(words, " ")
+	if identity.ParseRoles(text) == nil {
+		return "", office.Refuse(office.ErrInvalid, "Roles are some of viewer, issuer, approver, security, auditor, admin; at least one.")
+	}
+	return text, nil
+}
+
+// Invite makes a one-use token to register with, in place of earlier ones. It
+// belongs into the link that identity.JoinURL makes.
+func (s People) Invite(ctx context.Context, by, name string) (token string, expires time.Time, err error) {
+	p, err := s.find(ctx, name)
+	if err != nil {
+		return "", expires, err
+	}
+	now := s.now()
+	expires = now.Add(invitationTime)
+	token, i := identity.NewInvitation(p.ID, now, expires)
+	if err := s.db.InvitePerson(ctx, i, by); err != nil {
+		return "", expires, fmt.Errorf("store invitation: %w", err)
+	}
+	return token, expires, nil
+}
+
+func (s People) find(ctx context.Context, name string) (database.Person, error) {
+	p, err := s.db.PersonNamed(ctx, name)
+	if errors.Is(err, database.ErrNotFound) {
+		return p, office.Refuse(office.ErrNotFound, "There is no person %.40q.", name)
+	}
+	if err != nil {
+		return p, fmt.Errorf("find person: %w", err)
+	}
+	return p, nil
+}
+
+// Begin makes a session of a person and returns the value of its cookie, as for
+// tests that need somebody who is signed in. Nobody proves anything here: who
+// may call it can write the database, and could let in whom they like anyway.
+// The audit has it as a sign-in by hand.
+func (s People) Begin(ctx context.Context, name string) (cookie string, err error) {
+	p, err := s.find(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	now := s.now().UnixMilli()
+	cookie = rand.Text() + rand.Text()
+	err = s.db.SaveSession(ctx, database.Session{ID: identity.TokenHash(cookie), Person: p.ID, Method: identity.ByHand, Created: now, Signed: now, Seen: now})
+	if errors.Is(err, database.ErrNotFound) {
+		return "", office.Refuse(office.ErrConflict, "The access of %s has ended; invite them first.", name)
+	}
+	if err != nil {
+		return "", fmt.Errorf("store session: %w", err)
+	}
+	return cookie, nil
+}
