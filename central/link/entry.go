@@ -37,6 +37,7 @@ const (
 	EntryHeldOver  EntryType = 22 // it is shut again
 	EntryConflict  EntryType = 23 // another lane admitted the pass of Grant at the same time
 	EntryMode      EntryType = 24 // the lane's mode was changed by hand with a supervisor code; Detail is the Mode
+	EntryShown     EntryType = 25 // the lane showed which one it is, because of a command
 )
 
 // ClockState says how far the lane's clock can be trusted.

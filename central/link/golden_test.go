@@ -77,6 +77,7 @@ func messages(t testing.TB) []message {
 		{"uses", link.TypeUses, "status", link.MaxDocument, &link.Uses{Lane: "south-1", From: 5, Next: 17, More: true, Groups: []link.UseGroup{
 			{Lane: lane, Journal: exampleJournal(), Entries: exampleUses()}}}, opener[link.Uses]},
 		{"use", link.TypeUse, "lane", link.MaxUse, &link.Use{Lane: lane, Journal: exampleJournal(), Zone: 0, Entries: exampleUses(), Sent: 1795233608700}, opener[link.Use]},
+		{"command", link.TypeCommand, "status", link.MaxCommand, exampleCommand(), opener[link.Command]},
 	}
 }
 
@@ -103,6 +104,11 @@ func exampleRules() *link.Rules {
 	}
 }
 
+func exampleCommand() *link.Command {
+	return &link.Command{Lane: lane, Number: 1795233609000, Action: link.CommandOpen, Index: 1, Direction: 1, Issued: 1795233609000, Expires: 1795233639000,
+		Cause: pass.CauseAssistance, Start: link.Nonce(hashOf("start"))}
+}
+
 // exampleUses are the grant and the passage of exampleEntries, end to end.
 func exampleUses() []byte { return bytes.Join(encoded(exampleEntries()[2:]), nil) }
 
@@ -110,7 +116,7 @@ func exampleLaneState() *link.LaneState {
 	return &link.LaneState{
 		Lane: lane, Boot: 2, Alive: true, Epoch: 1, Seq: 12, Chain: hash("chain"), Keyset: 3, Rules: 4, Clock: link.ClockTrusted, Bound: 1,
 		Journal: exampleJournal(), Last: 4, Acked: 2, Program: "0.1.0", Lanes: []link.LaneInfo{{Number: 1, Name: "North 1", Zone: 0, State: "idle"}},
-		Warnings: []string{"scanner-lost"}, Sent: 1795233609100,
+		Warnings: []string{"scanner-lost"}, Sent: 1795233609100, Start: hashOf("start")[:16],
 	}
 }
 
@@ -133,8 +139,8 @@ func TestGolden(t *testing.T) {
 		wire := seal(t, signer(m.by), m.typ, m.payload)
 		made = append(made, golden{m.name, uint8(m.typ), m.limit, hex.EncodeToString(signer(m.by).public()), hex.EncodeToString(wire)})
 	}
-	if len(made) != 15 {
-		t.Fatalf("%d messages, want one of each of the 15 types", len(made))
+	if len(made) != 16 {
+		t.Fatalf("%d messages, want one of each of the 16 types", len(made))
 	}
 	b, err := json.MarshalIndent(map[string]any{"site": site, "messages": made}, "", " ")
 	if err != nil {
@@ -181,7 +187,7 @@ func TestGoldenOpens(t *testing.T) {
 // TestEveryBitCounts flips each bit of each message, and cuts and extends it.
 func TestEveryBitCounts(t *testing.T) {
 	all := messages(t)
-	if len(all) != 15 {
+	if len(all) != 16 {
 		t.Fatalf("%d messages", len(all))
 	}
 	for _, m := range all {

@@ -95,6 +95,9 @@ type LaneState struct {
 	Lanes    []LaneInfo `cbor:"15,keyasint"`
 	Warnings []string   `cbor:"16,keyasint"` // codes of package agent/health
 	Sent     int64      `cbor:"17,keyasint"` // Unix ms by the lane's clock
+	// Start is a Nonce that the agent made when it started and keeps in memory alone.
+	// Commands name it; an agent without one takes none.
+	Start []byte `cbor:"18,keyasint,omitempty"`
 }
 
 // LaneInfo is one lane of a controller.

@@ -68,6 +68,7 @@ const (
 	TypeTime       Type = 9
 	TypeLanes      Type = 10
 	TypeUses       Type = 11
+	TypeCommand    Type = 12
 	TypeBatch      Type = 16
 	TypeState      Type = 17
 	TypeAsk        Type = 18

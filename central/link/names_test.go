@@ -18,7 +18,7 @@ func TestTopics(t *testing.T) {
 		topics.Down(lane): "tg/1/campus/a/north-1/dn/#", topics.Ack(lane): "tg/1/campus/a/north-1/dn/ack", topics.Repeat(lane): "tg/1/campus/a/north-1/dn/repeat",
 		topics.GateKeys(lane): "tg/1/campus/a/north-1/dn/keys", topics.State(lane): "tg/1/campus/a/north-1/up/state", topics.Ask(lane): "tg/1/campus/a/north-1/up/ask",
 		topics.Log(lane):  fmt.Sprintf("tg/1/campus/a/north-1/up/%d/log", link.Partition(lane)),
-		topics.Time(lane): "tg/1/campus/a/north-1/dn/time", topics.Use(lane): "tg/1/campus/a/north-1/up/use", topics.AllUses(): "tg/1/campus/a/+/up/use",
+		topics.Time(lane): "tg/1/campus/a/north-1/dn/time", topics.Command(lane): "tg/1/campus/a/north-1/dn/cmd", topics.Use(lane): "tg/1/campus/a/north-1/up/use", topics.AllUses(): "tg/1/campus/a/+/up/use",
 		topics.Zone(3): "tg/1/campus/z/3/#", topics.ZoneUse(3): "tg/1/campus/z/3/use", topics.ZoneLanes(15): "tg/1/campus/z/15/lanes",
 		topics.AllStates(): "tg/1/campus/a/+/up/state", topics.AllAsks(): "tg/1/campus/a/+/up/ask", topics.AllLogs(): "tg/1/campus/a/+/up/+/log",
 	} {

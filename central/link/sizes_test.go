@@ -22,7 +22,7 @@ func TestFeedSizes(t *testing.T) {
 	root := hashOf("root")
 	state := &link.LaneState{
 		Lane: "0123456789abcdef0123456789abcdef", Boot: 1<<32 - 1, Alive: true, Epoch: 1<<32 - 1, Seq: most(1), Keyset: most(2), Rules: most(3), Clock: 2,
-		Bound: 65535, Last: most(4), Acked: most(5), Program: "1.22.333-rc.4+0123456789abcdef", Sent: 1<<63 - 1,
+		Bound: 65535, Last: most(4), Acked: most(5), Program: "1.22.333-rc.4+0123456789abcdef", Sent: 1<<63 - 1, Start: root[:16],
 	}
 	for range 16 {
 		state.Lanes = append(state.Lanes, link.LaneInfo{Number: 255, Name: "東面入口 East Entrance 12", Zone: 15, State: "waiting-for-rotation"})
@@ -44,6 +44,7 @@ func TestFeedSizes(t *testing.T) {
 		{"a full use", link.TypeUse, &link.Use{Lane: state.Lane, Zone: 15, Entries: noise(link.MaxUseEntries * link.EntrySize), Sent: 1<<63 - 1, Before: 1 << 63}, link.MaxUse},
 		{"full uses of a hundred journals", link.TypeUses, largestUses(), link.MaxDocument},
 		{"time", link.TypeTime, &link.Time{Lane: state.Lane, At: 1<<63 - 1}, link.MaxState},
+		{"command", link.TypeCommand, &link.Command{Lane: state.Lane, Number: 1 << 62, Action: 255, Index: 255, Direction: 255, Issued: 1<<63 - 2, Expires: 1<<63 - 1, Cause: 255}, link.MaxCommand},
 		{"state of 16 lanes with 20 warnings", link.TypeState, state, link.MaxState},
 	} {
 		n := len(seal(t, signer("status"), c.typ, c.payload))

@@ -42,11 +42,12 @@ func (t Topics) ZoneLanes(zone uint8) string { return t.at("z", fmt.Sprint(zone)
 // IsZone reports whether a topic is one of a zone's.
 func (t Topics) IsZone(topic string) bool { return strings.HasPrefix(topic, t.at("z")+"/") }
 
-// Ack, Repeat, GateKeys and Time go to one lane controller.
+// Ack, Repeat, GateKeys, Time and Command go to one lane controller.
 func (t Topics) Ack(lane string) string      { return t.at("a", lane, "dn", "ack") }
 func (t Topics) Repeat(lane string) string   { return t.at("a", lane, "dn", "repeat") }
 func (t Topics) GateKeys(lane string) string { return t.at("a", lane, "dn", "keys") }
 func (t Topics) Time(lane string) string     { return t.at("a", lane, "dn", "time") }
+func (t Topics) Command(lane string) string  { return t.at("a", lane, "dn", "cmd") }
 
 // State, Ask, Use and Log come from one lane controller.
 func (t Topics) State(lane string) string { return t.at("a", lane, "up", "state") }

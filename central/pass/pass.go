@@ -34,7 +34,10 @@ const (
 	Staff Kind = 3
 	// Supervisor is no pass: a code of this kind opens one lane once, by hand.
 	Supervisor Kind = 4
-	Test       Kind = 15
+	// Command is neither pass nor code: it stands in journal entries about what a
+	// command of central did at a lane.
+	Command Kind = 5
+	Test    Kind = 15
 )
 
 // String returns the kind's name as used on the API and in logs.
@@ -48,6 +51,8 @@ func (k Kind) String() string {
 		return "staff"
 	case Supervisor:
 		return "supervisor"
+	case Command:
+		return "command"
 	case Test:
 		return "test"
 	}

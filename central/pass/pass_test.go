@@ -67,7 +67,10 @@ func TestKinds(t *testing.T) {
 	if _, ok := pass.ParseKind("supervisor"); ok || pass.Supervisor.String() != "supervisor" {
 		t.Error("a supervisor code is a pass")
 	}
-	if _, ok := pass.ParseKind("kind(5)"); ok || pass.Kind(5).String() != "kind(5)" {
+	if _, ok := pass.ParseKind("command"); ok || pass.Command.String() != "command" {
+		t.Error("a command is a pass")
+	}
+	if _, ok := pass.ParseKind("kind(6)"); ok || pass.Kind(6).String() != "kind(6)" {
 		t.Error("an unknown kind has a name")
 	}
 }
