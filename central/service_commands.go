@@ -73,7 +73,7 @@ func (x *tokenCommand) open(ctx context.Context, c *console, cl *cli) (office.To
 		}
 		fmt.Fprintln(c.err, "central: made the data folder", conf.Data)
 	}
-	return server.OpenTokens(ctx, conf.Data)
+	return server.OpenTokens(ctx, conf)
 }
 
 type tokenCreateCommand struct {

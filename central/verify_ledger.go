@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
-	"turnstile/central/database"
 	"turnstile/central/ledger"
 )
 
@@ -36,11 +34,10 @@ func (x *verifyCommand) verifyLedger(ctx context.Context, c *console, cl *cli) e
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(conf.Data, "central.db")
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(conf.DatabaseName()); err != nil && conf.Database == "" {
 		return fmt.Errorf("%w: no ledger in %s; name central's data folder with --data", errUsage, conf.Data)
 	}
-	db, err := database.Open(ctx, path)
+	db, err := conf.OpenDatabase(ctx)
 	if err != nil {
 		return err
 	}

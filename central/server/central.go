@@ -67,7 +67,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.enrolListener, err = listen(s.config.Enrol.Listen, "enrol.listen"); err != nil {
 		return err
 	}
-	if s.db, err = openDatabase(ctx, s.config.Data); err != nil {
+	if s.db, err = s.config.OpenDatabase(ctx); err != nil {
 		return err
 	}
 	s.alarms = &ledger.Alarms{DB: s.db, Now: s.config.Now}
@@ -82,12 +82,20 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	return nil
 }
 
-// openDatabase opens the database of a data folder, made here if it is new.
-func openDatabase(ctx context.Context, data string) (*database.DB, error) {
-	if err := os.MkdirAll(data, 0o700); err != nil {
+// OpenDatabase opens central's database; the data folder is made if it is new.
+func (c *Config) OpenDatabase(ctx context.Context) (*database.DB, error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	return database.Open(ctx, filepath.Join(data, "central.db"))
+	return database.Open(ctx, c.DatabaseName())
+}
+
+// DatabaseName is what database.Open takes. It may hold a password.
+func (c *Config) DatabaseName() string {
+	if c.Database != "" {
+		return c.Database
+	}
+	return filepath.Join(c.Data, "central.db")
 }
 
 // close releases what stages do not own.

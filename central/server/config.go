@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"turnstile/central/database"
 	"turnstile/central/issuer"
 	"turnstile/central/link"
 )
@@ -44,6 +45,11 @@ type Config struct {
 	// Data is the folder of database, keys and broker store; made with mode 0700.
 	// Default central-data.
 	Data string `yaml:"data"`
+	// Database is postgres://USER@HOST:PORT/NAME: passes and ledger are then kept
+	// there, for several centrals or a database that others run. Keys stay in Data.
+	// The password stands in the file ~/.pgpass, or one that ?passfile=FILE names;
+	// in the URL it works too. Default: SQLite in Data/central.db.
+	Database string `yaml:"database"`
 	// Timezone is the campus clock's IANA name; campus days begin at its midnight.
 	// Default Asia/Hong_Kong.
 	Timezone string `yaml:"timezone"`
@@ -228,6 +234,7 @@ func (c *Config) problems() (list []problem) {
 	}
 	wrong(!link.ValidID(c.Site), "site", "want 1 to 32 of A-Z a-z 0-9 _ -")
 	wrong(c.Data == "", "data", "want a folder")
+	wrong(c.Database != "" && !database.IsPostgres(c.Database), "database", "want postgres://USER@HOST:PORT/NAME, or nothing for SQLite in the data folder")
 	_, err := time.LoadLocation(c.Timezone)
 	wrong(err != nil || c.Timezone == "" || c.Timezone == "Local", "timezone", "want an IANA name as Asia/Hong_Kong")
 	_, err = link.NewList(0, c.Capacity)

@@ -23,7 +23,7 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 		return "", err
 	}
 	now := c.Now()
-	db, err := openDatabase(ctx, c.Data)
+	db, err := c.OpenDatabase(ctx)
 	if err != nil {
 		return "", err
 	}

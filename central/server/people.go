@@ -22,10 +22,10 @@ type People struct {
 	now func() time.Time
 }
 
-// OpenPeople opens the staff accounts of a data folder, also beside a server
-// that runs on it. The closer closes the database.
-func OpenPeople(ctx context.Context, data string) (People, io.Closer, error) {
-	db, err := openDatabase(ctx, data)
+// OpenPeople opens the staff accounts of central's database, also beside a
+// server that runs on it. The closer closes the database.
+func OpenPeople(ctx context.Context, c Config) (People, io.Closer, error) {
+	db, err := c.OpenDatabase(ctx)
 	if err != nil {
 		return People{}, nil, err
 	}

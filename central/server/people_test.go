@@ -16,7 +16,7 @@ import (
 // TestBegin signs a person in by hand and finds them again behind the cookie.
 func TestBegin(t *testing.T) {
 	ctx := context.Background()
-	people, db, err := OpenPeople(ctx, t.TempDir())
+	people, db, err := OpenPeople(ctx, Config{Data: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ type api struct {
 
 func (r *running) api(t *testing.T) *api {
 	t.Helper()
-	store, closer, err := OpenTokens(context.Background(), r.config.Data)
+	store, closer, err := OpenTokens(context.Background(), r.config)
 	if err != nil {
 		t.Fatal(err)
 	}

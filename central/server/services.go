@@ -116,10 +116,10 @@ type tokens struct {
 	now func() time.Time
 }
 
-// OpenTokens opens the API tokens of a data folder, also beside a server that
-// runs on it. The closer closes the database.
-func OpenTokens(ctx context.Context, data string) (office.Tokens, io.Closer, error) {
-	db, err := openDatabase(ctx, data)
+// OpenTokens opens the API tokens of central's database, also beside a server
+// that runs on it. The closer closes the database.
+func OpenTokens(ctx context.Context, c Config) (office.Tokens, io.Closer, error) {
+	db, err := c.OpenDatabase(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
