@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -25,31 +26,39 @@ func (d *DB) Bases(ctx context.Context) ([]Base, error) {
 
 // SaveBases replaces all saved days.
 func (d *DB) SaveBases(ctx context.Context, bases []Base) error {
-	return d.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM feed_base`); err != nil {
+	return d.write(ctx, func(tx *sql.Tx) error { return saveBases(ctx, tx, bases) })
+}
+
+func saveBases(ctx context.Context, tx *sql.Tx, bases []Base) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM feed_base`); err != nil {
+		return err
+	}
+	for _, b := range bases {
+		_, err := tx.ExecContext(ctx, `INSERT INTO feed_base (day, snapshot) VALUES ($1, $2)`, b.Day, b.Snapshot)
+		if err != nil {
 			return err
 		}
-		for _, b := range bases {
-			_, err := tx.ExecContext(ctx, `INSERT INTO feed_base (day, snapshot) VALUES ($1, $2)`, b.Day, b.Snapshot)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Epoch returns the newest epoch in the feed's log, 0 if it is empty.
-func (d *DB) Epoch(ctx context.Context) (epoch uint32, err error) {
-	err = d.sql.QueryRowContext(ctx, `SELECT COALESCE(MAX(epoch), 0) FROM feed_log`).Scan(&epoch)
+func (d *DB) Epoch(ctx context.Context) (uint32, error) { return epochOf(ctx, d.sql) }
+
+func epochOf(ctx context.Context, q querier) (epoch uint32, err error) {
+	err = q.QueryRowContext(ctx, `SELECT COALESCE(MAX(epoch), 0) FROM feed_log`).Scan(&epoch)
 	return epoch, named(err)
 }
 
 // Events returns the events from+1 .. to of an epoch in order; fewer if the log
 // does not reach so far. ErrDamaged if one is missing in between.
 func (d *DB) Events(ctx context.Context, epoch uint32, from, to uint64) ([]link.Event, error) {
+	return events(ctx, d.sql, epoch, from, to)
+}
+
+func events(ctx context.Context, q querier, epoch uint32, from, to uint64) ([]link.Event, error) {
 	last := from
-	parts, err := all(ctx, d.sql, func(r rowScanner) (event []byte, err error) {
+	parts, err := all(ctx, q, func(r rowScanner) (event []byte, err error) {
 		var seq uint64
 		if err := r.Scan(&seq, &event); err != nil {
 			return nil, err
@@ -81,13 +90,31 @@ func (d *DB) Chain(ctx context.Context, epoch uint32, seq uint64) (chain link.Ha
 // FeedTx is one transaction of the feed: events and the passes they are about
 // change together or not at all. Valid only inside the function given to Feed.
 type FeedTx struct {
+	d   *DB
 	ctx context.Context
 	tx  *sql.Tx
 }
 
 // Feed runs f in one transaction.
 func (d *DB) Feed(ctx context.Context, f func(*FeedTx) error) error {
-	return d.write(ctx, func(tx *sql.Tx) error { return f(&FeedTx{ctx, tx}) })
+	return d.write(ctx, func(tx *sql.Tx) error { return f(&FeedTx{d, ctx, tx}) })
+}
+
+// Epoch is DB.Epoch as the transaction sees it: no other one changes it before
+// this one ends.
+func (t *FeedTx) Epoch() (uint32, error) { return epochOf(t.ctx, t.tx) }
+
+// After returns the events behind from of an epoch in order, as DB.Events.
+func (t *FeedTx) After(epoch uint32, from uint64) ([]link.Event, error) {
+	return events(t.ctx, t.tx, epoch, from, math.MaxInt64)
+}
+
+// SaveBases replaces all saved days.
+func (t *FeedTx) SaveBases(bases []Base) error { return saveBases(t.ctx, t.tx, bases) }
+
+// ReplaceDocument is DB.ReplaceDocument in the same transaction.
+func (t *FeedTx) ReplaceDocument(name string, version uint64, body, by string, at int64) error {
+	return t.d.replaceDocument(t.ctx, t.tx, name, version, body, by, at)
 }
 
 // Pass returns a pass, or ErrNotFound.
@@ -132,7 +159,10 @@ func (t *FeedTx) Append(epoch uint32, first uint64, before link.Hash, at int64, 
 			return named(err)
 		}
 	}
-	return nil
+	if len(events) == 0 {
+		return nil
+	}
+	return t.d.tell(t.ctx, t.tx)
 }
 
 // Document returns the newest version of a named document; ErrNotFound if
@@ -145,9 +175,16 @@ func (d *DB) Document(ctx context.Context, name string) (version uint64, body st
 
 // AddDocument stores a version; older ones are kept. ErrConflict if it exists.
 func (d *DB) AddDocument(ctx context.Context, name string, version uint64, body, by string, at int64) error {
-	_, err := d.sql.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`,
+	return d.write(ctx, func(tx *sql.Tx) error { return d.addDocument(ctx, tx, name, version, body, by, at) })
+}
+
+func (d *DB) addDocument(ctx context.Context, tx *sql.Tx, name string, version uint64, body, by string, at int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`,
 		name, int64(version), body, at, by)
-	return named(err)
+	if err != nil {
+		return err
+	}
+	return d.tell(ctx, tx)
 }
 
 // LastSeq returns the number of the newest event of an epoch, 0 if none.

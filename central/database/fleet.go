@@ -59,6 +59,9 @@ func (d *DB) Invite(ctx context.Context, i Invitation, by string) error {
 			ON CONFLICT (id) DO NOTHING`, i.Lane, []byte{}); err != nil {
 			return err
 		}
+		if err := d.revise(ctx, tx, LaneRevision); err != nil {
+			return err
+		}
 		return audit(ctx, tx, i.Created, by, "invite", i.Lane, "")
 	})
 }
@@ -92,6 +95,9 @@ func (d *DB) Enrol(ctx context.Context, i Invitation, l Lane, removed Removed) e
 		_, err = tx.ExecContext(ctx, `UPDATE lanes SET enrolled = $1, expires = $2, certificate = $3, journal_key = $4, seal_key = $5
 			WHERE id = $6`, l.Enrolled, l.Expires, l.Certificate, l.JournalKey, l.SealKey, l.ID)
 		if err != nil {
+			return err
+		}
+		if err := d.revise(ctx, tx, LaneRevision); err != nil {
 			return err
 		}
 		return audit(ctx, tx, l.Enrolled, "lane "+l.ID, "enrol", l.ID, "")
@@ -139,6 +145,9 @@ func (d *DB) RemoveLane(ctx context.Context, id, by string, at int64, removed Re
 			}
 		}
 		if err := addRemoved(ctx, tx, removed); err != nil {
+			return err
+		}
+		if err := d.revise(ctx, tx, LaneRevision); err != nil {
 			return err
 		}
 		return audit(ctx, tx, at, by, "remove", id, "")
@@ -212,6 +221,9 @@ func (d *DB) Renew(ctx context.Context, l Lane, present []byte, at int64, remove
 			return errors.Join(ErrConflict, err)
 		}
 		if err := addRemoved(ctx, tx, removed); err != nil {
+			return err
+		}
+		if err := d.revise(ctx, tx, LaneRevision); err != nil {
 			return err
 		}
 		return audit(ctx, tx, at, "lane "+l.ID, "renew", l.ID, "")

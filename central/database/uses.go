@@ -65,11 +65,12 @@ func (d *DB) PassEntries(ctx context.Context, after, last uint64, from, until pa
 
 // ReplaceDocument stores a version of a named document and forgets the others.
 func (d *DB) ReplaceDocument(ctx context.Context, name string, version uint64, body, by string, at int64) error {
-	return d.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM documents WHERE name = $1`, name); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`, name, int64(version), body, at, by)
+	return d.write(ctx, func(tx *sql.Tx) error { return d.replaceDocument(ctx, tx, name, version, body, by, at) })
+}
+
+func (d *DB) replaceDocument(ctx context.Context, tx *sql.Tx, name string, version uint64, body, by string, at int64) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM documents WHERE name = $1`, name); err != nil {
 		return err
-	})
+	}
+	return d.addDocument(ctx, tx, name, version, body, by, at)
 }
