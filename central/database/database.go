@@ -111,14 +111,3 @@ func all[T any](ctx context.Context, q querier, scan func(rowScanner) (T, error)
 	}
 	return list, named(rows.Err())
 }
-
-// Audit writes down who did what to what.
-func (d *DB) Audit(ctx context.Context, at int64, by, action, subject, detail string) error {
-	return d.write(ctx, func(tx *sql.Tx) error { return audit(ctx, tx, at, by, action, subject, detail) })
-}
-
-func audit(ctx context.Context, q querier, at int64, by, action, subject, detail string) error {
-	_, err := q.ExecContext(ctx, `INSERT INTO audit (at, by, action, subject, detail) VALUES ($1, $2, $3, $4, $5)`,
-		at, by, action, subject, detail)
-	return named(err)
-}

@@ -222,7 +222,9 @@ func (s *store) CommitCtx(ctx context.Context, id string, data []byte, _ time.Ti
 }
 
 // DeleteCtx ends a session.
-func (s *store) DeleteCtx(ctx context.Context, id string) error { return s.config.DB.EndSession(ctx, id) }
+func (s *store) DeleteCtx(ctx context.Context, id string) error {
+	return s.config.DB.EndSession(ctx, id)
+}
 
 // Find, Commit and Delete are what scs calls without a context: never.
 func (s *store) Find(id string) ([]byte, bool, error) { return s.FindCtx(context.Background(), id) }

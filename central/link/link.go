@@ -69,6 +69,7 @@ const (
 	TypeLanes      Type = 10
 	TypeUses       Type = 11
 	TypeCommand    Type = 12
+	TypeAudit      Type = 13 // a head of the audit log; not for lanes
 	TypeBatch      Type = 16
 	TypeState      Type = 17
 	TypeAsk        Type = 18

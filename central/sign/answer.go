@@ -330,9 +330,9 @@ func (s *server) noteMessage(uid int, t link.Type, payload []byte) error {
 		}
 		return s.note(uid, "delta", fmt.Sprintf("epoch %d, %d to %d: %d revoked, %d held, %d released, %d keys withdrawn", d.Epoch, d.From, d.To,
 			count(events, link.Revoke), count(events, link.Hold), count(events, link.Release), count(events, link.WithdrawKey)))
-	case link.TypeRules, link.TypeSnapshot:
+	case link.TypeRules, link.TypeSnapshot, link.TypeAudit:
 		sum := sha256.Sum256(payload)
-		return s.note(uid, map[link.Type]string{link.TypeRules: "rules", link.TypeSnapshot: "snapshot"}[t], "sha256 "+hex.EncodeToString(sum[:]))
+		return s.note(uid, map[link.Type]string{link.TypeRules: "rules", link.TypeSnapshot: "snapshot", link.TypeAudit: "audit_head"}[t], "sha256 "+hex.EncodeToString(sum[:]))
 	}
 	s.routine.count(uid, map[link.Type]string{link.TypeHead: "head", link.TypeAck: "ack", link.TypeTime: "time", link.TypeUses: "uses"}[t])
 	return nil
