@@ -126,3 +126,6 @@ var frameWords = Words{
 	"Internal Server Error":    "系統錯誤",
 	"Request Entity Too Large": "內容過大",
 }
+
+// Translated reports whether a text has Chinese, in the words or in the frame's.
+func Translated(words Words, text string) bool { return words[text] != "" || frameWords[text] != "" }

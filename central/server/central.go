@@ -16,9 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"turnstile/central/broker"
+	"turnstile/central/console"
 	"turnstile/central/database"
 	"turnstile/central/exchange"
 	"turnstile/central/fleet"
+	"turnstile/central/identity"
 	"turnstile/central/issuer"
 	"turnstile/central/ledger"
 	"turnstile/central/link"
@@ -46,6 +48,8 @@ type central struct {
 	feed      *status.Feed
 	ledger    *ledger.Ledger
 	codes     *supervisor.Codes
+	identity  *identity.Identity
+	console   *console.Console
 
 	withdrawing sync.Mutex // one withdrawal at a time
 
@@ -324,7 +328,10 @@ func (s *central) openServers(context.Context) (err error) {
 	metrics := prometheus.NewRegistry()
 	s.register(metrics)
 	handler := office.New(s.services(), office.Options{Version: s.config.Version, Zone: s.location, Log: s.config.Log, Metrics: metrics, Now: s.config.Now})
-	if s.api, err = newAPI(handler, s.config.HTTP); err != nil {
+	if err := errors.Join(s.openIdentity(), s.openConsole()); err != nil {
+		return err
+	}
+	if s.api, err = newAPI(s.surface(handler), s.config.HTTP); err != nil {
 		return err
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {

@@ -84,6 +84,9 @@ type Config struct {
 type HTTP struct {
 	// Listen is host:port; port 0 takes a free one. Default 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
+	// URL is the address of the console as browsers show it, https://host without a
+	// path: passkeys and cookies are bound to it. Default localhost with Listen's port.
+	URL string `yaml:"url"`
 	// Public allows an address that other machines reach; it needs Certificate and Key.
 	Public bool `yaml:"public"`
 	// Certificate and Key are PEM files; with them the API speaks HTTPS.

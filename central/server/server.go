@@ -151,6 +151,8 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.next()
 	parts.add("api", func(ctx context.Context) error { return serveHTTP(ctx, s.api, s.apiListener) })
 	parts.add("enrolment", func(ctx context.Context) error { return serveHTTP(ctx, s.enrol, s.enrolListener) })
+	parts.add("console", s.console.Run)
+	parts.add("identity", s.identity.Run)
 	parts.add("keys", s.keepKeys)
 	parts.add("watchdog", s.watchdog)
 
@@ -262,7 +264,7 @@ func serveHTTP(ctx context.Context, h *http.Server, l net.Listener) error {
 // baseURL returns the API's URL.
 func (s *central) baseURL() string {
 	scheme := "http://"
-	if s.api.TLSConfig != nil {
+	if s.config.HTTP.Certificate != "" {
 		scheme = "https://"
 	}
 	address := s.apiListener.Addr().String()

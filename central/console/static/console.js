@@ -19,5 +19,9 @@
     opened = true;
   });
   source.addEventListener("error", () => { document.body.dataset.stream = "lost"; });
+  // A page that refreshes itself does not keep a session alive that nobody sits before.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.triggeringEvent && event.detail.triggeringEvent.type === "live") event.detail.headers["X-Unattended"] = "1";
+  });
   window.addEventListener("pagehide", () => source.close());
 })();

@@ -1,0 +1,234 @@
+package consoletest
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"turnstile/central/console"
+	"turnstile/central/rights"
+)
+
+// Browser is one tab of a headless Chromium of its own.
+type Browser struct {
+	t   *testing.T
+	url string
+	Ctx context.Context // for chromedp's own actions
+}
+
+// As opens a browser in which a new person with the roles is signed in; without
+// roles nobody is.
+func (o *Office) As(t *testing.T, roles ...rights.Role) *Browser {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en"), chromedp.WindowSize(1280, 900))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	// The browser lives as long as the context that it is started in.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	// Pages of a central that is reached by address; passkeys want a name.
+	b := &Browser{t: t, url: strings.Replace(o.URL, "127.0.0.1", "localhost", 1), Ctx: ctx}
+	if len(roles) > 0 {
+		name, value := o.Session(t, roles...)
+		b.must(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: b.url, Path: "/"})
+			return err
+		}))
+	}
+	return b
+}
+
+func (b *Browser) must(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Open loads a path below console.Base.
+func (b *Browser) Open(path string) {
+	b.t.Helper()
+	b.must(chromedp.Navigate(b.url + console.Base + path))
+}
+
+// Path returns the path and query that the tab shows, below console.Base.
+func (b *Browser) Path() string {
+	b.t.Helper()
+	return strings.TrimPrefix(Eval[string](b, "location.pathname+location.search"), console.Base)
+}
+
+// Click clicks the first element of a CSS selector, once it is visible.
+func (b *Browser) Click(selector string) {
+	b.t.Helper()
+	b.must(chromedp.Click(selector))
+}
+
+// Fill empties a field and types text into it.
+func (b *Browser) Fill(selector, text string) {
+	b.t.Helper()
+	b.must(chromedp.Clear(selector), chromedp.SendKeys(selector, text))
+}
+
+// Choose picks the option of a <select> by its value.
+func (b *Browser) Choose(selector, value string) {
+	b.t.Helper()
+	b.must(chromedp.SetValue(selector, value))
+}
+
+// Press types keys into whatever has the focus (chromedp/kb has special ones).
+func (b *Browser) Press(keys string) {
+	b.t.Helper()
+	b.must(chromedp.KeyEvent(keys))
+}
+
+// Upload puts a file into an <input type=file>.
+func (b *Browser) Upload(selector, path string) {
+	b.t.Helper()
+	b.must(chromedp.SetUploadFiles(selector, []string{path}))
+}
+
+// Text returns the text of an element as it is shown.
+func (b *Browser) Text(selector string) string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Text(selector))
+	if err != nil {
+		b.t.Fatalf("text of %s: %v", selector, err)
+	}
+	return text
+}
+
+// Eval returns what a JavaScript expression is worth in the page.
+func Eval[T any](b *Browser, expression string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.Ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// Wait waits until a JavaScript expression is true, also across a new page.
+func (b *Browser) Wait(expression string) {
+	b.t.Helper()
+	limit, tick := time.NewTimer(Patience), time.NewTicker(50*time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	for {
+		if ok, err := chromedp.Run(b.Ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && ok {
+			return
+		}
+		select {
+		case <-limit.C:
+			b.Shot("failed-" + strings.NewReplacer("/", "-", " ", "-").Replace(b.t.Name()))
+			b.t.Fatalf("never true: %s\nthe page shows:\n%.3000s", expression, b.Text("body"))
+		case <-tick.C:
+		}
+	}
+}
+
+// WaitText waits until the page shows a text.
+func (b *Browser) WaitText(text string) {
+	b.t.Helper()
+	b.Wait(fmt.Sprintf("document.body && document.body.innerText.includes(%q)", text))
+}
+
+// Dark switches the page to dark or light colours.
+func (b *Browser) Dark(on bool) {
+	b.t.Helper()
+	value := map[bool]string{true: "dark", false: "light"}[on]
+	b.must(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		return err
+	}))
+}
+
+// Scripts switches the page's own JavaScript off or on; Eval works all the same.
+func (b *Browser) Scripts(on bool) {
+	b.t.Helper()
+	b.must(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+		return err
+	}))
+}
+
+// Size makes the page so wide and high, in CSS pixels; 390 by 844 is a phone.
+func (b *Browser) Size(width, height int64) {
+	b.t.Helper()
+	b.must(chromedp.EmulateViewport(width, height))
+}
+
+// Shot keeps a screenshot of the whole page as NAME.png and returns it.
+func (b *Browser) Shot(name string) []byte {
+	b.t.Helper()
+	picture, err := chromedp.Run(b.Ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.t.Fatalf("screenshot: %v", err)
+	}
+	folder := filepath.Join(os.TempDir(), "turnstile-screens")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	return picture
+}
+
+//go:embed axe.min.js
+var axe string
+
+// violation is one rule of axe-core that a page breaks.
+type violation struct {
+	ID    string   `json:"id"`
+	Help  string   `json:"help"`
+	Nodes []string `json:"nodes"`
+}
+
+// Axe fails the test if axe-core 4.14.1 finds anything on the page, in light and
+// in dark colours.
+func (b *Browser) Axe() {
+	b.t.Helper()
+	for _, dark := range []bool{true, false} {
+		b.Dark(dark)
+		found := b.axe()
+		for _, v := range found {
+			b.t.Errorf("%s, dark %v: %s: %s at %s", b.Path(), dark, v.ID, v.Help, strings.Join(v.Nodes, " | "))
+		}
+	}
+}
+
+func (b *Browser) axe() []violation {
+	b.t.Helper()
+	if !Eval[bool](b, "typeof axe === 'object'") {
+		Eval[bool](b, axe+"; true")
+	}
+	const ask = `axe.run().then(r => ({rules: r.passes.length + r.violations.length,
+		found: r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))}))}))`
+	type result struct {
+		Rules int         `json:"rules"`
+		Found []violation `json:"found"`
+	}
+	r, err := chromedp.Run(b.Ctx, chromedp.Evaluate[result](ask, chromedp.EvalAwaitPromise))
+	if err != nil || r.Rules < 10 {
+		b.t.Fatalf("axe looked at %d rules: %v", r.Rules, err)
+	}
+	return r.Found
+}
