@@ -172,7 +172,6 @@ func chainAudit(ctx context.Context, tx *sql.Tx) error {
 		)`,
 		`CREATE INDEX audit_at ON audit (at)`,
 		`CREATE INDEX audit_by ON audit (by, number)`,
-		`CREATE INDEX audit_subject ON audit (subject, number)`,
 		`CREATE TABLE audit_anchors (
 			number BIGINT NOT NULL PRIMARY KEY,
 			at     BIGINT NOT NULL,
