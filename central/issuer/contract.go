@@ -104,6 +104,9 @@ type Custody interface {
 	Delegation() (DelegationState, error)
 	// Keyset returns a signer of the keyset role for LANES documents alone.
 	Keyset() link.Signer
+	// SecretsKey returns the key that central seals its own secrets with, those
+	// that stand in the database. It opens nothing else and signs nothing.
+	SecretsKey() ([32]byte, error)
 }
 
 var _ Service = (*Issuer)(nil)

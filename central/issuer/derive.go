@@ -53,6 +53,10 @@ func (i *Issuer) SealGateKeys(g GateKeys) ([]byte, error) {
 	return link.Seal(i.role.Load().keyset, link.TypeGateKeys, i.site, sealed)
 }
 
+// SecretsKey returns the key for central's own secrets in the database. It is
+// derived: nothing new has to be in a backup of the key folder.
+func (i *Issuer) SecretsKey() ([32]byte, error) { return derive(i.pseudonym, "secrets", 0), nil }
+
 // Holder returns a person's pseudonym on a day; other days' tell nothing of it.
 func (i *Issuer) Holder(day pass.Day, person string) (ref [8]byte, err error) {
 	key := derive(i.pseudonym, "holder", day)

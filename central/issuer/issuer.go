@@ -10,7 +10,8 @@
 //	*-next.key      those two roles' next keys, until the root has delegated to them
 //	former.key      the public keys of the status role before this one
 //	authority.key   ECDSA P-256, signs certificates; authority.crt beside it
-//	pseudonym.key   makes holder references and the order of indexes, per day
+//	pseudonym.key   makes holder references and the order of indexes, per day, and
+//	                the key of central's own secrets in the database
 //	gate.key        makes the gate key of each day
 //	pass-N.key      Ed25519, signs passes of some days
 //

@@ -51,6 +51,7 @@ func duties(o op) (duty, bool) {
 		opServer: {RightServers, (*server).serverCertificate}, opCentral: {RightServers, (*server).centralCertificate},
 		opRevoked: {RightServers, (*server).revoked}, opPassKeys: {RightFeed, (*server).passKeys},
 		opWithdraw: {RightKeys, (*server).withdraw}, opDelegation: {RightFeed, (*server).delegation},
+		opSecrets: {RightServers, (*server).secrets},
 	}[o]
 	return d, ok
 }

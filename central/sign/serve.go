@@ -2,9 +2,11 @@
 // them on a unix socket, within limits and with an audit, and Client is the
 // issuer.Service on the other side.
 //
-// No private key and no gate key ever goes over the socket. The process takes
-// its own clock; days that are too far from it are refused. It can be restarted
-// under a running central: calls are tried again for a few seconds.
+// No private key and no gate key ever goes over the socket; the key of central's
+// own secrets (one-time codes of staff, webhooks) does, to who has RightServers.
+// The process takes its own clock; days that are too far from it are refused. It
+// can be restarted under a running central: calls are tried again for a few
+// seconds.
 package sign
 
 import (
@@ -33,7 +35,7 @@ const (
 	RightLive    Right = "live"    // live keys and short codes, one by one
 	RightFeed    Right = "feed"    // heads, deltas, rules, acknowledgements; see the pass keys
 	RightLanes   Right = "lanes"   // lanes' certificates, and gate keys sealed to them
-	RightServers Right = "servers" // certificates of central's own servers
+	RightServers Right = "servers" // certificates of central's own servers, and the key of its secrets
 	RightKeys    Right = "keys"    // withdraw pass keys
 )
 

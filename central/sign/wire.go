@@ -38,6 +38,7 @@ const (
 	opPassKeys   op = 16
 	opWithdraw   op = 17
 	opDelegation op = 18
+	opSecrets    op = 19
 )
 
 // request is any request; each operation uses some fields.

@@ -34,6 +34,7 @@ func Suite(t *testing.T, s issuer.Service, now time.Time) {
 	t.Run("roles", func(t *testing.T) { suiteRoles(t, s) })
 	t.Run("gate keys", func(t *testing.T) { suiteGateKeys(t, s, today) })
 	t.Run("certificates", func(t *testing.T) { suiteCertificates(t, s, now) })
+	t.Run("secrets", func(t *testing.T) { suiteSecrets(t, s) })
 	t.Run("withdrawal", func(t *testing.T) { suiteWithdrawal(t, s, today, now) })
 }
 
@@ -207,6 +208,14 @@ func suiteCertificates(t *testing.T, s issuer.Service, now time.Time) {
 	parsed := must[*x509.RevocationList](t)(x509.ParseRevocationList(list))
 	if parsed.CheckSignatureFrom(s.Authority()) != nil || len(parsed.RevokedCertificateEntries) != 1 {
 		t.Error("the revocation list is not the authority's")
+	}
+}
+
+func suiteSecrets(t *testing.T, s issuer.Service) {
+	key := must[[32]byte](t)(s.SecretsKey())
+	again := must[[32]byte](t)(s.SecretsKey())
+	if key != again || key == [32]byte{} {
+		t.Error("the key of the secrets changes, or is none")
 	}
 }
 
