@@ -1,14 +1,17 @@
 package daemon
 
 import (
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
+	"turnstile/agent/command"
 	"turnstile/agent/enrol"
 	"turnstile/agent/feed"
+	"turnstile/agent/lane"
 	"turnstile/agent/uplink"
 	"turnstile/agent/wallclock"
 	"turnstile/central/link"
@@ -27,6 +30,7 @@ type central struct {
 	floor link.Floor // written last; owned by the session
 	owed  bool       // a floor that the journal did not take; owned by the session
 	kept  uint64     // version of the delegation whose root was kept last; owned by the session
+	start link.Nonce // of this start, in memory alone: commands name it
 }
 
 // newCentral makes the agent's side of central. floor is where feed and clock
@@ -36,6 +40,7 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 		id.Broker = a.config.Broker
 	}
 	c := &central{agent: a, id: id, kept: id.Delegation}
+	rand.Read(c.start[:]) // never fails (crypto/rand)
 	o := wallclock.Options{TrustSystem: a.config.Clock.TrustSystem}
 	if floor != nil {
 		c.floor, o.Floor = *floor, time.UnixMilli(floor.Time)
@@ -50,9 +55,27 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 func (c *central) connect() {
 	a := c.agent
 	c.uplink = uplink.New(uplink.Config{
-		Identity: c.id, Journal: sending{a.journal, a.neighbours.Acked}, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Health: a.warnings, Log: a.log,
+		Identity: c.id, Journal: sending{a.journal, a.neighbours.Acked}, Feed: c.feed, Clock: c.wall, Peers: a.neighbours, Commands: c.commands(), Health: a.warnings, Log: a.log,
 		State: c.report, Taken: c.taken, Refused: c.refused, Now: a.o.Now,
 	})
+}
+
+// commands takes central's commands for the lanes.
+func (c *central) commands() *command.Commands {
+	return command.New(command.Config{
+		Site: c.id.Site, Lane: c.id.Lane, Start: c.start, Delegation: c.feed.Delegation, Read: c.wall.Read, Order: c.order, Log: c.log,
+	})
+}
+
+// order hands an order to its lane; false if there is none of that number.
+func (c *central) order(o lane.Order) bool {
+	for i, l := range c.lanes {
+		if c.config.Lanes[i].Number == int(o.Index) {
+			l.Order(o)
+			return true
+		}
+	}
+	return false
 }
 
 // campus is the time, and whether it can be gone by.
@@ -70,7 +93,7 @@ func (c *central) clock(now time.Time) (link.ClockState, time.Duration) {
 
 // report is what central is told of the lanes.
 func (c *central) report() link.LaneState {
-	s := link.LaneState{Boot: c.journal.Boot(), Program: c.o.Version}
+	s := link.LaneState{Boot: c.journal.Boot(), Program: c.o.Version, Start: c.start[:]}
 	for _, l := range c.lanes {
 		now := l.Status()
 		s.Lanes = append(s.Lanes, link.LaneInfo{Number: now.Number, Name: now.Name, Zone: now.Zone, State: now.State.String()})

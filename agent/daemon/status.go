@@ -181,7 +181,10 @@ func laneStatus(s lane.Status) LaneStatus {
 func lastStatus(l lane.Last) *LastStatus {
 	s := &LastStatus{At: l.At, Reason: l.Reason.String()}
 	if l.Known {
-		s.Pass, s.Kind = l.Pass.String(), l.Kind.String()
+		s.Kind = l.Kind.String()
+	}
+	if l.Known && l.Kind != pass.Command {
+		s.Pass = l.Pass.String()
 	}
 	switch l.Result {
 	case link.EntryPassed:

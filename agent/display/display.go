@@ -39,7 +39,7 @@ type View struct {
 func ViewOf(s lane.Status) View {
 	return View{
 		Lane: s.Number, Name: s.Name, Signal: signalName(s.Answer.Signal), Waiting: s.Waiting,
-		Words:  answerWords(s.Answer.Signal, s.Answer.Reason, s.Answer.Direction),
+		Words:  answerWords(s.Answer),
 		ByHand: handWords(s.ByHand),
 	}
 }

@@ -108,6 +108,14 @@ var (
 	outWords  = words("Goodbye", "Please walk through, one person at a time.", "再見", "請逐一通過。")
 )
 
+// commandWords are what a lane says when somebody at central told it to do something.
+var commandWords = map[link.CommandAction]Words{
+	link.CommandOpen: words("Please walk through", "Our staff opened this lane for you. One person at a time.",
+		"請通過", "職員已為你開啟閘機，每次只限一人通過。"),
+	link.CommandIdentify: words("This is the lane", "Somebody is looking for it. You can scan your code as always.",
+		"就是這部閘機", "職員正在尋找此閘機，你可如常掃描二維碼。"),
+}
+
 // handWords say that a lane is in a mode by hand, and since when.
 func handWords(h lane.ByHand) Words {
 	var w Words
@@ -138,15 +146,17 @@ func WordsOf(r pass.Reason) Words {
 	return w
 }
 
-// answerWords returns the words for a signal with its reason.
-func answerWords(s gate.Signal, r pass.Reason, d gate.Direction) Words {
-	switch {
-	case s == gate.Idle:
+// answerWords returns the words for what a lane answers.
+func answerWords(a lane.Answer) Words {
+	switch w, commanded := commandWords[a.Command]; {
+	case commanded:
+		return w
+	case a.Signal == gate.Idle:
 		return idleWords
-	case s == gate.Wait:
+	case a.Signal == gate.Wait:
 		return waitWords
-	case s == gate.Granted && d == gate.Out:
+	case a.Signal == gate.Granted && a.Direction == gate.Out:
 		return outWords
 	}
-	return WordsOf(r)
+	return WordsOf(a.Reason)
 }

@@ -23,6 +23,8 @@
 //     newer rules, on this lane alone; it comes back from the journal. The gate's
 //     fire release knows nothing of modes. During a passage a supervisor code waits
 //     as any scan does.
+//   - A command of central is obeyed in any mode, and while a refusal is shown; it
+//     opens once, behind its entry. During a passage it means nothing: it comes again.
 //   - Texts that nobody signed fill the journal at garbageRate at most; the next
 //     entry's Detail says how many were left out.
 package lane
@@ -116,6 +118,10 @@ type Lane struct {
 	showTimer *time.Timer
 	answer    Answer
 	readers   []readerState
+	order     Order  // being obeyed
+	answered  uint64 // number of the newest command that an entry answers
+
+	orders chan Order
 
 	mu     sync.Mutex // guards the following
 	status Status
@@ -129,7 +135,7 @@ type incoming struct {
 
 // New returns a lane that does nothing yet.
 func New(s Setup) *Lane {
-	l := &Lane{setup: s, log: s.Log.With("lane", s.Number), readers: make([]readerState, len(s.Readers))}
+	l := &Lane{setup: s, log: s.Log.With("lane", s.Number), readers: make([]readerState, len(s.Readers)), orders: make(chan Order, 1)}
 	l.garbage = bucket{left: garbageBurst}
 	l.status = Status{Number: s.Number, Name: s.Name, Zone: s.Zone, Beat: time.Now()}
 	return l
@@ -191,6 +197,8 @@ func (l *Lane) loop(ctx context.Context, scans <-chan incoming, errs <-chan erro
 			return dead
 		case s := <-scans:
 			l.take(s)
+		case o := <-l.orders:
+			l.takeOrder(o)
 		case e, ok := <-events:
 			if !ok {
 				events = nil // the gate's Run has ended; its error says why
@@ -294,10 +302,12 @@ func (l *Lane) run(f effect) event {
 	switch f {
 	case decide:
 		return l.decide()
+	case obey:
+		return l.obey()
 	case open:
 		return l.open()
 	case welcome:
-		l.show(Answer{Signal: gate.Granted, Reason: pass.Granted, Direction: l.scan.direction}, 0)
+		l.show(l.granting(), 0)
 	case refuse:
 		l.refuse()
 	case giveBack:

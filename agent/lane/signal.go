@@ -12,6 +12,7 @@ import (
 const (
 	showRefusal = 5 * time.Second
 	showGarbled = 2 * time.Second
+	showLane    = 10 * time.Second // for somebody who walks along the lanes
 )
 
 // signalOf returns the pattern of LED and buzzer for a reason.

@@ -8,7 +8,7 @@ package lane
 //	Down <-----+  |                  v      scan
 //	  |        +--|---------------- Idle <------------------------+
 //	  +-----------+                  | ^                          |
-//	                            scan | | shown long enough        |
+//	                   scan, command | | shown long enough        |
 //	                                 v |                          |
 //	         +-------- deny ----- Deciding <--- scan --- Refused  |
 //	         v                       |                     ^      |
@@ -20,7 +20,7 @@ package lane
 //	                                 v                            |
 //	         Down <--- lost ----- Passage --- passed, not passed -+
 //
-// Deciding and Opening last as long as one append and one answer of the gate:
+// A command that is declined ends in Idle too. Deciding and Opening last as long as one append and one answer of the gate:
 // the lane's goroutine does nothing else meanwhile, so no other event finds the
 // lane in them.
 type State uint8
@@ -69,6 +69,8 @@ const (
 	passed          // the person went through
 	notPassed       // nobody did
 	shown           // the refusal has been shown long enough
+	ordered         // a command of central that was not answered yet
+	declined        // it cannot be done, and the answer is durable
 	events          // how many there are
 )
 
@@ -77,6 +79,7 @@ type effect uint8
 
 const (
 	decide        effect = iota // judge the scan, put the decision in the journal
+	obey                        // do what central commands, put that in the journal
 	open                        // ask the gate
 	welcome                     // show that the way is free
 	refuse                      // show why not
@@ -118,6 +121,8 @@ func nextDown(e event) (State, []effect) {
 		return Idle, []effect{rest}
 	case scanned:
 		return Down, []effect{decide}
+	case ordered:
+		return Down, []effect{obey}
 	case denied, repeated:
 		return Down, []effect{refuse}
 	case shown, moded:
@@ -130,6 +135,8 @@ func nextReady(s State, e event) (State, []effect) {
 	switch {
 	case e == scanned:
 		return Deciding, []effect{decide}
+	case e == ordered:
+		return Deciding, []effect{obey}
 	case e == repeated && s == Refused:
 		return Refused, []effect{refuse}
 	case e == denied: // without a decision: what came cannot be read
@@ -146,7 +153,7 @@ func nextDeciding(s State, e event) (State, []effect) {
 		return Opening, []effect{open}
 	case denied:
 		return Refused, []effect{refuse}
-	case moded:
+	case moded, declined:
 		return Idle, []effect{rest}
 	}
 	return s, nil

@@ -14,13 +14,15 @@ var transitions = map[State]map[event]struct {
 	Down: {
 		found: {Idle, []effect{rest}}, lost: {Down, []effect{rest}}, scanned: {Down, []effect{decide}},
 		denied: {Down, []effect{refuse}}, repeated: {Down, []effect{refuse}}, shown: {Down, []effect{rest}}, moded: {Down, []effect{rest}},
+		ordered: {Down, []effect{obey}},
 	},
 	Idle: {
 		lost: {Down, []effect{rest}}, scanned: {Deciding, []effect{decide}}, denied: {Refused, []effect{refuse}},
+		ordered: {Deciding, []effect{obey}},
 	},
 	Deciding: {
 		lost: {Down, []effect{rest}}, granted: {Opening, []effect{open}}, denied: {Refused, []effect{refuse}},
-		moded: {Idle, []effect{rest}},
+		moded: {Idle, []effect{rest}}, declined: {Idle, []effect{rest}},
 	},
 	Opening: {
 		lost: {Down, []effect{rest}}, opened: {Passage, []effect{welcome}}, unopened: {Refused, []effect{giveBack, refuse}},
@@ -31,7 +33,7 @@ var transitions = map[State]map[event]struct {
 	},
 	Refused: {
 		lost: {Down, []effect{rest}}, scanned: {Deciding, []effect{decide}}, repeated: {Refused, []effect{refuse}},
-		denied: {Refused, []effect{refuse}}, shown: {Idle, []effect{rest}},
+		denied: {Refused, []effect{refuse}}, shown: {Idle, []effect{rest}}, ordered: {Deciding, []effect{obey}},
 	},
 }
 
@@ -50,7 +52,7 @@ func TestNext(t *testing.T) {
 			}
 		}
 	}
-	if pairs != 6*int(events) || events != 13 {
+	if pairs != 6*int(events) || events != 15 {
 		t.Errorf("%d pairs tried of %d events", pairs, events)
 	}
 }

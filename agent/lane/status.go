@@ -16,6 +16,8 @@ type Answer struct {
 	Signal    gate.Signal
 	Reason    pass.Reason    // with Signal Idle: Granted
 	Direction gate.Direction // of the scan that it answers; 0 while the lane is at rest
+	// Command is what central told the lane to do; 0: the answer is to a scan.
+	Command link.CommandAction
 }
 
 // Counts count since the lane was started.
@@ -41,7 +43,7 @@ type Last struct {
 	At     time.Time // by the lane's clock
 	Pass   pass.ID
 	Kind   pass.Kind
-	Known  bool // Pass and Kind are those of a code whose signature was good
+	Known  bool // Pass and Kind are those of a code whose signature was good, or Kind is Command
 	Reason pass.Reason
 	Result link.EntryType // 0 while it is not known
 }
@@ -125,10 +127,22 @@ func (l *Lane) show(a Answer, d time.Duration) {
 
 func (l *Lane) refuse() {
 	d := showRefusal
-	if l.answer.Reason == pass.Unreadable {
+	switch {
+	case l.answer.Reason == pass.Unreadable:
 		d = showGarbled
+	case l.answer.Command == link.CommandIdentify:
+		d = showLane
 	}
 	l.show(l.answer, d)
+}
+
+// granting is the answer to whom the gate just opened for.
+func (l *Lane) granting() Answer {
+	a := Answer{Signal: gate.Granted, Reason: pass.Granted, Direction: l.scan.direction}
+	if l.grant.Kind == pass.Command {
+		a.Command = link.CommandOpen
+	}
+	return a
 }
 
 // rest shows what the lane is like when nobody is in front of it.
@@ -192,7 +206,7 @@ func (l *Lane) tick() {
 	l.mu.Lock()
 	a := l.status.Answer
 	l.mu.Unlock()
-	if atRest && a.Direction == 0 && a.Reason != l.standing() {
+	if atRest && a.Direction == 0 && a.Command == 0 && a.Reason != l.standing() {
 		l.rest()
 	}
 	l.publish()
@@ -273,7 +287,9 @@ func (l *Lane) decided(e link.Entry) {
 // waits for a log.
 func (l *Lane) tell(e link.Entry) {
 	attrs := []any{"reason", e.Reason.String(), "direction", gate.Direction(e.Direction).String(), "flags", uint8(e.Flags)}
-	if e.Kind != 0 {
+	if number, ok := e.Command(); ok {
+		attrs = append(attrs, "command", number)
+	} else if e.Kind != 0 {
 		attrs = append(attrs, "pass", e.Pass.String(), "kind", e.Kind.String(), "key", e.KeyID, "generation", e.Gen)
 	}
 	l.log.Info("decision", attrs...)

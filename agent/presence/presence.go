@@ -160,7 +160,7 @@ func (p *Presence) Apply(e link.Entry) {
 // see remembers a generation; mu is held.
 func (p *Presence) see(e *link.Entry) {
 	k := keyOf(e.Pass, 0)
-	if e.Kind == pass.Supervisor || e.Gen <= p.seen[k] || len(p.seen) >= MaxRecords {
+	if e.Kind == pass.Supervisor || e.Kind == pass.Command || e.Gen <= p.seen[k] || len(p.seen) >= MaxRecords {
 		return
 	}
 	p.seen[k] = e.Gen
@@ -186,8 +186,11 @@ func (p *Presence) settle(seq uint64, result link.EntryType) {
 	if result == link.EntryNotPassed {
 		return // it comes in order: nothing of it can follow
 	}
-	if e.Kind == pass.Supervisor {
+	switch e.Kind {
+	case pass.Supervisor:
 		p.useCode(e.Pass)
+		return
+	case pass.Command: // whoever walked has no pass that it would count for
 		return
 	}
 	if k := keyOf(e.Pass, e.Zone); !p.put(k, useOf(&e, seq, outcomes[result])) {

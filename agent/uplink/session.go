@@ -208,6 +208,12 @@ func (s *session) take(m message) {
 		s.takeTime(m.payload, now)
 		return
 	}
+	if u.c.Commands != nil && m.topic == u.topics.Command(u.c.Identity.Lane) {
+		if err := u.c.Commands.Handle(m.payload, now); err != nil {
+			u.refuse(err)
+		}
+		return
+	}
 	if s.ofPeers(m) {
 		if err := u.c.Peers.Handle(m.topic, m.payload, now); err != nil {
 			u.refuse(err)

@@ -80,16 +80,23 @@ type Peers interface {
 	Connected(on bool)
 }
 
-// Config binds an uplink. All but Peers, Dial, Taken, Refused and Now is needed.
+// Commands takes what central tells one lane to do once; agent/command implements
+// it. An error is a *feed.Refused.
+type Commands interface {
+	Handle(payload []byte, now time.Time) error
+}
+
+// Config binds an uplink. All but Peers, Commands, Dial, Taken, Refused and Now is needed.
 type Config struct {
 	Identity enrol.Identity
 	Journal  Journal
 	Feed     *feed.Feed
 	Clock    *wallclock.Clock
-	Peers    Peers // nil: this controller exchanges no uses
+	Peers    Peers    // nil: this controller exchanges no uses
+	Commands Commands // nil: this controller takes none
 	Health   *health.Set
 	Log      *slog.Logger
-	// State returns what the lane reports of itself: Boot, Program, Lanes. The
+	// State returns what the lane reports of itself: Boot, Program, Lanes, Start. The
 	// uplink fills in the rest.
 	State func() link.LaneState
 	// Taken is told of each message that was taken. It must not block for long;

@@ -82,11 +82,8 @@ func (e *Entry) Command() (number uint64, ok bool) {
 	return binary.BigEndian.Uint64(e.Holder[:]), true
 }
 
-// What the gate says when a command was refused with GATE_FAULT: the Detail of
-// that entry. Append only.
+// Why a command was refused with GATE_FAULT: the Detail of that entry. Append only.
 const (
-	FaultUnknown uint16 = 0
-	FaultLost    uint16 = 1 // it does not answer
-	FaultFire    uint16 = 2 // the fire alarm has released it
-	FaultUnready uint16 = 3 // its own contact says that it takes no grant now
+	FaultLost uint16 = 1 // the gate does not answer
+	FaultFire uint16 = 2 // the fire alarm has released it
 )
