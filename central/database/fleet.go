@@ -62,6 +62,9 @@ func (d *DB) Invite(ctx context.Context, i Invitation, by string) error {
 		if err := d.revise(ctx, tx, LaneRevision); err != nil {
 			return err
 		}
+		if err := d.unretire(ctx, tx, i.Lane); err != nil {
+			return err
+		}
 		return audit(ctx, tx, i.Created, by, "invite", i.Lane, "")
 	})
 }
@@ -128,10 +131,14 @@ func (d *DB) RemovedCertificates(ctx context.Context, now int64) ([]Removed, err
 	}, `SELECT serial, lane, removed, expires FROM removed_certificates WHERE expires > $1 ORDER BY removed`, now)
 }
 
-// RemoveLane deletes a lane controller with its invitations; ErrNotFound if
-// there is none. Its journal stays in the ledger.
-func (d *DB) RemoveLane(ctx context.Context, id, by string, at int64, removed Removed) error {
+// RemoveLane deletes a lane controller with its invitations and lists it as
+// retired; ErrNotFound if there is none. Its journal stays in the ledger.
+func (d *DB) RemoveLane(ctx context.Context, gone Retired, removed Removed) error {
+	id := gone.Lane
 	return d.write(ctx, func(tx *sql.Tx) error {
+		if err := d.addRetired(ctx, tx, gone); err != nil {
+			return err
+		}
 		r, err := tx.ExecContext(ctx, `DELETE FROM lanes WHERE id = $1`, id)
 		if err != nil {
 			return err
@@ -150,7 +157,7 @@ func (d *DB) RemoveLane(ctx context.Context, id, by string, at int64, removed Re
 		if err := d.revise(ctx, tx, LaneRevision); err != nil {
 			return err
 		}
-		return audit(ctx, tx, at, by, "remove", id, "")
+		return audit(ctx, tx, gone.At, gone.By, "remove", id, gone.Reason)
 	})
 }
 

@@ -144,7 +144,7 @@ func (f *Fleet) enrol(ctx context.Context, r *link.EnrolRequest) (*link.EnrolAns
 		return nil, err
 	}
 	f.mu.Lock()
-	f.lanes[i.Lane] = m
+	f.put(i.Lane, m)
 	f.mu.Unlock()
 	f.config.Log.Info("lane enrolled", "lane", i.Lane)
 	f.config.Enrolled(ctx, i.Lane)

@@ -7,7 +7,6 @@ import (
 	"crypto/ecdh"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,6 +54,7 @@ type Fleet struct {
 
 	mu      sync.RWMutex // guards the following
 	lanes   map[string]*member
+	version uint64            // rises with each change of lanes
 	reports []database.Report // not in the database yet
 	flush   chan struct{}     // holds one value while reports wait
 	saving  sync.Mutex        // one writer of reports at a time, in order
@@ -135,6 +135,21 @@ type Lane struct {
 	Alive    bool
 	Since    time.Time       // since when Alive is what it is; zero if never heard
 	State    *link.LaneState // as last reported, nil if never; not to be changed
+
+	Certificate []byte // DER, empty if it has none
+}
+
+// put replaces a member; mu is held.
+func (f *Fleet) put(lane string, m *member) {
+	f.version++
+	f.lanes[lane] = m
+}
+
+// Version rises whenever Lanes would tell something new.
+func (f *Fleet) Version() uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.version
 }
 
 // Lanes returns all lane controllers by id.
@@ -158,7 +173,7 @@ func (f *Fleet) Lane(id string) Lane {
 
 func (m *member) lane(id string) Lane {
 	return Lane{ID: id, Enrolled: timeOf(m.row.Enrolled), Expires: timeOf(m.row.Expires), SealKey: m.seal,
-		Alive: m.row.Alive, Since: timeOf(m.row.Since), State: m.state}
+		Alive: m.row.Alive, Since: timeOf(m.row.Since), State: m.state, Certificate: m.row.Certificate}
 }
 
 // timeOf returns the time of Unix ms; 0 is the zero time.
@@ -186,43 +201,10 @@ func (f *Fleet) Invite(ctx context.Context, by, lane string) (link.EnrolToken, t
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lanes[lane] == nil {
-		f.lanes[lane] = &member{row: database.Lane{ID: lane}}
+		f.put(lane, &member{row: database.Lane{ID: lane}})
 	}
 	return t, time.UnixMilli(i.Expires), nil
 }
 
 // ReservedID is central's own name at the broker.
 const ReservedID = "central"
-
-// Remove takes a lane controller's rights away at once; ErrUnknown if there is
-// none. Its entries stay in the ledger.
-func (f *Fleet) Remove(ctx context.Context, by, lane string) error {
-	m := f.member(lane)
-	if m == nil {
-		return fmt.Errorf("%w: %.40q", ErrUnknown, lane)
-	}
-	f.changing.Lock()
-	defer f.changing.Unlock()
-	now := f.config.Now().UnixMilli()
-	err := f.config.DB.RemoveLane(ctx, lane, by, now, removed(m, now))
-	if errors.Is(err, database.ErrNotFound) {
-		return fmt.Errorf("%w: %.40q", ErrUnknown, lane)
-	}
-	if err != nil {
-		return fmt.Errorf("remove lane %s: %w", lane, err)
-	}
-	f.mu.Lock()
-	delete(f.lanes, lane)
-	f.mu.Unlock()
-	f.config.Removed(ctx, lane)
-	return nil
-}
-
-// removed is the row that refuses a member's certificate from now on.
-func removed(m *member, now int64) database.Removed {
-	c, err := x509.ParseCertificate(m.row.Certificate)
-	if err != nil {
-		return database.Removed{} // it never had one
-	}
-	return database.Removed{Serial: hex.EncodeToString(c.SerialNumber.Bytes()), Lane: m.row.ID, Removed: now, Expires: m.row.Expires}
-}

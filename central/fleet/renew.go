@@ -138,7 +138,7 @@ func (f *Fleet) sign(ctx context.Context, m *member, csr []byte, now time.Time) 
 	f.mu.Lock()
 	next := *f.lanes[m.row.ID] // a report may have come meanwhile
 	next.row.Expires, next.row.Certificate = row.Expires, row.Certificate
-	f.lanes[m.row.ID] = &next
+	f.put(m.row.ID, &next)
 	f.mu.Unlock()
 	f.config.Log.Info("lane's certificate renewed", "lane", m.row.ID, "until", c.NotAfter)
 	return &link.RenewAnswer{Certificate: c.Raw}, nil

@@ -31,7 +31,7 @@ func (f *Fleet) Report(ctx context.Context, lane string, message []byte, retaine
 	if m == nil || stale(m.state, s) {
 		return nil
 	}
-	f.lanes[lane] = f.heard(m, s, message, retained)
+	f.put(lane, f.heard(m, s, message, retained))
 	return nil
 }
 
