@@ -161,7 +161,7 @@ func (s *signer) public() ed25519.PublicKey { return s.key.Public().(ed25519.Pub
 // statusTypes and keysetTypes are what the roles' signers sign for others. Pass
 // keys, gate keys and the delegation are put together here alone.
 var (
-	statusTypes = []link.Type{link.TypeHead, link.TypeDelta, link.TypeSnapshot, link.TypeRules, link.TypeAck, link.TypeTime, link.TypeUses, link.TypeAudit}
+	statusTypes = []link.Type{link.TypeHead, link.TypeDelta, link.TypeSnapshot, link.TypeRules, link.TypeAck, link.TypeTime, link.TypeUses, link.TypeCommand, link.TypeAudit}
 	keysetTypes = []link.Type{link.TypeLanes}
 )
 

@@ -267,6 +267,8 @@ func (s *server) spend(t link.Type, payload []byte) error {
 	switch t {
 	case link.TypeAck, link.TypeTime, link.TypeUses:
 		return s.budget.take(limitAnswers, 1, now)
+	case link.TypeCommand:
+		return s.spendCommand(payload, now)
 	case link.TypeDelta:
 		d, events, err := deltaOf(payload)
 		if err != nil {
@@ -280,6 +282,32 @@ func (s *server) spend(t link.Type, payload []byte) error {
 		s.signed(d)
 	}
 	return s.budget.take(limitFeed, 1, now)
+}
+
+// spendCommand refuses a command that lanes would not take, or of another time: it
+// would be written down as what it is not.
+func (s *server) spendCommand(payload []byte, now time.Time) error {
+	c, err := commandOf(payload)
+	if err != nil {
+		return err
+	}
+	if off := now.Sub(time.UnixMilli(c.Issued)).Abs(); off > commandOff {
+		return fmt.Errorf("%w: a command of another time", issuer.ErrRefused)
+	}
+	return s.budget.take(limitCommands, 1, now)
+}
+
+// commandOff is how far the clocks of central and of this process may differ.
+const commandOff = 5 * time.Minute
+
+func commandOf(payload []byte) (c link.Command, err error) {
+	if err = cbor.Unmarshal(payload, &c); err == nil {
+		err = c.Check()
+	}
+	if err != nil {
+		return c, fmt.Errorf("%w: not a command: %w", issuer.ErrRefused, err)
+	}
+	return c, nil
 }
 
 // fresh returns the events that were in no delta so far: what a lane missed is
@@ -331,6 +359,12 @@ func (s *server) noteMessage(uid int, t link.Type, payload []byte) error {
 		}
 		return s.note(uid, "delta", fmt.Sprintf("epoch %d, %d to %d: %d revoked, %d held, %d released, %d keys withdrawn", d.Epoch, d.From, d.To,
 			count(events, link.Revoke), count(events, link.Hold), count(events, link.Release), count(events, link.WithdrawKey)))
+	case link.TypeCommand:
+		c, err := commandOf(payload)
+		if err != nil {
+			return err
+		}
+		return s.note(uid, "command", fmt.Sprintf("%s %s/%d number %d direction %d cause %d", c.Action, c.Lane, c.Index, c.Number, c.Direction, c.Cause))
 	case link.TypeRules, link.TypeSnapshot, link.TypeAudit:
 		sum := sha256.Sum256(payload)
 		return s.note(uid, map[link.Type]string{link.TypeRules: "rules", link.TypeSnapshot: "snapshot", link.TypeAudit: "audit_head"}[t], "sha256 "+hex.EncodeToString(sum[:]))

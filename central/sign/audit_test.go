@@ -223,7 +223,7 @@ func TestLimitsCheck(t *testing.T) {
 	if l := (Limits{Mint: 7}).complete(); l.Mint != 7 || l.Feed != DefaultLimits().Feed {
 		t.Errorf("%+v", l)
 	}
-	for _, l := range []limit{limitMint, limitReissues, limitLive, limitFeed, limitReleases, limitAnswers, limitCertificates, limitGateKeys, limitWithdrawals, limitCodes, limitLookups} {
+	for _, l := range []limit{limitMint, limitReissues, limitLive, limitFeed, limitReleases, limitAnswers, limitCertificates, limitGateKeys, limitWithdrawals, limitCodes, limitCommands, limitLookups} {
 		if newBudget(Limits{}).buckets[l] == nil {
 			t.Errorf("no limit %s", l)
 		}

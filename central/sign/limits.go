@@ -26,6 +26,7 @@ type Limits struct {
 	GateKeys     int `yaml:"gate_keys"`    // messages with gate keys; default 6000
 	Withdrawals  int `yaml:"withdrawals"`  // pass keys; default 10
 	Codes        int `yaml:"codes"`        // supervisor codes; default 100, five sheets
+	Commands     int `yaml:"commands"`     // that open a lane once or make it show itself; default 60
 	// Lookups are orders of indexes and pseudonyms, of a whole day and not of a
 	// minute: issuing a pass takes two. Who asks for all people of a city is stopped.
 	// Default 1000000.
@@ -35,7 +36,7 @@ type Limits struct {
 // DefaultLimits are what a campus of 30,000 passes a day and 500 lanes needs at
 // its busiest minute, a few times over.
 func DefaultLimits() Limits {
-	return Limits{Mint: 3000, Reissues: 60000, Live: 6000, Feed: 6000, Releases: 600, Answers: 120000, Certificates: 600, GateKeys: 6000, Withdrawals: 10, Codes: 100, Lookups: 1_000_000}
+	return Limits{Mint: 3000, Reissues: 60000, Live: 6000, Feed: 6000, Releases: 600, Answers: 120000, Certificates: 600, GateKeys: 6000, Withdrawals: 10, Codes: 100, Commands: 60, Lookups: 1_000_000}
 }
 
 // limit names one of Limits.
@@ -52,6 +53,7 @@ const (
 	limitGateKeys     limit = "gate_keys"
 	limitWithdrawals  limit = "withdrawals"
 	limitCodes        limit = "codes"
+	limitCommands     limit = "commands"
 	limitLookups      limit = "lookups"
 )
 
