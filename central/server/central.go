@@ -331,7 +331,11 @@ func (s *central) openServers(context.Context) (err error) {
 	if err := errors.Join(s.openIdentity(), s.openConsole()); err != nil {
 		return err
 	}
-	if s.api, err = newAPI(s.surface(handler), s.config.HTTP); err != nil {
+	proxies, err := parseProxies(s.config.HTTP.Proxies)
+	if err != nil {
+		return fmt.Errorf("%w: http.proxies: %w", ErrConfig, err)
+	}
+	if s.api, err = newAPI(behindProxies(proxies, s.surface(handler)), s.config.HTTP); err != nil {
 		return err
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {

@@ -87,6 +87,9 @@ type HTTP struct {
 	// URL is the address of the console as browsers show it, https://host without a
 	// path: passkeys and cookies are bound to it. Default localhost with Listen's port.
 	URL string `yaml:"url"`
+	// Proxies are the addresses or networks (10.0.0.0/8) of reverse proxies. From
+	// these alone X-Forwarded-For and X-Forwarded-Proto are believed. Default none.
+	Proxies []string `yaml:"proxies"`
 	// Public allows an address that other machines reach; it needs Certificate and Key.
 	Public bool `yaml:"public"`
 	// Certificate and Key are PEM files; with them the API speaks HTTPS.
@@ -236,9 +239,11 @@ func (c *Config) problems() (list []problem) {
 		}
 	}
 	wrong(!link.ValidID(c.Site), "site", "want 1 to 32 of A-Z a-z 0-9 _ -")
+	_, err := parseProxies(c.HTTP.Proxies)
+	wrong(err != nil, "http.proxies", "%v", err)
 	wrong(c.Data == "", "data", "want a folder")
 	wrong(c.Database != "" && !database.IsPostgres(c.Database), "database", "want postgres://USER@HOST:PORT/NAME, or nothing for SQLite in the data folder")
-	_, err := time.LoadLocation(c.Timezone)
+	_, err = time.LoadLocation(c.Timezone)
 	wrong(err != nil || c.Timezone == "" || c.Timezone == "Local", "timezone", "want an IANA name as Asia/Hong_Kong")
 	_, err = link.NewList(0, c.Capacity)
 	wrong(err != nil, "capacity", "want a power of two in %d..%d", link.MinCapacity, link.MaxCapacity)
