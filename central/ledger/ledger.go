@@ -87,6 +87,8 @@ type incoming struct {
 	rows  []database.Row
 	chain []link.Hash // after each row
 	notes []database.Alarm
+	// answers are the entries about central's commands.
+	answers []link.Entry
 }
 
 // maxWaiting bounds batches that are verified and not stored yet, each up to
@@ -146,6 +148,9 @@ func (l *Ledger) check(lane string, message []byte) (in incoming, err error) {
 		chain = link.JournalChain(chain, raw[i])
 		in.chain[i], in.rows[i] = chain, l.row(&entries[i], raw[i])
 		in.note(&entries[i])
+		if _, ok := entries[i].Command(); ok {
+			in.answers = append(in.answers, entries[i])
+		}
 	}
 	return in, nil
 }
@@ -268,12 +273,15 @@ func (l *Ledger) add(tx *database.LedgerTx, journals map[place]*database.Journal
 	if err != nil || known == len(in.rows) {
 		return 0, err
 	}
-	fresh := in.rows[known:]
-	if err := tx.Append(j.Key, l.config.Now().UnixMilli(), fresh); err != nil {
+	fresh, received := in.rows[known:], l.config.Now().UnixMilli()
+	if err := tx.Append(j.Key, received, fresh); err != nil {
+		return 0, err
+	}
+	if err := l.answers(tx, in, fresh, received); err != nil {
 		return 0, err
 	}
 	for _, a := range in.notes {
-		a.Latest = l.config.Now().UnixMilli()
+		a.Latest = received
 		if err := tx.Raise(a); err != nil {
 			return 0, err
 		}
