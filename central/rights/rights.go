@@ -38,13 +38,14 @@ const (
 	PeopleManage      Permission = "people.manage"      // invite, change and end staff accounts and API tokens
 	AuditRead         Permission = "audit.read"         // read, verify and export the audit log
 	WebhooksManage    Permission = "webhooks.manage"    // register and remove webhooks
+	AlarmsAcknowledge Permission = "alarms.acknowledge" // write down that somebody looked at an alarm
 )
 
 // All lists every permission.
 func All() []Permission {
 	return []Permission{PassesRead, PassesIssue, PassesCode, PassesStatus, PassesConfirm, ApplicationsRead, ApplicationsWrite, ApplicationsJudge,
 		LanesRead, LanesManage, LanesOpen, ZonesMode, PassagesRead, PassagesExport, PhotosSee, RulesRead, RulesWrite, KeysRead, KeysManage,
-		SupervisorManage, PeopleRead, PeopleManage, AuditRead, WebhooksManage}
+		SupervisorManage, PeopleRead, PeopleManage, AuditRead, WebhooksManage, AlarmsAcknowledge}
 }
 
 // Role is a named set of permissions.
@@ -77,7 +78,7 @@ func (r Role) Permissions() Set {
 	case Approver:
 		return look.with(PassesConfirm, ApplicationsRead, ApplicationsJudge)
 	case Security:
-		return look.with(PassesStatus, LanesOpen, ZonesMode, PhotosSee)
+		return look.with(PassesStatus, LanesOpen, ZonesMode, PhotosSee, AlarmsAcknowledge)
 	case Auditor:
 		return look.with(ApplicationsRead, PassagesExport, PeopleRead, AuditRead)
 	case Admin:
