@@ -76,6 +76,10 @@ func (l *limits) allow(a *link.Ask, now time.Time) bool {
 // Ask answers what came on a lane controller's ask topic. A message that is not
 // that lane's own is alarmed and changes nothing.
 func (f *Feed) Ask(ctx context.Context, lane string, message []byte) error {
+	mine := f.config.Mine == nil || f.config.Mine(lane)
+	if !mine && !f.held() {
+		return nil // another central answers
+	}
 	keys := f.config.Keys(lane)
 	if keys == nil {
 		return fmt.Errorf("%w: lane %.40q is not enrolled", link.ErrUnknown, lane)
@@ -91,13 +95,15 @@ func (f *Feed) Ask(ctx context.Context, lane string, message []byte) error {
 	if !f.limits.allow(a, f.config.Now()) {
 		return ErrTooOften
 	}
-	switch a.Want {
-	case link.WantTime:
+	switch {
+	case a.Want == link.WantUses:
+		return f.config.Exchange.Answer(a) // which knows whose it is
+	case a.Want != link.WantTime:
+		return f.call(ctx, func(ctx context.Context) { f.answer(ctx, a) })
+	case mine:
 		return f.answerTime(ctx, a)
-	case link.WantUses:
-		return f.config.Exchange.Answer(a)
 	}
-	return f.call(ctx, func(ctx context.Context) { f.answer(ctx, a) })
+	return nil
 }
 
 // errNonce tells that a question for the time has none.
@@ -132,7 +138,12 @@ const setBack = 2 * time.Second
 // ErrSetBack tells that central's clock runs behind what it signed before.
 var ErrSetBack = errors.New("central's clock was set back: see to its time synchronisation; lanes get no time until it has caught up")
 
+// answer answers a question about the feed, if this central is the signer: another
+// one may be behind, and its head would look like a fork.
 func (f *Feed) answer(ctx context.Context, a *link.Ask) {
+	if !f.publishes() {
+		return
+	}
 	topic := f.topics.Repeat(a.Lane)
 	switch a.Want {
 	case link.WantKeys:
@@ -183,7 +194,12 @@ func (f *Feed) answerSnapshots(ctx context.Context, topic string) {
 	for _, h := range f.snaps.hashes {
 		f.send(ctx, topic, f.snaps.sealed[h.Day], false)
 	}
-	f.sealAndSend(ctx, link.TypeHead, topic, f.head(), false)
+	h := f.head()
+	if err := f.confirm(ctx, h.Issued); err != nil {
+		f.config.Log.Warn("no head is signed", "error", err)
+		return
+	}
+	f.sealAndSend(ctx, link.TypeHead, topic, h, false)
 }
 
 func (f *Feed) answerKeys(ctx context.Context, lane, topic string) {

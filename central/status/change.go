@@ -53,14 +53,13 @@ func (f *Feed) change(ctx context.Context, first *change) {
 	for len(batch) < maxChanges && len(f.changes) > 0 {
 		batch = append(batch, <-f.changes)
 	}
-	w := f.begin()
-	err := f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+	w, err := f.transact(ctx, func(tx *database.FeedTx, w *work) error {
 		for _, c := range batch {
 			if err := w.apply(tx, c); err != nil {
 				return err
 			}
 		}
-		return w.append(tx)
+		return nil
 	})
 	for _, c := range batch {
 		if err != nil {
@@ -73,7 +72,7 @@ func (f *Feed) change(ctx context.Context, first *change) {
 	for _, c := range batch {
 		close(c.done)
 	}
-	if err == nil && len(w.events) > 0 {
+	if err == nil && w.grew() {
 		f.publishChange(ctx, w)
 	}
 }
@@ -83,20 +82,76 @@ type work struct {
 	feed   *Feed
 	now    int64
 	today  pass.Day
-	before *link.State
+	known  *link.State  // when the transaction began
+	others []link.Event // that other centrals appended behind it
+	before *link.State  // with these
 	after  *link.State
 	events []link.Event
 	urgent bool
 }
 
-func (f *Feed) begin() *work {
-	return &work{feed: f, now: f.config.Now().UnixMilli(), today: f.Today(), before: f.state, after: f.state}
-}
-
 func (w *work) add(e link.Event) (seq uint64) {
 	w.events = append(w.events, e)
-	w.urgent = w.urgent || e.Type == link.Revoke || e.Type == link.Hold
+	w.urgent = w.urgent || isUrgent(e)
 	return w.before.Seq + uint64(len(w.events))
+}
+
+// grew reports whether there is something to publish.
+func (w *work) grew() bool { return len(w.others)+len(w.events) > 0 }
+
+// isUrgent reports whether lanes that refuse somebody from this event on are to
+// say so at once.
+func isUrgent(e link.Event) bool { return e.Type == link.Revoke || e.Type == link.Hold }
+
+// errEpoch tells that the log has begun anew.
+var errEpoch = errors.New("the feed's log is of another epoch")
+
+// transact runs do in one transaction, and appends what it collects behind all
+// that stands in the log. Another central may have begun the log anew: then the
+// feed is loaded, and do runs once more.
+func (f *Feed) transact(ctx context.Context, do func(*database.FeedTx, *work) error) (*work, error) {
+	w, err := f.attempt(ctx, do)
+	if !errors.Is(err, errEpoch) {
+		return w, err
+	}
+	if err := f.load(ctx); err != nil {
+		return nil, err
+	}
+	return f.attempt(ctx, do)
+}
+
+func (f *Feed) attempt(ctx context.Context, do func(*database.FeedTx, *work) error) (w *work, err error) {
+	err = f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+		w = &work{feed: f, now: f.config.Now().UnixMilli(), today: f.Today(), known: f.state}
+		if err := w.catchUp(tx); err != nil {
+			return err
+		}
+		if err := do(tx, w); err != nil {
+			return err
+		}
+		return w.append(tx)
+	})
+	return w, err
+}
+
+// catchUp takes in what other centrals appended.
+func (w *work) catchUp(tx *database.FeedTx) error {
+	epoch, err := tx.Epoch()
+	if err != nil {
+		return err
+	}
+	if epoch != 0 && epoch != w.known.Epoch {
+		return fmt.Errorf("%w: %d, not %d", errEpoch, epoch, w.known.Epoch)
+	}
+	if w.others, err = tx.After(w.known.Epoch, w.known.Seq); err != nil {
+		return err
+	}
+	if w.before, err = w.known.Apply(w.others); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	w.after = w.before
+	w.urgent = slices.ContainsFunc(w.others, isUrgent)
+	return nil
 }
 
 var eventOf = map[link.Status]link.EventType{link.Good: link.Release, link.Revoked: link.Revoke, link.Held: link.Hold}
@@ -141,6 +196,9 @@ func (w *work) apply(tx *database.FeedTx, c *change) error {
 
 // append applies the collected events to the state and writes them to the log.
 func (w *work) append(tx *database.FeedTx) (err error) {
+	if len(w.events) == 0 {
+		return nil
+	}
 	if w.after, err = w.before.Apply(w.events); err != nil {
 		return err
 	}
@@ -173,6 +231,9 @@ func (f *Feed) roll(ctx context.Context) (n renewal, err error) {
 	f.keyset, f.keys = keyset, message
 	signer := f.config.Issuer.Status().KeyID()
 	n.roles, f.signer = signer != f.signer, signer // lanes refuse what the key before signed
+	if !f.leading {
+		return n, nil // the signer does the rest for all
+	}
 	if n.days, err = f.rollDays(ctx, today); err != nil {
 		return n, err
 	}
@@ -189,23 +250,25 @@ func (f *Feed) rollDays(ctx context.Context, today pass.Day) (bool, error) {
 	if slices.EqualFunc(f.state.Days, wanted, func(l *link.List, d pass.Day) bool { return l.Day == d }) {
 		return false, nil
 	}
-	w := f.begin()
-	for _, l := range f.state.Days {
-		if !slices.Contains(wanted, l.Day) {
-			w.add(link.Event{Type: link.CloseDay, Day: l.Day})
-			f.cleared[l.Day] = true
+	w, err := f.transact(ctx, func(tx *database.FeedTx, w *work) error {
+		if err := f.fence(tx); err != nil {
+			return err
 		}
-	}
-	err := f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+		for _, l := range w.before.Days {
+			if !slices.Contains(wanted, l.Day) {
+				w.add(link.Event{Type: link.CloseDay, Day: l.Day})
+				f.cleared[l.Day] = true
+			}
+		}
 		for _, d := range wanted {
-			if f.state.Day(d) != nil {
+			if w.before.Day(d) != nil {
 				continue
 			}
 			if err := w.open(tx, d); err != nil {
 				return err
 			}
 		}
-		return w.append(tx)
+		return nil
 	})
 	if err != nil {
 		return false, err

@@ -76,6 +76,8 @@ func (p *published) kept(topic string) []byte {
 type desk struct {
 	*Feed
 	data     string
+	where    string         // of a database that desks share, "": in data
+	signer   Signer         // nil: the only one
 	keys     *issuer.Issuer // nil: in data
 	issuer   *issuer.Issuer // that runs
 	broker   *published
@@ -132,10 +134,15 @@ type exchange struct{ asked atomic.Int64 }
 func (x *exchange) Answer(*link.Ask) error { x.asked.Add(1); return nil }
 func (x *exchange) Version() uint64        { return 41 }
 
+func (x *exchange) Online(context.Context) error { return nil }
+
 // start opens and runs the feed on the desk's data.
 func (d *desk) start(t fataler) {
 	t.Helper()
-	db := must[*database.DB](t)(database.Open(context.Background(), filepath.Join(d.data, "central.db")))
+	if d.where == "" {
+		d.where = filepath.Join(d.data, "central.db")
+	}
+	db := must[*database.DB](t)(database.Open(context.Background(), d.where))
 	i := d.keys
 	if i == nil { // a restart opens them anew, but for the model's: argon2 takes its time
 		i = must[*issuer.Issuer](t)(issuer.Open(filepath.Join(d.data, "keys"), site, []byte("correct horse"), d.now()))
@@ -150,7 +157,7 @@ func (d *desk) start(t fataler) {
 			}
 			return link.KeysOf(d.lane.Public().(ed25519.PublicKey))
 		},
-		Exchange: &d.exchange,
+		Exchange: &d.exchange, Signer: d.signer,
 		Alarm:    func(context.Context, string, string, string, string) { d.alarms.Add(1) },
 		Now:      d.now, Log: slog.New(slog.DiscardHandler),
 	}))

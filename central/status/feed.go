@@ -5,6 +5,11 @@
 // what is published afterwards can always be published again. The feed's state
 // is rebuilt at start from the saved snapshots and the log behind them.
 //
+// The log is the truth, and several centrals may share it: each transaction first
+// reads what others appended, under the lock in which it appends. One of them, who
+// holds the lease of the signer, publishes what all of them wrote, opens and closes
+// days, and answers questions about the feed; the others follow.
+//
 // Lists are open for yesterday, today and tomorrow in campus time. Passes can be
 // issued up to MaxAhead days ahead; a revocation of a pass whose day is not open
 // yet stands in its row and goes out in the transaction that opens the day.
@@ -68,6 +73,8 @@ type Config struct {
 	Lanes     func() []Lane          // enrolled lane controllers
 	Keys      func(string) link.Keys // a lane controller's own key, nil if it is not enrolled
 	Exchange  Exchange
+	Signer    Signer                 // nil: this central publishes, always
+	Mine      func(lane string) bool // a lane controller that this central serves; nil: all
 	Alarm     Alarm
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -79,6 +86,19 @@ type Exchange interface {
 	Answer(a *link.Ask) error
 	// Version of the LANES documents in force, 0 if there are none.
 	Version() uint64
+	// Online publishes the LANES documents, before a head names their version.
+	Online(ctx context.Context) error
+}
+
+// Signer is the right to publish, which one central of a site has; a lease.Job is one.
+type Signer interface {
+	// Held reports whether this central has it now.
+	Held() bool
+	// Lease is what a transaction of the signer stands on.
+	Lease() (database.Lease, bool)
+	// Confirm returns nil if a message of the time at (Unix ms) is older than all of
+	// the next signer.
+	Confirm(ctx context.Context, at int64) error
 }
 
 // Feed is the feed of one site. Its methods are safe for concurrent use; what
@@ -88,6 +108,7 @@ type Feed struct {
 	topics  link.Topics
 	changes chan *change
 	calls   chan func(context.Context)
+	woken   chan struct{} // holds one value while the log may have grown
 	limits  limits
 
 	view atomic.Pointer[View] // what readers see; stored by Run and Open alone
@@ -100,6 +121,7 @@ type Feed struct {
 	keys    []byte     // the message of keyset
 	signer  link.KeyID // that the documents are signed with
 	cleared map[pass.Day]bool
+	leading bool // this central is the signer, and knows all that one has to
 }
 
 // View is the feed at one moment.
@@ -125,13 +147,14 @@ const maxChanges = 512
 // ErrDamaged if log and snapshots do not fit together.
 func Open(ctx context.Context, c Config) (*Feed, error) {
 	f := &Feed{config: c, topics: link.Topics{Site: c.Site}, changes: make(chan *change, maxChanges),
-		calls: make(chan func(context.Context)), cleared: map[pass.Day]bool{}}
+		calls: make(chan func(context.Context)), woken: make(chan struct{}, 1), cleared: map[pass.Day]bool{}}
 	if err := f.load(ctx); err != nil {
 		return nil, fmt.Errorf("open feed: %w", err)
 	}
 	if err := f.loadRules(ctx); err != nil {
 		return nil, fmt.Errorf("open feed: %w", err)
 	}
+	f.leading = f.held()
 	if _, err := f.roll(ctx); err != nil {
 		return nil, fmt.Errorf("open feed: %w", err)
 	}
@@ -142,6 +165,7 @@ func Open(ctx context.Context, c Config) (*Feed, error) {
 // load rebuilds the state. A new database begins an epoch that is higher than
 // any before it, as long as central's clock does not go back by years.
 func (f *Feed) load(ctx context.Context) error {
+	f.snaps = snapshots{}
 	epoch, err := f.config.DB.Epoch(ctx)
 	if err != nil {
 		return err
@@ -227,6 +251,8 @@ func (f *Feed) Run(ctx context.Context) error {
 			f.change(ctx, c)
 		case call := <-f.calls:
 			call(ctx)
+		case <-f.woken:
+			f.look(ctx)
 		case <-heads.C:
 			f.publishHead(ctx)
 		case <-days.C:
@@ -235,12 +261,16 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 }
 
-// daily rolls the days over and renews snapshots. Its failure is no reason to
-// stop: the next second tries again, and Healthy says so.
+// daily follows the log, rolls the days over and renews snapshots. Its failure is
+// no reason to stop: the next second tries again, and Healthy says so.
 func (f *Feed) daily(ctx context.Context) {
+	f.look(ctx)
 	n, err := f.roll(ctx)
 	if err != nil {
 		f.config.Log.Error("open the day's lists", "error", err)
+	}
+	if !f.publishes() {
+		return
 	}
 	switch {
 	case n.days || n.roles:
@@ -272,7 +302,9 @@ func (f *Feed) call(ctx context.Context, g func(context.Context)) error {
 func (f *Feed) View() *View { return f.view.Load() }
 
 func (f *Feed) show(h link.Head) {
-	f.limits.forward(h.Issued)
+	if f.leading {
+		f.limits.forward(h.Issued)
+	}
 	f.view.Store(&View{State: f.state, Head: h, Rules: f.rules, Keys: f.keyset})
 }
 

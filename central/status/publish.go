@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -59,9 +60,19 @@ func (f *Feed) sealAndSend(ctx context.Context, t link.Type, topic string, paylo
 	f.send(ctx, topic, data, retained)
 }
 
+// publishHead shows a new head to readers, and to lanes if this central is the
+// signer. One that was taken for dead and wakes must not sign a head of the state
+// that it knew: lanes would take a newer one for a fork.
 func (f *Feed) publishHead(ctx context.Context) {
 	h := f.head()
 	f.show(h)
+	if !f.publishes() {
+		return
+	}
+	if err := f.confirm(ctx, h.Issued); err != nil {
+		f.config.Log.Warn("no head is signed", "error", err)
+		return
+	}
 	f.sealAndSend(ctx, link.TypeHead, f.topics.Head(), h, true)
 }
 
@@ -75,9 +86,13 @@ func (f *Feed) publishChange(ctx context.Context, w *work) {
 // the message.
 const deltaEvents = (link.MaxDelta - 512) / link.EventSize
 
+// publishDeltas sends what a transaction found and what it appended.
 func (f *Feed) publishDeltas(ctx context.Context, w *work) {
-	state := w.before
-	for chunk := range slices.Chunk(w.events, deltaEvents) {
+	if !f.publishes() {
+		return
+	}
+	state := w.known
+	for chunk := range slices.Chunk(append(slices.Clip(w.others), w.events...), deltaEvents) {
 		next, err := state.Apply(chunk)
 		if err != nil {
 			f.config.Log.Error("apply own events", "error", err) // append applied them before the commit
@@ -107,7 +122,13 @@ func (f *Feed) takeSnapshots(ctx context.Context) error {
 		s.hashes = append(s.hashes, link.DayHash{Day: l.Day, Hash: snap.Hash})
 		bases = append(bases, database.Base{Day: l.Day, Snapshot: data})
 	}
-	if err := f.config.DB.SaveBases(ctx, bases); err != nil {
+	err := f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+		if err := f.fence(tx); err != nil {
+			return err
+		}
+		return tx.SaveBases(bases)
+	})
+	if err != nil {
 		return err
 	}
 	f.snaps = s
@@ -130,6 +151,9 @@ func (f *Feed) publishSnapshots(ctx context.Context) {
 func (f *Feed) publishKeys(ctx context.Context) { f.send(ctx, f.topics.Keys(), f.keys, true) }
 
 func (f *Feed) publishRules(ctx context.Context) {
+	if !f.publishes() {
+		return
+	}
 	f.sealAndSend(ctx, link.TypeRules, f.topics.Rules(), f.rules, true)
 }
 
@@ -148,20 +172,37 @@ func (f *Feed) publishDocuments(ctx context.Context) {
 // an external broker kept while central was off.
 const clearBack = 7
 
-// Online publishes everything retained; to be called after each connect.
+// Online publishes everything retained if this central is the signer; to be called
+// after each connect.
 func (f *Feed) Online(ctx context.Context) error {
-	return f.call(ctx, func(ctx context.Context) {
-		for d := f.Today() - 2; d > f.Today()-2-clearBack; d-- {
-			f.cleared[d] = true
-		}
-		f.publishDocuments(ctx)
-		f.publishHead(ctx)
-	})
+	var err error
+	called := f.call(ctx, func(ctx context.Context) { err = f.publishAll(ctx) })
+	return errors.Join(called, err)
+}
+
+// publishAll publishes everything retained.
+func (f *Feed) publishAll(ctx context.Context) error {
+	if !f.publishes() {
+		return nil
+	}
+	if err := f.confirm(ctx, f.config.Now().UnixMilli()); err != nil {
+		return err
+	}
+	err := f.config.Exchange.Online(ctx)
+	for d := f.Today() - 2; d > f.Today()-2-clearBack; d-- {
+		f.cleared[d] = true
+	}
+	f.publishDocuments(ctx)
+	f.publishHead(ctx)
+	return err
 }
 
 // Enrolled sends a lane controller that has just enrolled its gate keys.
 func (f *Feed) Enrolled(ctx context.Context, lane string) error {
 	return f.call(ctx, func(ctx context.Context) {
+		if !f.publishes() {
+			return
+		}
 		for _, l := range f.config.Lanes() {
 			if l.ID == lane {
 				f.publishGateKeys(ctx, l, f.topics.GateKeys(l.ID), true)
@@ -173,6 +214,9 @@ func (f *Feed) Enrolled(ctx context.Context, lane string) error {
 // Removed clears what the broker keeps for a lane controller.
 func (f *Feed) Removed(ctx context.Context, lane string) error {
 	return f.call(ctx, func(ctx context.Context) {
+		if !f.publishes() {
+			return
+		}
 		f.send(ctx, f.topics.GateKeys(lane), nil, true)
 		f.send(ctx, f.topics.State(lane), nil, true)
 	})

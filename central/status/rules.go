@@ -28,18 +28,51 @@ func DefaultRules() link.Rules {
 func (f *Feed) loadRules(ctx context.Context) error {
 	version, body, err := f.config.DB.Document(ctx, rulesDocument)
 	if errors.Is(err, database.ErrNotFound) {
-		return f.storeRules(ctx, "central", f.config.Seed)
+		return f.ownRules(ctx, f.config.Seed)
 	}
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal([]byte(body), &f.rules); err != nil || f.rules.Version != version {
-		return fmt.Errorf("%w: rules version %d: %w", ErrDamaged, version, err)
+	if err := f.readRules(version, body); err != nil {
+		return err
 	}
 	if !slices.Equal(f.rules.Offsets, offsets(f.config.Location, f.config.Now())) {
-		return f.storeRules(ctx, "central", f.rules)
+		return f.ownRules(ctx, f.rules)
 	}
 	return nil
+}
+
+// ownRules stores rules that central makes by itself. Another central that starts
+// at the same moment makes the same.
+func (f *Feed) ownRules(ctx context.Context, r link.Rules) error {
+	err := f.storeRules(ctx, "central", r)
+	if !errors.Is(err, database.ErrConflict) {
+		return err
+	}
+	version, body, err := f.config.DB.Document(ctx, rulesDocument)
+	if err != nil {
+		return err
+	}
+	return f.readRules(version, body)
+}
+
+func (f *Feed) readRules(version uint64, body string) error {
+	var r link.Rules
+	if err := json.Unmarshal([]byte(body), &r); err != nil || r.Version != version {
+		return fmt.Errorf("%w: rules version %d: %w", ErrDamaged, version, err)
+	}
+	f.rules = r
+	return nil
+}
+
+// followRules takes in the rules that another central stored, and reports whether
+// there were any.
+func (f *Feed) followRules(ctx context.Context) (bool, error) {
+	version, body, err := f.config.DB.Document(ctx, rulesDocument)
+	if err != nil || version == f.rules.Version {
+		return false, err
+	}
+	return true, f.readRules(version, body)
 }
 
 // storeRules stores r as the next version; ErrRules if lanes would refuse it.
@@ -88,11 +121,15 @@ func (f *Feed) SetRules(ctx context.Context, by string, r link.Rules) (link.Rule
 	var stored link.Rules
 	var err error
 	called := f.call(ctx, func(ctx context.Context) {
+		f.look(ctx)
 		if r.Version != f.rules.Version {
 			err = fmt.Errorf("%w: made from version %d, in force is %d", ErrVersion, r.Version, f.rules.Version)
 			return
 		}
-		if err = f.storeRules(ctx, by, r); err != nil {
+		if err = f.storeRules(ctx, by, r); errors.Is(err, database.ErrConflict) {
+			err = fmt.Errorf("%w: %w", ErrVersion, err)
+		}
+		if err != nil {
 			return
 		}
 		stored = f.rules

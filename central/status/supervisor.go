@@ -24,9 +24,8 @@ func (f *Feed) RevokeSupervisor(ctx context.Context, by, sheet string, id *pass.
 }
 
 func (f *Feed) revokeSupervisor(ctx context.Context, by, sheet string, id *pass.ID, reason string) (done []database.SupervisorCode, err error) {
-	w := f.begin()
-	w.urgent = true
-	err = f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+	w, err := f.transact(ctx, func(tx *database.FeedTx, w *work) (err error) {
+		w.urgent = true
 		if done, err = tx.RevokeSupervisor(sheet, id, w.now, by, reason); err != nil {
 			return err
 		}
@@ -38,18 +37,16 @@ func (f *Feed) revokeSupervisor(ctx context.Context, by, sheet string, id *pass.
 				return err
 			}
 		}
-		if err := w.append(tx); errors.Is(err, link.ErrMalformed) {
-			return fmt.Errorf("%w: %w", ErrBlocked, err)
-		} else if err != nil {
-			return err
-		}
 		return nil
 	})
+	if errors.Is(err, link.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", ErrBlocked, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("revoke supervisor codes: %w", err)
 	}
 	f.took(w)
-	if len(w.events) > 0 {
+	if w.grew() {
 		f.publishChange(ctx, w)
 	}
 	return done, nil

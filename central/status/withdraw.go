@@ -19,23 +19,21 @@ func (f *Feed) WithdrawKey(ctx context.Context, by string, id uint16, reason str
 }
 
 func (f *Feed) withdraw(ctx context.Context, by string, id uint16, reason string) error {
-	if f.state.IsWithdrawn(id) {
-		return nil
-	}
 	f.daily(ctx) // lanes get the new spare before they lose a key
-	w := f.begin()
-	w.add(link.Event{Type: link.WithdrawKey, Value: uint32(id)})
-	w.urgent = true
-	err := f.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
-		if err := tx.Audit(w.now, by, "withdraw_key", fmt.Sprint(id), reason); err != nil {
-			return err
+	w, err := f.transact(ctx, func(tx *database.FeedTx, w *work) error {
+		if w.before.IsWithdrawn(id) {
+			return nil
 		}
-		return w.append(tx)
+		w.add(link.Event{Type: link.WithdrawKey, Value: uint32(id)})
+		w.urgent = true
+		return tx.Audit(w.now, by, "withdraw_key", fmt.Sprint(id), reason)
 	})
 	if err != nil {
 		return fmt.Errorf("withdraw key %d: %w", id, err)
 	}
 	f.took(w)
-	f.publishChange(ctx, w)
+	if w.grew() {
+		f.publishChange(ctx, w)
+	}
 	return nil
 }
