@@ -335,7 +335,7 @@ func (s *central) openServers(context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: http.proxies: %w", ErrConfig, err)
 	}
-	if s.api, err = newAPI(behindProxies(proxies, s.surface(handler)), s.config.HTTP); err != nil {
+	if s.api, err = newAPI(behindProxies(proxies, s.surface(handler)), s.config.HTTP, s.config.Data); err != nil {
 		return err
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {

@@ -90,12 +90,17 @@ type HTTP struct {
 	// Proxies are the addresses or networks (10.0.0.0/8) of reverse proxies. From
 	// these alone X-Forwarded-For and X-Forwarded-Proto are believed. Default none.
 	Proxies []string `yaml:"proxies"`
-	// Public allows an address that other machines reach; it needs Certificate and Key.
+	// Public allows an address that other machines reach; it needs Certificate and Key, or ACME.
 	Public bool `yaml:"public"`
 	// Certificate and Key are PEM files; with them the API speaks HTTPS.
 	Certificate string `yaml:"certificate"`
 	Key         string `yaml:"key"`
+	// ACME gets the certificate from an authority instead. Default none.
+	ACME *ACME `yaml:"acme"`
 }
+
+// safe reports whether the API speaks HTTPS itself.
+func (h *HTTP) safe() bool { return h.Certificate != "" || h.ACME != nil }
 
 // Enrol is the listener where lane controllers enrol, HTTPS with a certificate
 // of central's own authority.
@@ -254,7 +259,11 @@ func (c *Config) problems() (list []problem) {
 	}
 	wrong((c.HTTP.Certificate == "") != (c.HTTP.Key == ""), "http.certificate", "certificate and key belong together")
 	wrong(!loopback(c.HTTP.Listen) && !c.HTTP.Public, "http.listen", "other machines reach this address: use 127.0.0.1 behind a proxy, or set http.public with certificate and key")
-	wrong(c.HTTP.Public && c.HTTP.Certificate == "", "http.public", "needs http.certificate and http.key")
+	wrong(c.HTTP.Public && !c.HTTP.safe(), "http.public", "needs http.certificate and http.key, or http.acme")
+	if c.HTTP.ACME != nil {
+		wrong(c.HTTP.Certificate != "", "http.acme", "the certificate comes from files or from an authority, not from both")
+		c.HTTP.ACME.check(wrong)
+	}
 	wrong(len(c.Enrol.Hosts) == 0, "enrol.hosts", "want at least one name or address")
 	wrong(len(c.Broker.Hosts) == 0, "broker.hosts", "want at least one name or address")
 	if e := c.Broker.External; e != nil {

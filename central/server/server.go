@@ -264,7 +264,7 @@ func serveHTTP(ctx context.Context, h *http.Server, l net.Listener) error {
 // baseURL returns the API's URL.
 func (s *central) baseURL() string {
 	scheme := "http://"
-	if s.config.HTTP.Certificate != "" {
+	if s.config.HTTP.safe() {
 		scheme = "https://"
 	}
 	address := s.apiListener.Addr().String()
@@ -275,8 +275,12 @@ func (s *central) baseURL() string {
 }
 
 // newAPI makes the API's server.
-func newAPI(h http.Handler, c HTTP) (*http.Server, error) {
+func newAPI(h http.Handler, c HTTP, data string) (_ *http.Server, err error) {
 	api := office.Server(h)
+	if c.ACME != nil {
+		api.TLSConfig, err = c.ACME.tls(data)
+		return api, err
+	}
 	if c.Certificate == "" {
 		return api, nil
 	}
