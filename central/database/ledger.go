@@ -3,6 +3,8 @@ package database
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strconv"
 	"strings"
 
 	"turnstile/central/link"
@@ -76,24 +78,27 @@ func (t *LedgerTx) Entries(key int64, from, to uint64) ([][]byte, error) {
 		`SELECT entry FROM entries WHERE journal = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq`, key, int64(from), int64(to))
 }
 
-// rowsPerInsert entries share one statement: a statement costs more than a row.
-const rowsPerInsert = 50
-
-const entryColumns = 8
-
-// Append adds entries to the ledger in order.
+// Append adds entries to the ledger in order, with what they are searched and
+// counted by.
 func (t *LedgerTx) Append(key, received int64, rows []Row) error {
 	if err := t.findNumber(); err != nil {
 		return err
 	}
-	for len(rows) > 0 {
-		n := min(len(rows), rowsPerInsert)
-		if err := t.insert(key, received, rows[:n]); err != nil {
+	tally := newTally(t)
+	for part := range slices.Chunk(rows, rowsPerInsert) {
+		args := make([]any, 0, len(part)*len(entryColumns))
+		for i := range part {
+			t.number++
+			r := &part[i]
+			c := columnsOf(key, received, r.Entry)
+			tally.add(r.Pass, &c)
+			args = append(args, t.number, key, int64(r.Seq), int64(r.Day), int64(r.Pass.Day), int64(r.Pass.Index), received, r.Entry, c.at, c.lane, int64(c.facet))
+		}
+		if _, err := t.tx.ExecContext(t.ctx, insertRows("entries", entryColumns, len(part), ""), args...); err != nil {
 			return named(err)
 		}
-		rows = rows[n:]
 	}
-	return nil
+	return named(tally.store())
 }
 
 func (t *LedgerTx) findNumber() error {
@@ -103,37 +108,29 @@ func (t *LedgerTx) findNumber() error {
 	return named(t.tx.QueryRowContext(t.ctx, `SELECT COALESCE(MAX(number), 0) FROM entries`).Scan(&t.number))
 }
 
-func (t *LedgerTx) insert(key, received int64, rows []Row) error {
-	args := make([]any, 0, len(rows)*entryColumns)
-	for i := range rows {
-		t.number++
-		r := &rows[i]
-		args = append(args, t.number, key, int64(r.Seq), int64(r.Day), int64(r.Pass.Day), int64(r.Pass.Index), received, r.Entry)
-	}
-	_, err := t.tx.ExecContext(t.ctx, insertEntries(len(rows)), args...)
-	return err
-}
+var entryColumns = []string{"number", "journal", "seq", "day", "pass_day", "pass_idx", "received", "entry", "at", "lane_key", "facet"}
 
-var insertFull = insertEntriesText(rowsPerInsert)
+// rowsPerInsert rows share one statement: a statement costs more than a row.
+const rowsPerInsert = 50
 
-func insertEntries(rows int) string {
-	if rows == rowsPerInsert {
-		return insertFull
-	}
-	return insertEntriesText(rows)
-}
-
-func insertEntriesText(rows int) string {
-	var c conditions
-	values := make([]string, rows)
-	for i := range values {
-		p := make([]string, entryColumns)
-		for k := range p {
-			p[k] = c.parameter(nil)
+// insertRows returns the statement that inserts rows of a table.
+func insertRows(table string, columns []string, rows int, end string) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES ")
+	for i := range rows * len(columns) {
+		switch {
+		case i == 0:
+			b.WriteByte('(')
+		case i%len(columns) == 0:
+			b.WriteString("),(")
+		default:
+			b.WriteByte(',')
 		}
-		values[i] = "(" + strings.Join(p, ",") + ")"
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(i + 1))
 	}
-	return `INSERT INTO entries (number, journal, seq, day, pass_day, pass_idx, received, entry) VALUES ` + strings.Join(values, ",")
+	b.WriteString(")" + end)
+	return b.String()
 }
 
 // Raise adds an alarm in the same transaction; see DB.Raise.
@@ -178,12 +175,13 @@ func (d *DB) Entries(ctx context.Context, f EntryFilter) ([]Stored, error) {
 		c.add("e.pass_day = ? AND e.pass_idx = ?", f.Pass.Day, f.Pass.Index)
 	}
 	where := c.where()
-	return all(ctx, d.sql, scanStored, `SELECT e.number, j.lane, j.journal, e.received, e.entry,
+	return all(ctx, d.sql, scanStored, selectStored+where+` ORDER BY e.number LIMIT `+c.parameter(f.Limit), c.args...)
+}
+
+const selectStored = `SELECT e.number, j.lane, j.journal, e.received, e.entry,
 		COALESCE(p.holder, ''), COALESCE(p.guest_name, '')
 		FROM entries e JOIN journals j ON j.key = e.journal
-		LEFT JOIN passes p ON p.day = e.pass_day AND p.idx = e.pass_idx AND e.pass_day > 0
-		`+where+` ORDER BY e.number LIMIT `+c.parameter(f.Limit), c.args...)
-}
+		LEFT JOIN passes p ON p.day = e.pass_day AND p.idx = e.pass_idx AND e.pass_day > 0 `
 
 func scanStored(r rowScanner) (s Stored, err error) {
 	var id []byte
