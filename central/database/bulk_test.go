@@ -152,7 +152,7 @@ func TestOutbox(t *testing.T) { both(t, testOutbox) }
 
 func testOutbox(t *testing.T, d *DB) {
 	for i := range 3 {
-		if err := d.AddMail(ctx, Mail{ID: fmt.Sprint(i), Pass: pass.ID{Day: 2516, Index: 7}, Address: "a@example.org", Lang: "en", By: "desk", At: int64(10 + i)}); err != nil {
+		if err := d.AddMail(ctx, Mail{ID: fmt.Sprint(i), Pass: pass.ID{Day: 2516, Index: 7}, Address: "a@example.org", By: "desk", At: int64(10 + i)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,7 +20,6 @@ type Mail struct {
 	State    string
 	Pass     pass.ID
 	Address  string
-	Lang     string
 	By       string
 	At       int64 // Unix ms
 	Attempts int
@@ -29,10 +28,10 @@ type Mail struct {
 	Error    string
 }
 
-const mailColumns = `id, state, day, idx, address, lang, by, at, attempts, next, ended, error`
+const mailColumns = `id, state, day, idx, address, by, at, attempts, next, ended, error`
 
 func scanMail(r rowScanner) (m Mail, err error) {
-	return m, r.Scan(&m.ID, &m.State, &m.Pass.Day, &m.Pass.Index, &m.Address, &m.Lang, &m.By, &m.At, &m.Attempts, &m.Next, &m.Ended, &m.Error)
+	return m, r.Scan(&m.ID, &m.State, &m.Pass.Day, &m.Pass.Index, &m.Address, &m.By, &m.At, &m.Attempts, &m.Next, &m.Ended, &m.Error)
 }
 
 // AddMail puts a mail into the outbox.
@@ -46,8 +45,8 @@ func (d *DB) AddMail(ctx context.Context, m Mail) error {
 }
 
 func addMail(ctx context.Context, tx *sql.Tx, m Mail) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO outbox (`+mailColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '')`,
-		m.ID, MailWaiting, m.Pass.Day, m.Pass.Index, m.Address, m.Lang, m.By, m.At, m.At)
+	_, err := tx.ExecContext(ctx, `INSERT INTO outbox (`+mailColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, 0, '')`,
+		m.ID, MailWaiting, m.Pass.Day, m.Pass.Index, m.Address, m.By, m.At, m.At)
 	return err
 }
 

@@ -69,7 +69,6 @@ CREATE TABLE outbox (
     day      BIGINT NOT NULL,
     idx      BIGINT NOT NULL,
     address  TEXT   NOT NULL,
-    lang     TEXT   NOT NULL,
     by       TEXT   NOT NULL,
     at       BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
