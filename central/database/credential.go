@@ -299,3 +299,17 @@ func (d *DB) AdmitOpenID(ctx context.Context, p Person, o OpenID) error {
 		return linkOpenID(ctx, tx, p.Name, p.ID, o, p.Created)
 	})
 }
+
+// SetManagedRoles stores the roles that a provider's claims give a person now.
+func (d *DB) SetManagedRoles(ctx context.Context, id, roles, by string, at int64) error {
+	return d.write(ctx, func(tx *sql.Tx) error {
+		p, err := scanPerson(tx.QueryRowContext(ctx, `SELECT `+personColumns+` FROM people WHERE id = $1`, id))
+		if err != nil || p.Roles == roles {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE people SET roles = $1 WHERE id = $2`, roles, id); err != nil {
+			return err
+		}
+		return audit(ctx, tx, at, by, "person_roles", p.Name, p.Roles+" -> "+roles)
+	})
+}

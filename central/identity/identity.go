@@ -14,10 +14,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"turnstile/central/database"
 	"turnstile/central/rights"
@@ -39,9 +41,10 @@ type Config struct {
 	Box  Box
 	// URL is the address of the console as browsers show it, https://host or for
 	// this machine alone http://localhost:8080. Passkeys are bound to its host.
-	URL string
-	Now func() time.Time // nil: time.Now
-	Log *slog.Logger     // nil: slog.Default()
+	URL    string
+	OpenID []Provider
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: slog.Default()
 }
 
 // Identity is safe for concurrent use.
@@ -49,6 +52,10 @@ type Identity struct {
 	config   Config
 	origin   *url.URL
 	sessions *scs.SessionManager
+
+	passwords *passwords
+	webauthn  *webauthn.WebAuthn // nil: browsers offer no passkeys at this address
+	providers *providers
 }
 
 // Open returns the identity of a central. ErrConfig for a URL that browsers
@@ -66,7 +73,12 @@ func Open(c Config) (*Identity, error) {
 	}
 	i := &Identity{config: c, origin: origin}
 	i.sessions = i.newSessions()
-	return i, nil
+	i.passwords = newPasswords(hashing())
+	if i.providers, err = newProviders(c.OpenID); err != nil {
+		return nil, err
+	}
+	i.webauthn, err = newWebAuthn(origin, c.Site)
+	return i, err
 }
 
 // parseOrigin reads the address of the console.
@@ -109,6 +121,9 @@ func (i *Identity) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// PersonName is what an account may be called: the audit names people by it.
+var PersonName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
 
 // ParseRoles reads roles from words with spaces between; nil if one is unknown or
 // there is none.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
@@ -35,16 +34,13 @@ func OpenPeople(ctx context.Context, c Config) (People, io.Closer, error) {
 // invitationTime is how long a link to register with is good.
 const invitationTime = 48 * time.Hour
 
-// personName is what an account may be called: the audit names people by it.
-var personName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
-
 // Add makes a person with roles, without anything to sign in with.
 func (s People) Add(ctx context.Context, by, name string, roles []rights.Role) error {
 	words, err := roleWords(roles)
 	if err != nil {
 		return err
 	}
-	if !personName.MatchString(name) {
+	if !identity.PersonName.MatchString(name) {
 		return office.Refuse(office.ErrInvalid, "A name is 1 to 32 of a-z 0-9 . _ -, and begins with a letter or a digit.")
 	}
 	p := database.Person{ID: rand.Text(), Name: name, Roles: words, Created: s.now().UnixMilli()}
