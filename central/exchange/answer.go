@@ -30,6 +30,9 @@ var ErrBusy = errors.New("too many questions for uses wait")
 // hold of the asking one's zones, and its own earlier ones: who lost a journal does
 // not know any more what it let in. It does not wait.
 func (x *Exchange) Answer(a *link.Ask) error {
+	if !x.mine(a.Lane) && !x.held() {
+		return nil // another central answers
+	}
 	select {
 	case x.asks <- a:
 		return nil
@@ -39,7 +42,12 @@ func (x *Exchange) Answer(a *link.Ask) error {
 }
 
 func (x *Exchange) answer(ctx context.Context, a *link.Ask) error {
-	x.resend(ctx, a.To)
+	if x.held() {
+		x.resend(ctx, a.To)
+	}
+	if !x.mine(a.Lane) {
+		return nil
+	}
 	zones := x.zones(a.Lane)
 	if zones == 0 {
 		return nil // its report is on its way: it asks again

@@ -34,6 +34,7 @@ type documents struct {
 	signer  link.KeyID            // of this version
 	changed time.Time
 	resent  time.Time
+	leading bool // this central makes them, and has loaded what there was
 }
 
 // stored is how the members stand in the database.
@@ -54,19 +55,37 @@ func (x *Exchange) load(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(body), &s); err != nil {
 		return fmt.Errorf("read version %d: %w", version, err)
 	}
-	x.current, x.members, x.signer = version, s.Zones, s.Signer
+	x.current, x.members, x.signer, x.sealed = version, s.Zones, s.Signer, nil
 	x.version.Store(version)
 	return nil
+}
+
+// follow loads what the central that makes the documents stored, and makes them
+// from now on if that is this one. It reports whether it is; working is held.
+func (x *Exchange) follow(ctx context.Context) (bool, error) {
+	held := x.held()
+	if x.config.Signer == nil || held && x.leading {
+		return held, nil
+	}
+	if err := x.load(ctx); err != nil {
+		return false, err
+	}
+	x.leading = held
+	return held, nil
 }
 
 // Version returns the version of the LANES documents for heads, 0 if there are
 // none. A new one is told when its documents are published.
 func (x *Exchange) Version() uint64 { return x.version.Load() }
 
-// Online publishes all documents; to be called after each connect, before the head.
+// Online publishes all documents if this central makes them; to be called after each
+// connect, before the head.
 func (x *Exchange) Online(ctx context.Context) error {
 	x.working.Lock()
 	defer x.working.Unlock()
+	if held, err := x.follow(ctx); err != nil || !held {
+		return err
+	}
 	if err := x.renew(ctx); err != nil {
 		return err
 	}
@@ -78,6 +97,14 @@ func (x *Exchange) Online(ctx context.Context) error {
 func (x *Exchange) look(ctx context.Context) error {
 	x.working.Lock()
 	defer x.working.Unlock()
+	held, err := x.follow(ctx)
+	if err != nil {
+		return err
+	}
+	if !held {
+		x.gather() // for whom uses are passed on
+		return nil
+	}
 	if err := x.renew(ctx); err != nil {
 		return err
 	}
@@ -104,7 +131,7 @@ func (x *Exchange) renew(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("encode members: %w", err)
 		}
-		if err := x.config.DB.ReplaceDocument(ctx, documentName, version, string(body), "central", now.UnixMilli()); err != nil {
+		if err := x.store(ctx, version, string(body), now.UnixMilli()); err != nil {
 			return fmt.Errorf("store members: %w", err)
 		}
 		x.current, x.members, x.signer, x.sealed, x.changed = version, members, signer, nil, now
@@ -113,6 +140,22 @@ func (x *Exchange) renew(ctx context.Context) error {
 		return nil
 	}
 	return x.seal(now)
+}
+
+// store stands on the lease: who was stopped and wakes stores nothing.
+func (x *Exchange) store(ctx context.Context, version uint64, body string, at int64) error {
+	return x.config.DB.Feed(ctx, func(tx *database.FeedTx) error {
+		if x.config.Signer != nil {
+			l, held := x.config.Signer.Lease()
+			if !held {
+				return database.ErrFenced
+			}
+			if err := tx.Fence(l); err != nil {
+				return err
+			}
+		}
+		return tx.ReplaceDocument(documentName, version, body, "central", at)
+	})
 }
 
 // gather returns the members by what the fleet reports, and how many found no room.

@@ -47,13 +47,22 @@ type Lane struct {
 	Zones uint16            // that it last reported a lane in; a bit each
 }
 
-// Config of the exchange; all of it is needed.
+// Signer is the right to make the LANES documents, which one central of a site
+// has; a lease.Job is one.
+type Signer interface {
+	Held() bool
+	Lease() (database.Lease, bool)
+}
+
+// Config of the exchange; all but Signer and Mine is needed.
 type Config struct {
 	Site      string
 	DB        *database.DB
 	Keyset    link.Signer // signs LANES
 	Status    link.Signer // signs USES
 	Publisher Publisher
+	Signer    Signer                      // nil: this central makes the documents, always
+	Mine      func(lane string) bool      // a lane controller that this central serves; nil: all
 	Lanes     func() []Lane               // the enrolled ones, by id
 	Keys      func(lane string) link.Keys // a lane controller's journal key, nil if it is not enrolled
 	Alarm     func(ctx context.Context, code, lane, subject, detail string)
@@ -179,9 +188,12 @@ func (l *limits) insists(id string, now time.Time) bool {
 	return now.Sub(a.foreign) >= foreignStands
 }
 
-// Take passes on what came on a lane controller's use topic. What is not that
-// lane's own is alarmed.
+// Take passes on what came on a lane controller's use topic, if this central serves
+// the lane. What is not that lane's own is alarmed.
 func (x *Exchange) Take(ctx context.Context, lane string, message []byte) error {
+	if !x.mine(lane) {
+		return nil
+	}
 	u, err := x.check(ctx, lane, message)
 	if err != nil {
 		x.refused.Add(1)
@@ -226,6 +238,10 @@ func (x *Exchange) check(ctx context.Context, lane string, message []byte) (*lin
 	}
 	return u, nil
 }
+
+func (x *Exchange) mine(lane string) bool { return x.config.Mine == nil || x.config.Mine(lane) }
+
+func (x *Exchange) held() bool { return x.config.Signer == nil || x.config.Signer.Held() }
 
 // bit is a zone's bit, 0 for an impossible zone.
 func bit(zone uint8) uint16 {

@@ -132,6 +132,9 @@ func (f *Fleet) enrol(ctx context.Context, r *link.EnrolRequest) (*link.EnrolAns
 	}
 	f.changing.Lock()
 	defer f.changing.Unlock()
+	if err := f.refresh(ctx); err != nil {
+		return nil, err
+	}
 	var old database.Removed
 	if before := f.member(i.Lane); before != nil {
 		old = removed(before, now.UnixMilli())

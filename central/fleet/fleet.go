@@ -38,11 +38,13 @@ type Config struct {
 	// TrustRetained: a retained "alive" counts. An external broker replaces it by
 	// the lane's will when the lane dies; the embedded one was down when central was.
 	TrustRetained bool
-	Enrolled      func(ctx context.Context, lane string) // after an enrolment is durable
-	Removed       func(ctx context.Context, lane string) // after a removal is durable
-	Alarm         func(ctx context.Context, code, lane, subject, detail string)
-	Now           func() time.Time
-	Log           *slog.Logger
+	Enrolled      func(ctx context.Context, lane string) // after an enrolment is durable, here or at another central
+	Removed       func(ctx context.Context, lane string) // after a removal is durable, here or at another central
+	// Mine reports whether this central stores what a lane reports; nil: always.
+	Mine  func(lane string) bool
+	Alarm func(ctx context.Context, code, lane, subject, detail string)
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Fleet is the fleet of one site; safe for concurrent use.
@@ -51,13 +53,15 @@ type Fleet struct {
 	gate   limiter
 
 	changing sync.Mutex // held from the database to the map, so that both tell the same
+	revision int64      // of the lanes in the database that were read last; guarded by changing
 
 	mu      sync.RWMutex // guards the following
 	lanes   map[string]*member
-	version uint64            // rises with each change of lanes
-	reports []database.Report // not in the database yet
-	flush   chan struct{}     // holds one value while reports wait
-	saving  sync.Mutex        // one writer of reports at a time, in order
+	version uint64                     // rises with each change of lanes
+	reports []database.Report          // not in the database yet
+	others  map[string]database.Report // the latest of each lane whose reports another central stores
+	flush   chan struct{}              // holds one value while reports wait
+	saving  sync.Mutex                 // one writer of reports at a time, in order
 }
 
 // member is a lane controller; replaced, never changed, once it is in the map.
@@ -70,11 +74,15 @@ type member struct {
 
 // Open loads the fleet. Nobody is alive until heard of.
 func Open(ctx context.Context, c Config) (*Fleet, error) {
+	f := &Fleet{config: c, lanes: map[string]*member{}, others: map[string]database.Report{}, flush: make(chan struct{}, 1)}
+	var err error
+	if f.revision, err = c.DB.Revision(ctx, database.LaneRevision); err != nil { // before the rows: what changes between is read again
+		return nil, fmt.Errorf("load lanes: %w", err)
+	}
 	rows, err := c.DB.Lanes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load lanes: %w", err)
 	}
-	f := &Fleet{config: c, lanes: map[string]*member{}, flush: make(chan struct{}, 1)}
 	for _, row := range rows {
 		if row.Alive {
 			row.Alive, row.Since = false, c.Now().UnixMilli()

@@ -72,6 +72,9 @@ func ParseRenewal(body []byte) (*link.RenewRequest, error) {
 func (f *Fleet) renew(ctx context.Context, presented *x509.Certificate, r *link.RenewRequest) (*link.RenewAnswer, error) {
 	f.changing.Lock()
 	defer f.changing.Unlock()
+	if err := f.refresh(ctx); err != nil {
+		return nil, err
+	}
 	now := f.config.Now()
 	m, err := f.renewing(presented, r)
 	if err != nil {

@@ -22,7 +22,9 @@ func (f *Fleet) Report(ctx context.Context, lane string, message []byte, retaine
 		err = fmt.Errorf("%w: lane %.40q reports for %.40q", link.ErrMalformed, lane, s.Lane)
 	}
 	if err != nil {
-		f.config.Alarm(ctx, "forged_state", lane, "", err.Error())
+		if f.mine(lane) {
+			f.config.Alarm(ctx, "forged_state", lane, "", err.Error())
+		}
 		return err
 	}
 	f.mu.Lock()
@@ -63,11 +65,7 @@ func (f *Fleet) heard(m *member, s *link.LaneState, message []byte, retained boo
 		report.Seq = 0 // in the history already
 	}
 	report.State, report.Alive, report.Since = n.row.State, n.row.Alive, n.row.Since
-	f.reports = append(f.reports, report)
-	select {
-	case f.flush <- struct{}{}:
-	default:
-	}
+	f.queue(report)
 	return &n
 }
 

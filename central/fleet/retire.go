@@ -17,6 +17,9 @@ import (
 func (f *Fleet) Retire(ctx context.Context, by, lane, reason string) error {
 	f.changing.Lock()
 	defer f.changing.Unlock()
+	if err := f.refresh(ctx); err != nil {
+		return err
+	}
 	m := f.member(lane)
 	if m == nil {
 		return fmt.Errorf("%w: %.40q", ErrUnknown, lane)
@@ -47,6 +50,9 @@ func (f *Fleet) Remove(ctx context.Context, by, lane string) error {
 func (f *Fleet) Revoke(ctx context.Context, by, lane, reason string) error {
 	f.changing.Lock()
 	defer f.changing.Unlock()
+	if err := f.refresh(ctx); err != nil {
+		return err
+	}
 	m := f.member(lane)
 	if m == nil || m.row.Enrolled == 0 {
 		return fmt.Errorf("%w: %.40q", ErrUnknown, lane)
