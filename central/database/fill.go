@@ -9,11 +9,15 @@ import (
 	"turnstile/central/pass"
 )
 
-// fillSearch is the migration that fills in what rows from before version 6 are
+// searchMigration is the migration that fills in what rows from before version 6 are
 // searched by, and then makes the indices. Each part is a transaction that notes
 // how far it is: one that is broken off goes on there. Ten million entries take
 // some minutes.
-var fillSearch = goose.NewGoMigration(7, &goose.GoFunc{RunDB: func(ctx context.Context, db *sql.DB) error {
+func searchMigration() *goose.Migration {
+	return goose.NewGoMigration(7, &goose.GoFunc{RunDB: fillSearch}, nil)
+}
+
+func fillSearch(ctx context.Context, db *sql.DB) error {
 	for _, fill := range []func(context.Context, *sql.Tx) (bool, error){fillEntries, fillPasses} {
 		for more := true; more; {
 			var err error
@@ -31,7 +35,7 @@ var fillSearch = goose.NewGoMigration(7, &goose.GoFunc{RunDB: func(ctx context.C
 		}
 	}
 	return nil
-}}, nil)
+}
 
 func fillPart(ctx context.Context, db *sql.DB, fill func(context.Context, *sql.Tx) (bool, error)) (bool, error) {
 	tx, err := db.BeginTx(ctx, nil)
@@ -46,7 +50,7 @@ func fillPart(ctx context.Context, db *sql.DB, fill func(context.Context, *sql.T
 	return more, tx.Commit()
 }
 
-// filledTogether bounds the rows of one transaction of fillSearch.
+// filledTogether bounds the rows of one transaction of the migration.
 const filledTogether = 5000
 
 type oldEntry struct {

@@ -38,7 +38,7 @@ func provider(db *sql.DB, postgres bool) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()), goose.WithGoMigrations(auditMigration())}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()), goose.WithGoMigrations(searchMigration(), auditMigration())}
 	if !postgres {
 		return goose.NewProvider(goose.DialectSQLite3, db, files, options...)
 	}

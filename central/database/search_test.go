@@ -121,7 +121,7 @@ func (c *crowd) fits(f PassageFilter, r crowdRow) bool {
 func TestSearch(t *testing.T) { both(t, testSearch) }
 
 func testSearch(t *testing.T, d *DB) {
-	c := newCrowd(t, d, 3000)
+	c := newCrowd(t, d, 1200)
 	none := func(*PassageFilter) {}
 	choices := [][]func(*PassageFilter){
 		{none, func(f *PassageFilter) { f.From, f.Until = base-dayMs, base+hourMs }},
@@ -148,7 +148,7 @@ func testSearch(t *testing.T, d *DB) {
 		}
 	}
 	try(PassageFilter{Limit: 97}, choices)
-	if tried != 2*3*3*3*2*6 || found < 50_000 {
+	if tried != 2*3*3*3*2*6 || found < 20_000 {
 		t.Errorf("%d combinations found %d rows", tried, found)
 	}
 }
