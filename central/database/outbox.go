@@ -59,9 +59,14 @@ func (d *DB) MailsOf(ctx context.Context, id pass.ID, limit int) ([]Mail, error)
 // until (Unix ms), so that no other central takes them meanwhile. What is taken
 // and not settled is sent again then: a mail may come twice, and is not lost.
 func (d *DB) TakeMail(ctx context.Context, now, until int64, limit int) (list []Mail, err error) {
+	due := func(q querier) ([]Mail, error) {
+		return all(ctx, q, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE state = $1 AND next <= $2 ORDER BY next, id LIMIT $3`, MailWaiting, now, limit)
+	}
+	if list, err = due(d.sql); err != nil || len(list) == 0 {
+		return nil, err // most of the time, and without a write
+	}
 	err = d.write(ctx, func(tx *sql.Tx) error {
-		list, err = all(ctx, tx, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE state = $1 AND next <= $2 ORDER BY next, id LIMIT $3`, MailWaiting, now, limit)
-		if err != nil {
+		if list, err = due(tx); err != nil {
 			return err
 		}
 		for i := range list {

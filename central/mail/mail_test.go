@@ -1,0 +1,385 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"mime"
+	"mime/multipart"
+	"net"
+	netmail "net/mail"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
+	"turnstile/central/pass"
+	"turnstile/central/symbol"
+)
+
+// catcher is a mail server that keeps what it gets, after it refused as told.
+type catcher struct {
+	port int
+
+	mu     sync.Mutex // guards the following
+	refuse []*smtp.SMTPError
+	got    []string // mails
+	to     []string
+	user   string
+	secure bool
+}
+
+type catching struct {
+	*catcher
+	conn *smtp.Conn
+}
+
+func (c *catcher) NewSession(conn *smtp.Conn) (smtp.Session, error) { return &catching{c, conn}, nil }
+
+func (c *catching) Reset()        {}
+func (c *catching) Logout() error { return nil }
+
+func (c *catching) Mail(string, *smtp.MailOptions) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, c.secure = c.conn.TLSConnectionState()
+	if len(c.refuse) > 0 {
+		err := c.refuse[0]
+		c.refuse = c.refuse[1:]
+		return err
+	}
+	return nil
+}
+
+func (c *catching) Rcpt(to string, _ *smtp.RcptOptions) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.to = append(c.to, to)
+	return nil
+}
+
+func (c *catching) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = append(c.got, string(data))
+	return err
+}
+
+func (c *catching) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (c *catching) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if password != "mail secret" {
+			return smtp.ErrAuthFailed
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.user = user
+		return nil
+	}), nil
+}
+
+func (c *catcher) mails() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.got)
+}
+
+// certificate makes one for localhost, and writes it where a client finds it.
+func certificate(t *testing.T) (tls.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, path
+}
+
+// catch starts a mail server that speaks STARTTLS, and returns how to reach it.
+func catch(t *testing.T, refuse ...*smtp.SMTPError) (*catcher, Server) {
+	t.Helper()
+	c := &catcher{refuse: refuse}
+	s := smtp.NewServer(c)
+	cert, ca := certificate(t)
+	s.Domain, s.TLSConfig, s.ErrorLog = "localhost", &tls.Config{Certificates: []tls.Certificate{cert}}, quiet{}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.Serve(l) }()
+	t.Cleanup(func() { s.Close(); <-ended })
+	c.port = l.Addr().(*net.TCPAddr).Port
+	return c, Server{Host: "localhost", Port: c.port, From: "passes@campus.example", FromName: "Campus passes", User: "central", Password: "mail secret", Security: StartTLS, CA: ca}
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+// post is a worker on a real database with a clock of its own.
+type post struct {
+	*Worker
+	db  *database.DB
+	now time.Time
+	log bytes.Buffer
+}
+
+var passID = pass.ID{Day: 2516, Index: 4711}
+
+func newPost(t *testing.T, s Server, compose func(context.Context, pass.ID) (Letter, error)) *post {
+	t.Helper()
+	p := &post{db: databasetest.Open(t, filepath.Join(t.TempDir(), "central.db")), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	if compose == nil {
+		compose = letter
+	}
+	var err error
+	p.Worker, err = New(Config{Server: s, Store: p.db, Compose: compose, Now: func() time.Time { return p.now }, Log: slog.New(slog.NewTextHandler(&p.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.add(t, "first", "guest@example.org")
+	return p
+}
+
+func (p *post) add(t *testing.T, id, address string) {
+	t.Helper()
+	if err := p.db.AddMail(t.Context(), database.Mail{ID: id, Pass: passID, Address: address, By: "desk", At: p.now.UnixMilli()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *post) state(t *testing.T) database.Mail {
+	t.Helper()
+	list, err := p.db.MailsOf(t.Context(), passID, 9)
+	if err != nil || len(list) == 0 {
+		t.Fatal(list, err)
+	}
+	return list[0]
+}
+
+const code = "TURNSTILE7CODE7OF7A7PASS"
+
+func letter(context.Context, pass.ID) (Letter, error) {
+	s, err := symbol.Draw(code)
+	if err != nil {
+		return Letter{}, err
+	}
+	png, err := s.PNG(8)
+	return Letter{"Your pass 通行證", "Good for 22 November.\nOne person.\n\n請出示 <此碼>。", png, "pass.png"}, err
+}
+
+// TestSent: the mail arrives over TLS with the symbol, and only once.
+func TestSent(t *testing.T) {
+	c, server := catch(t)
+	p := newPost(t, server, nil)
+	for range 2 {
+		p.round(t.Context())
+	}
+	got := c.mails()
+	if len(got) != 1 || !c.secure || c.user != "central" || !slices.Equal(c.to, []string{"guest@example.org"}) {
+		t.Fatalf("%d mails, secure %v, user %q, to %v", len(got), c.secure, c.user, c.to)
+	}
+	if m := p.state(t); m.State != database.MailSent || m.Attempts != 1 {
+		t.Errorf("%+v", m)
+	}
+	m, err := netmail.ReadMessage(strings.NewReader(got[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if err != nil || subject != "Your pass 通行證" || m.Header.Get("Message-Id") != "<first@campus.example>" || m.Header.Get("Auto-Submitted") != "auto-generated" {
+		t.Errorf("%q %v, %v", subject, m.Header, err)
+	}
+	parts := map[string][]byte{}
+	collect(t, m.Header.Get("Content-Type"), m.Body, parts)
+	if text, err := symbol.ReadPicture(decode(t, parts["image/png"])); err != nil || text != code {
+		t.Errorf("the symbol reads %q, %v", text, err)
+	}
+	if len(parts["text/plain"]) == 0 || !bytes.Contains(parts["text/html"], []byte("&lt;")) {
+		t.Errorf("parts %v", parts)
+	}
+	if strings.Contains(p.log.String(), "guest@") {
+		t.Errorf("the log names who it is for: %s", p.log.String())
+	}
+}
+
+// collect walks through a mail's parts.
+func collect(t *testing.T, content string, body io.Reader, parts map[string][]byte) {
+	t.Helper()
+	kind, params, err := mime.ParseMediaType(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(kind, "multipart/") {
+		if parts[kind], err = io.ReadAll(body); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	for r := multipart.NewReader(body, params["boundary"]); ; {
+		p, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		collect(t, p.Header.Get("Content-Type"), p, parts)
+	}
+}
+
+func TestTriedAgain(t *testing.T) {
+	busy := &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted guest@example.org"}
+	c, server := catch(t, busy, busy)
+	p := newPost(t, server, nil)
+	for i, wait := range []time.Duration{0, waits[0], waits[1]} {
+		p.now = p.now.Add(wait)
+		p.round(t.Context())
+		p.round(t.Context()) // not before its time
+		m := p.state(t)
+		if m.Attempts != i+1 || (m.State == database.MailSent) != (i == 2) {
+			t.Errorf("after attempt %d: %+v", i+1, m)
+		}
+		if strings.Contains(m.Error+p.log.String(), "guest@") {
+			t.Errorf("%q or the log names who it is for", m.Error)
+		}
+	}
+	if len(c.mails()) != 1 {
+		t.Errorf("%d mails", len(c.mails()))
+	}
+}
+
+func TestRefusedForGood(t *testing.T) {
+	_, server := catch(t, &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"})
+	p := newPost(t, server, nil)
+	p.round(t.Context())
+	if m := p.state(t); m.State != database.MailFailed || !strings.Contains(m.Error, "550") {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestNotSentAnyMore: a pass that was revoked meanwhile is not mailed.
+func TestNotSentAnyMore(t *testing.T) {
+	c, server := catch(t)
+	p := newPost(t, server, func(context.Context, pass.ID) (Letter, error) { return Letter{}, &ErrNoLetter{"the pass is revoked"} })
+	p.round(t.Context())
+	if m := p.state(t); m.State != database.MailFailed || m.Error != "the pass is revoked" || len(c.mails()) != 0 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestAway: nothing is lost while the server is off, until the last attempt.
+func TestAway(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	p := newPost(t, Server{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, From: "a@campus.example", Security: None}, nil)
+	p.add(t, "second", "other@example.org")
+	for _, wait := range append([]time.Duration{0}, waits...) {
+		if m := p.state(t); m.State != database.MailWaiting {
+			t.Errorf("given up at %s: %+v", p.now, m)
+		}
+		p.now = p.now.Add(wait)
+		p.round(t.Context())
+	}
+	if m := p.state(t); m.State != database.MailFailed || m.Attempts != len(waits)+1 || m.Error == "" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestForeignServer: the password goes to no server that cannot prove its name.
+func TestForeignServer(t *testing.T) {
+	c, server := catch(t)
+	_, server.CA = certificate(t)
+	p := newPost(t, server, nil)
+	p.round(t.Context())
+	if m := p.state(t); m.State != database.MailWaiting || c.user != "" || len(c.mails()) != 0 {
+		t.Errorf("%+v, user %q", m, c.user)
+	}
+}
+
+func TestRun(t *testing.T) {
+	c, server := catch(t)
+	p := newPost(t, server, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	p.Wake()
+	limit, tick := time.NewTimer(20*time.Second), time.NewTicker(10*time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	for len(c.mails()) == 0 {
+		select {
+		case <-limit.C:
+			t.Fatal("no mail came")
+		case <-tick.C:
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	good := Server{Host: "mail.example.org", Port: 587, Security: StartTLS}
+	for name, spoil := range map[string]func(*Server){
+		"host": func(s *Server) { s.Host = "" }, "port": func(s *Server) { s.Port = 0 }, "security": func(s *Server) { s.Security = "ssl" },
+	} {
+		s := good
+		spoil(&s)
+		if setting, wrong := s.Check(); setting != name || wrong == "" {
+			t.Errorf("%s: %q %q", name, setting, wrong)
+		}
+	}
+	open := good
+	open.Security = None
+	if setting, _ := open.Check(); setting != "security" {
+		t.Error("codes may travel in the open")
+	}
+	if setting, wrong := good.Check(); setting != "" {
+		t.Error(setting, wrong)
+	}
+}
+
+// decode reads the base64 of a part.
+func decode(t *testing.T, part []byte) []byte {
+	t.Helper()
+	out, err := base64.StdEncoding.DecodeString(strings.NewReplacer("\r", "", "\n", "").Replace(string(part)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
