@@ -87,8 +87,8 @@ func parseOrigin(text string) (*url.URL, error) {
 	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
 		return nil, fmt.Errorf("%w: want an address such as https://turnstile.example.edu, without a path", ErrConfig)
 	}
-	if u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("%w: want an address that begins with https://", ErrConfig)
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u)) {
+		return nil, fmt.Errorf("%w: want an address that begins with https://; http:// is for localhost alone", ErrConfig)
 	}
 	u.Path = ""
 	return u, nil

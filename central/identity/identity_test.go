@@ -370,7 +370,7 @@ func TestCookie(t *testing.T) {
 	if len(c) != 1 || c[0].Name != "__Host-turnstile" || !c[0].HttpOnly || !c[0].Secure || c[0].SameSite != http.SameSiteLaxMode || c[0].Path != "/" || c[0].Domain != "" || c[0].MaxAge != 0 {
 		t.Errorf("cookies %+v", c)
 	}
-	for address, want := range map[string]bool{"https://a.example": true, "http://localhost:8080": false, "ftp://a": false, "a.example": false, "https://a.example/office": false, "https://u@a.example": false, "": false} {
+	for address, want := range map[string]bool{"https://a.example": true, "http://localhost:8080": false, "ftp://a": false, "http://turnstile.example.edu": false, "a.example": false, "https://a.example/office": false, "https://u@a.example": false, "": false} {
 		i, err := Open(Config{DB: d.config.DB, Box: d.config.Box, URL: address})
 		if ok := err == nil && i.secure(); ok != want || (err != nil) != (!want && address != "http://localhost:8080") {
 			t.Errorf("%q: %v, %v", address, ok, err)

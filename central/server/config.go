@@ -63,6 +63,7 @@ type Config struct {
 	Root   string `yaml:"root"`
 	Sign   Sign   `yaml:"sign"`
 	HTTP   HTTP   `yaml:"http"`
+	SignIn SignIn `yaml:"sign_in"`
 	Enrol  Enrol  `yaml:"enrol"`
 	Broker Broker `yaml:"broker"`
 	// Capacity is how many passes a day can have: a power of two, 1024..131072.
@@ -272,6 +273,7 @@ func (c *Config) problems() (list []problem) {
 		wrong((e.Certificate == "") != (e.Key == ""), "broker.external.certificate", "certificate and key belong together")
 	}
 	c.Sign.problems(wrong)
+	c.SignIn.problems(wrong)
 	if _, err := c.zones(); err != nil {
 		wrong(true, "zones", "%s", err)
 	}

@@ -26,9 +26,13 @@ var menu = []console.Nav{
 
 // openIdentity makes what knows the office's people.
 func (s *central) openIdentity() (err error) {
-	s.identity, err = identity.Open(identity.Config{Site: s.config.Site, DB: s.db, URL: s.consoleURL(), Now: s.config.Now, Log: s.config.Log})
+	box, err := s.box()
 	if err != nil {
-		return fmt.Errorf("%w: http.url: %w", ErrConfig, err)
+		return err
+	}
+	s.identity, err = identity.Open(identity.Config{Site: s.config.Site, DB: s.db, Box: box, URL: s.consoleURL(), OpenID: s.config.SignIn.OpenID, Now: s.config.Now, Log: s.config.Log})
+	if err != nil {
+		return fmt.Errorf("%w: http.url, sign_in: %w", ErrConfig, err)
 	}
 	return nil
 }

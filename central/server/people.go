@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,31 @@ import (
 	"turnstile/central/office"
 	"turnstile/central/rights"
 )
+
+// SignIn says how people of the office sign in beside passkeys and passwords.
+type SignIn struct {
+	// OpenID are providers whose accounts staff may use. Default none.
+	OpenID []identity.Provider `yaml:"openid"`
+}
+
+func (s *SignIn) problems(wrong func(bad bool, key, format string, args ...any)) {
+	for n := range s.OpenID {
+		text := s.OpenID[n].Check()
+		wrong(text != "", "sign_in.openid", "%s", text)
+		wrong(slices.ContainsFunc(s.OpenID[:n], func(p identity.Provider) bool { return p.ID == s.OpenID[n].ID || p.Issuer == s.OpenID[n].Issuer }),
+			"sign_in.openid", "%s stands twice", s.OpenID[n].ID)
+	}
+}
+
+// box seals what stands in the database and has to be read again: secrets of
+// one-time codes and of webhooks.
+func (s *central) box() (identity.Box, error) {
+	key, err := s.issuer.SecretsKey()
+	if err != nil {
+		return nil, fmt.Errorf("open the key of the secrets: %w", err)
+	}
+	return identity.NewBox(key)
+}
 
 // People keeps the staff accounts.
 type People struct {
