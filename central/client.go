@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"turnstile/central/office"
 )
@@ -111,7 +111,7 @@ func (cl *cli) token(c *console) (string, error) {
 }
 
 // problem is an answer of the API that is not a success.
-type problem struct{ huma.ErrorModel }
+type problem struct{ office.Problem }
 
 // Error returns the problem's detail and one line for each fault.
 func (p *problem) Error() string {
@@ -124,13 +124,12 @@ func (p *problem) Error() string {
 
 // call sends in as JSON (nil: no body) and decodes the answer into out (nil: none).
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
+	var body []byte
 	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
 			return fmt.Errorf("encode request: %w", err)
 		}
-		body = bytes.NewReader(data)
 	}
 	data, _, err := c.send(ctx, method, path, body)
 	if err != nil || out == nil {
@@ -142,15 +141,100 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
-// send returns the body and the headers of a successful answer.
-func (c *client) send(ctx context.Context, method, path string, body io.Reader) ([]byte, http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+// everything collects the pages of a list. path may have a query.
+func everything[T any](ctx context.Context, c *client, path string, page func(*T) (next string)) error {
+	join := "?"
+	if strings.Contains(path, "?") {
+		join = "&"
+	}
+	for cursor := ""; ; {
+		var list T
+		at := path
+		if cursor != "" {
+			at += join + "cursor=" + url.QueryEscape(cursor)
+		}
+		if err := c.call(ctx, "GET", at, nil, &list); err != nil {
+			return err
+		}
+		next := page(&list)
+		if next == "" || next == cursor {
+			return nil
+		}
+		cursor = next
+	}
+}
+
+// Bounds of trying again.
+const (
+	maxTries  = 5
+	firstWait = 250 * time.Millisecond
+	maxWait   = 10 * time.Second
+)
+
+// send returns the body and the headers of a successful answer. What may succeed
+// a little later it sends again; a request that changes something has an
+// idempotency key, so that it is not done twice.
+func (c *client) send(ctx context.Context, method, path string, body []byte) ([]byte, http.Header, error) {
+	key := ""
+	if method != http.MethodGet {
+		key = rand.Text()
+	}
+	for try := 1; ; try++ {
+		data, header, err := c.try(ctx, method, path, key, body)
+		wait, again := pause(err, header, try)
+		if err == nil || !again || try == maxTries {
+			return data, header, err
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, nil, err
+		}
+	}
+}
+
+// pause reports whether a failure may pass, and how long to wait before that.
+func pause(err error, header http.Header, try int) (time.Duration, bool) {
+	wait := firstWait << (try - 1)
+	if p := (*problem)(nil); errors.As(err, &p) {
+		passes := p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable || strings.HasSuffix(p.Type, "#request-running")
+		if s, err := strconv.Atoi(header.Get("Retry-After")); err == nil {
+			wait = time.Duration(s) * time.Second
+		}
+		return wait, passes && wait <= maxWait
+	}
+	var broken *brokenError
+	return wait, errors.As(err, &broken)
+}
+
+// brokenError is a connection that broke after it was made: nobody knows whether
+// the request was done.
+type brokenError struct{ cause error }
+
+func (e *brokenError) Error() string {
+	return fmt.Sprintf("the connection broke, and it is not known whether central did it: %v; look, or do it again", e.cause)
+}
+
+func (e *brokenError) Unwrap() error { return e.cause }
+
+// try sends a request once. The headers are those of an answer, also of a problem.
+func (c *client) try(ctx context.Context, method, path, key string, body []byte) ([]byte, http.Header, error) {
+	var in io.Reader
+	if body != nil {
+		in = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, in)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -159,17 +243,17 @@ func (c *client) send(ctx context.Context, method, path string, body io.Reader) 
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read answer of %s: %w", c.base, err)
+		return nil, nil, &brokenError{err}
 	}
 	if resp.StatusCode >= 300 {
-		return nil, nil, problemOf(resp.StatusCode, c.base, data)
+		return nil, resp.Header, problemOf(resp.StatusCode, c.base, data)
 	}
 	return data, resp.Header, nil
 }
 
 func problemOf(status int, base string, data []byte) error {
 	var p problem
-	if json.Unmarshal(data, &p.ErrorModel) != nil || p.Detail == "" {
+	if json.Unmarshal(data, &p.Problem) != nil || p.Detail == "" {
 		return fmt.Errorf("%s answered %d and no explanation: is it central?", base, status)
 	}
 	return &p
@@ -184,5 +268,5 @@ func (c *client) unreachable(err error) error {
 	if errors.As(err, &op) && op.Op == "dial" {
 		return fmt.Errorf("nobody answers at %s: %w; start central with: central serve, or name its address with --url", strings.TrimSuffix(c.base, office.Base), op.Err)
 	}
-	return fmt.Errorf("ask central: %w", err)
+	return &brokenError{err}
 }

@@ -14,6 +14,7 @@ import (
 
 type passagesCommand struct {
 	After  int64  `help:"Only rows with a higher number."`
+	Cursor string `help:"Go on where the list before ended."`
 	Limit  int    `default:"100" help:"At most so many at once."`
 	Lane   string `help:"Lane controller."`
 	Day    string `help:"Campus day: today, tomorrow or 2026-11-21."`
@@ -54,12 +55,13 @@ func (x *passagesCommand) Run(ctx context.Context, c *console, cl *cli) error {
 // print prints what there is after x.After, and moves that on.
 func (x *passagesCommand) print(ctx context.Context, c *console, cl *cli, api *client, day string, heading bool) (n int, err error) {
 	var list office.PassageList
-	q := query("after", strconv.FormatInt(x.After, 10), "limit", strconv.Itoa(x.Limit), "lane", x.Lane, "day", day, "pass", x.Pass)
+	q := query("after", strconv.FormatInt(x.After, 10), "limit", strconv.Itoa(x.Limit), "cursor", x.Cursor, "lane", x.Lane, "day", day, "pass", x.Pass)
 	if err := api.call(ctx, "GET", "/passages"+q, nil, &list); err != nil {
 		return 0, err
 	}
-	x.After = list.Next
-	if len(list.Passages) == 0 && !heading {
+	if n := len(list.Passages); n > 0 {
+		x.After, x.Cursor = list.Passages[n-1].Number, ""
+	} else if !heading {
 		return 0, nil
 	}
 	return len(list.Passages), c.show(cl, list, func() {
@@ -71,6 +73,9 @@ func (x *passagesCommand) print(ctx context.Context, c *console, cl *cli, api *c
 			t.add(number(p.Number), text(clock(p.Time)), text(laneName(p)), text(p.Direction), passageCell(p), text(ungranted(p.Reason)), text(p.Pass), text(p.Holder), text(p.GuestName), cell{strings.Join(p.Marks, " "), yellow})
 		}
 		t.print(c)
+		if !x.Follow {
+			c.printMore(list.Next)
+		}
 	})
 }
 
@@ -101,9 +106,17 @@ func passageCell(p office.PassageBody) cell {
 	return text(p.Type)
 }
 
+// printMore says how to go on with a list.
+func (c *console) printMore(cursor string) {
+	if cursor != "" {
+		fmt.Fprintf(c.out, "More: --cursor %s\n", clean(cursor))
+	}
+}
+
 type alarmsCommand struct {
-	After int64 `help:"Only alarms with a higher number."`
-	Limit int   `default:"100" help:"At most so many."`
+	After  int64  `help:"Only alarms with a higher number."`
+	Limit  int    `default:"100" help:"At most so many."`
+	Cursor string `help:"Go on where the list before ended."`
 }
 
 func (x *alarmsCommand) Run(ctx context.Context, c *console, cl *cli) error {
@@ -112,7 +125,7 @@ func (x *alarmsCommand) Run(ctx context.Context, c *console, cl *cli) error {
 		return err
 	}
 	var list office.AlarmList
-	if err := api.call(ctx, "GET", "/alarms"+query("after", strconv.FormatInt(x.After, 10), "limit", strconv.Itoa(x.Limit)), nil, &list); err != nil {
+	if err := api.call(ctx, "GET", "/alarms"+query("after", strconv.FormatInt(x.After, 10), "limit", strconv.Itoa(x.Limit), "cursor", x.Cursor), nil, &list); err != nil {
 		return err
 	}
 	return c.show(cl, list, func() {
@@ -121,6 +134,7 @@ func (x *alarmsCommand) Run(ctx context.Context, c *console, cl *cli) error {
 			t.add(number(a.Number), text(clock(a.Time)), text(a.Controller), cell{a.Code, red}, text(a.Detail), text(a.Next))
 		}
 		t.print(c)
+		c.printMore(list.Next)
 	})
 }
 
@@ -131,8 +145,12 @@ func (lanesCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	if err != nil {
 		return err
 	}
-	var list office.LaneList
-	if err := api.call(ctx, "GET", "/lanes", nil, &list); err != nil {
+	list := office.LaneList{Lanes: []office.LaneBody{}}
+	err = everything(ctx, api, "/lanes", func(page *office.LaneList) string {
+		list.Lanes = append(list.Lanes, page.Lanes...)
+		return page.Next
+	})
+	if err != nil {
 		return err
 	}
 	return c.show(cl, list, func() {

@@ -20,8 +20,12 @@ func (keysListCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	if err != nil {
 		return err
 	}
-	var list office.KeyList
-	if err := api.call(ctx, "GET", "/keys", nil, &list); err != nil {
+	list := office.KeyList{Keys: []office.KeyBody{}}
+	err = everything(ctx, api, "/keys", func(page *office.KeyList) string {
+		list.Keys, list.Delegation = append(list.Keys, page.Keys...), page.Delegation
+		return page.Next
+	})
+	if err != nil {
 		return err
 	}
 	return c.show(cl, list, func() {

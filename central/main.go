@@ -17,6 +17,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/mattn/go-isatty"
+
+	"turnstile/central/rights"
 )
 
 // The exit codes.
@@ -44,7 +46,7 @@ type cli struct {
 	JSON      bool   `name:"json" help:"Print JSON for programs."`
 
 	Serve      serveCommand      `cmd:"" group:"service" help:"Run the issuing service."`
-	Token      tokenCommand      `cmd:"" group:"service" help:"Make, list and revoke API tokens, on this machine."`
+	Token      tokenCommand      `cmd:"" group:"service" help:"Make, list, rotate and revoke API tokens."`
 	Mosquitto  mosquittoCommand  `cmd:"" group:"service" help:"Write the configuration and certificates of an external broker."`
 	Issue      issueCommand      `cmd:"" group:"passes" help:"Issue a pass."`
 	Show       showCommand       `cmd:"" group:"passes" help:"Show a pass and its code."`
@@ -90,7 +92,7 @@ func run(ctx context.Context, c console, args []string) int {
 	var cl cli
 	ended := -1 // set by --help
 	k, err := kong.New(&cl, kong.Name("central"), kong.Description("Issues campus passes and keeps the lanes up to date."),
-		kong.Writers(c.out, c.err), kong.Exit(func(code int) { ended = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(c.out, c.err), kong.Vars{"permissions": rights.Set(rights.All()).String()}, kong.Exit(func(code int) { ended = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.ExplicitGroups([]kong.Group{{Key: "service", Title: "The service"}, {Key: "passes", Title: "Passes"}, {Key: "lanes", Title: "Lanes and their ledger"}}))
 	if err != nil {
 		return c.fail(err)

@@ -278,9 +278,7 @@ func (x *listCommand) Run(ctx context.Context, c *console, cl *cli) error {
 			t.add(text(p.ID), statusCell(p.Status), text(p.Kind), text(p.Holder), text(p.GuestName), text(period(p.From, p.Until)), text(joinInts(p.Zones)), text(conditions(p)))
 		}
 		t.print(c)
-		if list.Next != "" {
-			fmt.Fprintf(c.out, "More: --cursor %s\n", clean(list.Next))
-		}
+		c.printMore(list.Next)
 	})
 }
 

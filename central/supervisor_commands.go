@@ -173,8 +173,13 @@ func (x *supervisorListCommand) Run(ctx context.Context, c *console, cl *cli) er
 	if x.All {
 		all = "true"
 	}
-	var list office.SupervisorList
-	if err := api.call(ctx, "GET", "/supervisor-codes"+query("used", used, "controller", x.Controller, "sheet", x.Sheet, "all", all), nil, &list); err != nil {
+	list := office.SupervisorList{Codes: []office.SupervisorCodeBody{}}
+	path := "/supervisor-codes" + query("used", used, "controller", x.Controller, "sheet", x.Sheet, "all", all, "limit", "500")
+	err = everything(ctx, api, path, func(page *office.SupervisorList) string {
+		list.Codes = append(list.Codes, page.Codes...)
+		return page.Next
+	})
+	if err != nil {
 		return err
 	}
 	return c.show(cl, list, func() { c.printSupervisor(list) })

@@ -34,7 +34,7 @@ func TestGuessersAreSlowedDown(t *testing.T) {
 	if w := d.do(t, "admin", "GET", "/api/v1/feed", nil); w.Code != 200 {
 		t.Errorf("after a minute: %d", w.Code)
 	}
-	if err := d.Services().Tokens.Revoke(t.Context(), "viewer"); err != nil {
+	if err := d.Services().Tokens.Revoke(t.Context(), "boss", "viewer"); err != nil {
 		t.Fatal(err)
 	}
 	if w := d.do(t, "viewer", "GET", "/api/v1/feed", nil); w.Code != 401 {

@@ -2,6 +2,7 @@ package office
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -69,9 +70,10 @@ type DelegationBody struct {
 	Request   string    `json:"request,omitempty" doc:"File on central's machine that the root has to sign."`
 }
 
-// KeyList is the pass keys and the delegation.
+// KeyList is one page of the pass keys, and the delegation.
 type KeyList struct {
 	Keys       []KeyBody      `json:"keys"`
+	Next       string         `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
 	Delegation DelegationBody `json:"delegation"`
 }
 
@@ -84,19 +86,29 @@ type WithdrawalBody struct {
 
 func (a *api) keyRoutes(h huma.API) {
 	huma.Register(h, operation(rights.KeysRead, "list-keys", http.MethodGet, "/keys", "Show the pass keys and the root's delegation"), a.listKeys)
-	huma.Register(h, operation(rights.KeysManage, "withdraw-key", http.MethodPost, "/keys/{key}/withdraw", "Make all lanes refuse what a key signed, and re-issue it", http.StatusNotFound), a.withdrawKey)
+	withdraw := operation(rights.KeysManage, "withdraw-key", http.MethodPost, "/keys/{key}/withdraw", "Make all lanes refuse what a key signed, and re-issue it", http.StatusNotFound)
+	huma.Register(h, repeatable(withdraw), a.withdrawKey)
 }
 
-func (a *api) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body KeyList }, error) {
+type keysInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"200"`
+	Cursor string `query:"cursor" maxLength:"400" doc:"The next of the page before."`
+}
+
+func (a *api) listKeys(ctx context.Context, in *keysInput) (*paged[KeyList], error) {
 	keys, d, err := a.Keys.List(ctx)
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := KeyList{Keys: make([]KeyBody, 0, len(keys)), Delegation: DelegationBody{d.Version, d.Expires.In(a.zone), d.Threshold, d.Keys, d.Offline, d.Request}}
+	keys, next, err := pageByKey(ctx, "keys", in.Cursor, in.Limit, keys, func(k Key) string { return fmt.Sprintf("%05d", k.ID) })
+	if err != nil {
+		return nil, err
+	}
+	out := KeyList{Keys: make([]KeyBody, 0, len(keys)), Next: next, Delegation: DelegationBody{d.Version, d.Expires.In(a.zone), d.Threshold, d.Keys, d.Offline, d.Request}}
 	for _, k := range keys {
 		out.Keys = append(out.Keys, KeyBody{int(k.ID), k.Use, k.From.String(), k.To.String(), a.maybe(k.Made), k.Published, a.maybe(k.Withdrawn)})
 	}
-	return &struct{ Body KeyList }{out}, nil
+	return answerPage(ctx, out, next), nil
 }
 
 type withdrawRequest struct {

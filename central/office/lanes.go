@@ -3,6 +3,7 @@ package office
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,9 +41,10 @@ type LaneInfoBody struct {
 	State  string `json:"state"`
 }
 
-// LaneList is the fleet.
+// LaneList is one page of the fleet.
 type LaneList struct {
 	Lanes []LaneBody `json:"lanes"`
+	Next  string     `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
 }
 
 // InvitationBody lets one lane controller enrol.
@@ -60,16 +62,29 @@ func (a *api) laneRoutes(h huma.API) {
 	huma.Register(h, operation(rights.LanesManage, "remove-lane", http.MethodDelete, "/lanes/{id}", "Take a lane controller's rights away", http.StatusNotFound), a.removeLane)
 }
 
-func (a *api) listLanes(ctx context.Context, _ *struct{}) (*struct{ Body LaneList }, error) {
+type lanesInput struct {
+	Lane   string `query:"lane" pattern:"^[A-Za-z0-9_-]{1,32}$" doc:"This lane controller alone."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"500"`
+	Cursor string `query:"cursor" maxLength:"400" doc:"The next of the page before."`
+}
+
+func (a *api) listLanes(ctx context.Context, in *lanesInput) (*paged[LaneList], error) {
 	rows, err := a.Lanes.List(ctx)
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := LaneList{Lanes: make([]LaneBody, 0, len(rows))}
+	if in.Lane != "" {
+		rows = slices.DeleteFunc(rows, func(l Lane) bool { return l.ID != in.Lane })
+	}
+	rows, next, err := pageByKey(ctx, "lanes", in.Cursor, in.Limit, rows, func(l Lane) string { return l.ID })
+	if err != nil {
+		return nil, err
+	}
+	out := LaneList{Lanes: make([]LaneBody, 0, len(rows)), Next: next}
 	for _, l := range rows {
 		out.Lanes = append(out.Lanes, a.laneBody(l))
 	}
-	return &struct{ Body LaneList }{out}, nil
+	return answerPage(ctx, out, next), nil
 }
 
 func (a *api) laneBody(l Lane) LaneBody {

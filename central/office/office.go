@@ -1,7 +1,7 @@
 package office
 
 import (
-	"encoding/json"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,8 +17,12 @@ import (
 // Base is the path under which all of the API stands.
 const Base = "/api/v1"
 
-// MaxBody bounds a request's body in bytes; the rules are the largest.
+// MaxBody bounds the body of a request in bytes, unless its operation says
+// otherwise; the rules are the largest of those.
 const MaxBody = 64 << 10
+
+// MaxUpload bounds the body of any request in bytes.
+const MaxUpload = 8 << 20
 
 // Options are what the API needs besides its services. Zero fields have the
 // defaults named.
@@ -28,20 +32,26 @@ type Options struct {
 	Log     *slog.Logger         // nil: slog.Default()
 	Metrics *prometheus.Registry // served at /metrics, gets the API's own; nil: a new one
 	Now     func() time.Time     // nil: time.Now
+	Token   Rate                 // of requests of one token; zero: 200 a second, 2000 at once
+	Address Rate                 // of requests from one address, loopback excepted; zero: 400 a second, 4000 at once
 }
 
 // api is the API's handlers.
 type api struct {
 	Services
+	limiters
 	zone    *time.Location
 	log     *slog.Logger
 	now     func() time.Time
 	gate    *tokenGate
 	metrics *metrics
+	// again answers a request that was done before with what it made, by operation.
+	again map[string]func(ctx context.Context, made string) (body any, err error)
 }
 
 // New returns the handler of the whole HTTP surface: the API under Base, the
 // OpenAPI 3.1 document at /openapi.json and /openapi.yaml, /healthz, /metrics.
+// Without a token are, below Base, the page problems and the text docs.
 func New(s Services, o Options) http.Handler {
 	if o.Zone == nil {
 		o.Zone = time.UTC
@@ -55,13 +65,25 @@ func New(s Services, o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &api{s, o.Zone, o.Log, o.Now, newTokenGate(s.Tokens, o.Now), newMetrics(o.Metrics)}
+	a := &api{
+		Services: s, zone: o.Zone, log: o.Log, now: o.Now, gate: newTokenGate(s.Tokens, o.Now), metrics: newMetrics(o.Metrics),
+		limiters: limiters{
+			byAddress: newLimiter[netip.Prefix]("address", o.Address, defaultAddressRate, o.Now),
+			byToken:   newLimiter[string]("token", o.Token, defaultTokenRate, o.Now),
+		},
+	}
+	a.again = map[string]func(context.Context, string) (any, error){"issue-pass": a.issuedBefore}
 	mux := http.NewServeMux()
 	a.register(mux, o.Version)
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
-	h := http.NewCrossOriginProtection().Handler(withProblems(mux))
-	return withHeaders(http.MaxBytesHandler(h, MaxBody))
+	mux.HandleFunc("GET "+problemsPath, problemPage)
+	mux.HandleFunc("GET "+docsPath, docsPage)
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, problemOrigin, "A page of another site sent this request; call the API from a program, or from central's own pages.")
+	}))
+	return withHeaders(http.MaxBytesHandler(origin.Handler(withProblems(mux)), MaxUpload))
 }
 
 // Server returns an HTTP server for h whose time-outs bound what a slow or
@@ -84,15 +106,18 @@ func (a *api) register(mux *http.ServeMux, version string) {
 				"Every request needs a token: `central token create NAME --role issuer`."},
 			Components: &huma.Components{Schemas: schemas, SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}},
 		},
-		OpenAPIPath: "/openapi", Formats: huma.DefaultFormats, DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
+		OpenAPIPath: "/openapi", Formats: map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, DefaultFormat: "application/json",
+		RejectUnknownQueryParameters: true, Transformers: []huma.Transformer{explain},
 	})
-	h.UseMiddleware(a.measure, a.authorize(h))
+	h.UseMiddleware(a.measure, a.limitAddress, a.authorize, a.once)
 	a.passRoutes(h)
 	a.recordRoutes(h)
 	a.laneRoutes(h)
 	a.rulesRoutes(h)
 	a.keyRoutes(h)
 	a.supervisorRoutes(h)
+	a.tokenRoutes(h)
+	describe(h.OpenAPI(), schemas)
 }
 
 // withHeaders states for every answer what a browser may do with it: nothing.
@@ -121,7 +146,7 @@ func withProblems(mux *http.ServeMux) http.Handler {
 		}
 		probe := statusProbe{w.Header(), http.StatusNotFound}
 		h.ServeHTTP(&probe, r)
-		writeProblem(w, probe.status, "There is no "+r.Method+" at this path; /openapi.json lists what there is.")
+		writeProblem(w, kindOf(probe.status, 0), "There is no "+r.Method+" at this path; /openapi.json lists what there is.")
 	})
 }
 
@@ -135,16 +160,17 @@ func (p *statusProbe) Header() http.Header         { return p.header }
 func (p *statusProbe) WriteHeader(status int)      { p.status = status }
 func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
 
-func writeProblem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail})
+func writeProblem(w http.ResponseWriter, k *problemKind, detail string) {
+	p := k.say(detail)
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	writeJSON(w, p)
 }
 
 func (a *api) healthz(w http.ResponseWriter, r *http.Request) {
 	if err := a.Feed.Healthy(r.Context()); err != nil {
 		a.log.Warn("not healthy", "cause", err)
-		writeProblem(w, http.StatusServiceUnavailable, "Central cannot do all of its work; its log names the part that fails.")
+		writeProblem(w, problemAway, "Central cannot do all of its work; its log names the part that fails.")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -155,7 +181,7 @@ func (a *api) healthz(w http.ResponseWriter, r *http.Request) {
 func loopbackOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !remote(r.RemoteAddr).IsLoopback() {
-			writeProblem(w, http.StatusForbidden, "Metrics are for this machine; scrape them at a loopback address.")
+			writeProblem(w, problemForbidden, "Metrics are for this machine; scrape them at a loopback address.")
 			return
 		}
 		next.ServeHTTP(w, r)

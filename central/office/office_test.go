@@ -108,7 +108,10 @@ var needs = map[string]rights.Permission{
 	"POST /passes/{day}/{index}/hold": rights.PassesStatus, "POST /passes/{day}/{index}/release": rights.PassesStatus,
 	"GET /passages": rights.PassagesRead, "GET /alarms": rights.PassagesRead, "GET /lanes": rights.LanesRead, "POST /lanes": rights.LanesManage,
 	"DELETE /lanes/{id}": rights.LanesManage, "GET /feed": rights.LanesRead, "GET /rules": rights.RulesRead, "PUT /rules": rights.RulesWrite,
+	"POST /lanes/{id}/open": rights.LanesOpen, "POST /lanes/{id}/identify": rights.LanesOpen, "GET /commands": rights.LanesRead, "GET /commands/{id}": rights.LanesRead,
+	"POST /zones/{id}/mode": rights.ZonesMode,
 	"GET /keys": rights.KeysRead, "POST /keys/{key}/withdraw": rights.KeysManage,
+	"GET /tokens": rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
 	"POST /supervisor-codes": rights.SupervisorManage, "GET /supervisor-codes": rights.SupervisorManage, "POST /supervisor-codes/revoke": rights.SupervisorManage,
 }
 
@@ -149,7 +152,7 @@ func TestRoleByRoute(t *testing.T) {
 // whether it gets as far as validation.
 func tryRole(t *testing.T, d *desk, route, role string, need rights.Permission) {
 	method, path, _ := strings.Cut(route, " ")
-	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1").Replace(path)
+	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1", "{name}", "x").Replace(path)
 	got := d.do(t, role, method, path, nil).Code
 	switch {
 	case role == "" || role == "wrong":
@@ -351,7 +354,7 @@ func TestPages(t *testing.T) {
 	}
 	d.AddAlarm(office.Alarm{At: d.clock.now(), Lane: "north", Code: "journal_gap", Detail: "3 entries are missing", Next: "look at the lane"})
 	list := ask[office.PassageList](t, d, "viewer", "GET", "/api/v1/passages?after=2&limit=2&lane=north&day=2026-11-21&pass=2026-11-21/7", nil, 200)
-	if len(list.Passages) != 2 || list.Next != 4 {
+	if len(list.Passages) != 2 || list.Next == "" {
 		t.Fatalf("passages %+v", list)
 	}
 	if p := list.Passages[0]; p.Number != 3 || p.Type != "denied" || p.Reason != "EXPIRED" || p.Pass != "2026-11-21/000007" || p.Direction != "in" || p.FeedAge != nil || p.Boot != 3 || p.SinceBoot != 4200 || !slices.Equal(p.Marks, []string{"stamped"}) {

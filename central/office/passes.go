@@ -2,6 +2,7 @@ package office
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -103,7 +104,7 @@ func (a *api) passRoutes(h huma.API) {
 	huma.Register(h, code, a.code)
 	for verb, s := range map[string]link.Status{"revoke": link.Revoked, "hold": link.Held, "release": link.Good} {
 		op := operation(rights.PassesStatus, verb+"-pass", http.MethodPost, "/passes/{day}/{index}/"+verb, "Tell all lanes: "+verb, http.StatusNotFound, http.StatusConflict)
-		huma.Register(h, op, a.setStatus(s))
+		huma.Register(h, repeatable(op), a.setStatus(s))
 	}
 }
 
@@ -116,14 +117,34 @@ func (a *api) issue(ctx context.Context, in *struct{ Body OrderBody }) (*passAns
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
+	return &passAnswer{a.issued(ctx, p)}, nil
+}
+
+// issued returns a pass with its code, for whoever ordered it. Without the code
+// if there is none to have: the pass exists, and an error would make the caller
+// issue a second one.
+func (a *api) issued(ctx context.Context, p Pass) PassBody {
 	body := a.passBody(p)
-	if c, err := a.Passes.Code(ctx, p.ID()); err == nil {
-		body.Code = c.Text
-	} else {
-		// The pass exists: an error would make the caller issue a second one.
+	c, err := a.Passes.Code(ctx, p.ID())
+	if err != nil && !errors.Is(err, ErrConflict) {
 		a.log.Error("code of a new pass", "pass", body.ID, "cause", err)
 	}
-	return &passAnswer{body}, nil
+	body.Code = c.Text
+	return body
+}
+
+// issuedBefore answers a repeated order with the pass that the first one made, as
+// it is now: of a live pass with the code of this moment, of a revoked one without.
+func (a *api) issuedBefore(ctx context.Context, made string) (any, error) {
+	id, err := pass.ParseID(made)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.Passes.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return a.issued(ctx, p), nil
 }
 
 // order checks what the schema cannot say.
@@ -217,7 +238,7 @@ type listInput struct {
 	Kind   string `query:"kind" enum:"ecard,guest,staff,test"`
 	Holder string `query:"holder" maxLength:"64"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
-	Cursor string `query:"cursor" maxLength:"200" doc:"The next of the page before."`
+	Cursor string `query:"cursor" maxLength:"400" doc:"The next of the page before."`
 }
 
 // PassList is one page of passes.
@@ -226,8 +247,8 @@ type PassList struct {
 	Next   string     `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
 }
 
-func (a *api) listPasses(ctx context.Context, in *listInput) (*struct{ Body PassList }, error) {
-	f := PassFilter{Holder: in.Holder, Limit: in.Limit, Cursor: in.Cursor}
+func (a *api) listPasses(ctx context.Context, in *listInput) (*paged[PassList], error) {
+	f := PassFilter{Holder: in.Holder, Limit: in.Limit}
 	f.Kind, _ = pass.ParseKind(in.Kind) // the schema let only known ones through
 	if s, ok := parseStatus(in.Status); ok {
 		f.Status = &s
@@ -236,15 +257,21 @@ func (a *api) listPasses(ctx context.Context, in *listInput) (*struct{ Body Pass
 	if f.Day, err = dayFilter(in.Day); err != nil {
 		return nil, err
 	}
+	if f.Cursor, err = placeOf(ctx, "passes", in.Cursor); err != nil {
+		return nil, err
+	}
 	page, err := a.Passes.List(ctx, f)
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := PassList{Passes: make([]PassBody, 0, len(page.Passes)), Next: page.Next}
+	out := PassList{Passes: make([]PassBody, 0, len(page.Passes))}
 	for _, p := range page.Passes {
 		out.Passes = append(out.Passes, a.passBody(p))
 	}
-	return &struct{ Body PassList }{out}, nil
+	if page.Next != "" {
+		out.Next = cursorOf(ctx, "passes", page.Next)
+	}
+	return answerPage(ctx, out, out.Next), nil
 }
 
 func dayFilter(s string) (*pass.Day, error) {

@@ -15,7 +15,7 @@ import (
 
 // PassageBody is one row of the ledger.
 type PassageBody struct {
-	Number     int64     `json:"number" doc:"Ascending; the after of the next request."`
+	Number     int64     `json:"number" doc:"In the order in which central stored them."`
 	Type       string    `json:"type" doc:"granted, denied, passed, not_passed, unknown, or an event of the lane." example:"passed"`
 	Reason     string    `json:"reason,omitempty" doc:"Of a decision; GRANTED or why not." example:"REVOKED"`
 	Controller string    `json:"controller" doc:"Lane controller."`
@@ -60,7 +60,7 @@ func entryName(t link.EntryType) string {
 
 // AlarmBody is something that somebody should look at.
 type AlarmBody struct {
-	Number     int64     `json:"number" doc:"Ascending; the after of the next request."`
+	Number     int64     `json:"number" doc:"In the order in which they were raised."`
 	Time       time.Time `json:"time"`
 	Controller string    `json:"controller,omitempty"`
 	Code       string    `json:"code" example:"journal_gap"`
@@ -74,22 +74,26 @@ func (a *api) recordRoutes(h huma.API) {
 }
 
 type passagesInput struct {
-	After int64  `query:"after" minimum:"0" doc:"Only rows with a higher number."`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Lane  string `query:"lane" pattern:"^[A-Za-z0-9_-]{1,32}$" doc:"Lane controller."`
-	Day   string `query:"day" format:"date" doc:"Campus day of the lane's time stamp."`
-	Pass  string `query:"pass" maxLength:"19" example:"2026-11-21/004711"`
+	After  int64  `query:"after" minimum:"0" doc:"Only rows with a higher number: what was stored since."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Cursor string `query:"cursor" maxLength:"400" doc:"The next of the page before."`
+	Lane   string `query:"lane" pattern:"^[A-Za-z0-9_-]{1,32}$" doc:"Lane controller."`
+	Day    string `query:"day" format:"date" doc:"Campus day of the lane's time stamp."`
+	Pass   string `query:"pass" maxLength:"19" example:"2026-11-21/004711"`
 }
 
 // PassageList is a part of the ledger.
 type PassageList struct {
 	Passages []PassageBody `json:"passages"`
-	Next     int64         `json:"next" doc:"The after of the next request."`
+	Next     string        `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one. For what comes later ask with after, the number of the last row."`
 }
 
-func (a *api) listPassages(ctx context.Context, in *passagesInput) (*struct{ Body PassageList }, error) {
-	f := PassageFilter{After: in.After, Limit: in.Limit, Lane: in.Lane}
-	var err error
+func (a *api) listPassages(ctx context.Context, in *passagesInput) (*paged[PassageList], error) {
+	after, err := numberAfter(ctx, "passages", in.Cursor, in.After)
+	if err != nil {
+		return nil, err
+	}
+	f := PassageFilter{After: after, Limit: in.Limit + 1, Lane: in.Lane}
 	if f.Day, err = dayFilter(in.Day); err != nil {
 		return nil, err
 	}
@@ -104,12 +108,12 @@ func (a *api) listPassages(ctx context.Context, in *passagesInput) (*struct{ Bod
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := PassageList{Passages: make([]PassageBody, 0, len(rows)), Next: in.After}
+	rows, next := pageByNumber(ctx, "passages", in.Limit, rows, func(p Passage) int64 { return p.Number })
+	out := PassageList{Passages: make([]PassageBody, 0, len(rows)), Next: next}
 	for _, r := range rows {
 		out.Passages = append(out.Passages, a.passageBody(r))
-		out.Next = r.Number
 	}
-	return &struct{ Body PassageList }{out}, nil
+	return answerPage(ctx, out, next), nil
 }
 
 func (a *api) passageBody(p Passage) PassageBody {
@@ -157,23 +161,28 @@ func marks(f link.EntryFlags) (list []string) {
 // AlarmList is a part of the alarms.
 type AlarmList struct {
 	Alarms []AlarmBody `json:"alarms"`
-	Next   int64       `json:"next" doc:"The after of the next request."`
+	Next   string      `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one. For what comes later ask with after, the number of the last one."`
 }
 
 type alarmsInput struct {
-	After int64 `query:"after" minimum:"0"`
-	Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	After  int64  `query:"after" minimum:"0" doc:"Only alarms with a higher number: what was raised since."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Cursor string `query:"cursor" maxLength:"400" doc:"The next of the page before."`
 }
 
-func (a *api) listAlarms(ctx context.Context, in *alarmsInput) (*struct{ Body AlarmList }, error) {
-	rows, err := a.Records.Alarms(ctx, in.After, in.Limit)
+func (a *api) listAlarms(ctx context.Context, in *alarmsInput) (*paged[AlarmList], error) {
+	after, err := numberAfter(ctx, "alarms", in.Cursor, in.After)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.Records.Alarms(ctx, after, in.Limit+1)
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := AlarmList{Alarms: make([]AlarmBody, 0, len(rows)), Next: in.After}
+	rows, next := pageByNumber(ctx, "alarms", in.Limit, rows, func(r Alarm) int64 { return r.Number })
+	out := AlarmList{Alarms: make([]AlarmBody, 0, len(rows)), Next: next}
 	for _, r := range rows {
 		out.Alarms = append(out.Alarms, AlarmBody{r.Number, a.at(r.At), r.Lane, r.Code, r.Detail, r.Next})
-		out.Next = r.Number
 	}
-	return &struct{ Body AlarmList }{out}, nil
+	return answerPage(ctx, out, next), nil
 }

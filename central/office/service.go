@@ -12,7 +12,6 @@ import (
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
-	"turnstile/central/rights"
 )
 
 // What a service can refuse. Errors that are none of these are central's own
@@ -53,6 +52,7 @@ type Services struct {
 	Tokens     Tokens
 	Keys       Keys
 	Supervisor Supervisor
+	Requests   Requests
 }
 
 // Passes issues passes and changes what lanes think of them. The argument by is
@@ -246,28 +246,4 @@ type DayState struct {
 	Capacity uint32
 	Issued   uint32
 	Refused  uint32 // revoked or held
-}
-
-// Tokens keeps API tokens; only a hash of each is stored.
-type Tokens interface {
-	// Create returns the token's secret text, which cannot be had again. Names are
-	// link.ValidID. A zero expiry means never. ErrConflict: a token of that name
-	// stands (revoked ones do not count). ErrInvalid: name or role.
-	Create(ctx context.Context, name string, role rights.Role, expires time.Time) (string, error)
-	// List returns all that are not revoked, by name.
-	List(ctx context.Context) ([]Token, error)
-	// Revoke ends a token at once, also for a server that runs; or ErrNotFound.
-	Revoke(ctx context.Context, name string) error
-	// Check returns the token that a secret belongs to. ErrNotFound: unknown,
-	// revoked or expired.
-	Check(ctx context.Context, secret string) (Token, error)
-}
-
-// Token is an API token without its secret.
-type Token struct {
-	Name    string
-	Role    rights.Role
-	Created time.Time
-	Expires time.Time // zero: never
-	Used    time.Time // last use, to the minute; zero: never
 }

@@ -2,7 +2,11 @@ package office
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -105,9 +109,10 @@ type SupervisorCodeBody struct {
 	Reason     string     `json:"reason,omitempty"`
 }
 
-// SupervisorList is codes.
+// SupervisorList is codes; of a list one page.
 type SupervisorList struct {
 	Codes []SupervisorCodeBody `json:"codes"`
+	Next  string               `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
 }
 
 type supervisorAnswer struct{ Body SupervisorList }
@@ -117,7 +122,8 @@ func (a *api) supervisorRoutes(h huma.API) {
 	issue.DefaultStatus = http.StatusCreated
 	huma.Register(h, issue, a.issueSupervisor)
 	huma.Register(h, operation(rights.SupervisorManage, "list-supervisor-codes", http.MethodGet, "/supervisor-codes", "Show supervisor codes and what became of them"), a.listSupervisor)
-	huma.Register(h, operation(rights.SupervisorManage, "revoke-supervisor-codes", http.MethodPost, "/supervisor-codes/revoke", "Revoke a sheet or one code", http.StatusNotFound, http.StatusConflict), a.revokeSupervisor)
+	revoke := operation(rights.SupervisorManage, "revoke-supervisor-codes", http.MethodPost, "/supervisor-codes/revoke", "Revoke a sheet or one code", http.StatusNotFound, http.StatusConflict)
+	huma.Register(h, repeatable(revoke), a.revokeSupervisor)
 }
 
 func (a *api) supervisorBody(c SupervisorCode) SupervisorCodeBody {
@@ -158,16 +164,36 @@ type supervisorQuery struct {
 	Sheet      string `query:"sheet" maxLength:"8"`
 	Used       string `query:"used" enum:"yes,no" doc:"yes: used up or in use; no: the others."`
 	All        bool   `query:"all" doc:"Also codes that were over a week ago."`
+	Limit      int    `query:"limit" minimum:"1" maximum:"500" default:"200"`
+	Cursor     string `query:"cursor" maxLength:"400" doc:"The next of the page before."`
 }
 
-func (a *api) listSupervisor(ctx context.Context, in *supervisorQuery) (*supervisorAnswer, error) {
+// newestSheet orders codes by sheet, the newest first, and by place on it.
+func newestSheet(c SupervisorCode) string {
+	return fmt.Sprintf("%020d/%s/%03d", math.MaxInt64-c.Issued.UnixMilli(), c.Sheet, c.Place)
+}
+
+func (a *api) listSupervisor(ctx context.Context, in *supervisorQuery) (*paged[SupervisorList], error) {
 	f := SupervisorFilter{Controller: in.Controller, Sheet: in.Sheet, All: in.All}
 	if in.Used != "" {
 		yes := in.Used == "yes"
 		f.Used = &yes
 	}
 	list, err := a.Supervisor.List(ctx, f)
-	return a.supervisorList(ctx, list, err)
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	slices.SortFunc(list, func(x, y SupervisorCode) int { return strings.Compare(newestSheet(x), newestSheet(y)) })
+	page, next, err := pageByKey(ctx, "supervisor-codes", in.Cursor, in.Limit, list, newestSheet)
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.supervisorList(ctx, page, nil)
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Next = next
+	return answerPage(ctx, out.Body, next), nil
 }
 
 type supervisorRevocation struct {

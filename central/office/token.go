@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -129,50 +131,83 @@ func operation(need rights.Permission, id, method, path, summary string, problem
 	}
 }
 
-type callerKey struct{}
-
-// caller returns the name of the token that the request came with.
-func caller(ctx context.Context) string {
-	t, _ := ctx.Value(callerKey{}).(Token)
-	return t.Name
+// call is who asks for what.
+type call struct {
+	token  Token
+	secret string // of the token
+	url    url.URL
 }
 
+type callKey struct{}
+
+func callOf(ctx context.Context) call {
+	c, _ := ctx.Value(callKey{}).(call)
+	return c
+}
+
+// caller returns the name of the token that the request came with.
+func caller(ctx context.Context) string { return callOf(ctx).token.Name }
+
 // authorize lets a request through to its handler, before anything of it is
-// read, if its token's role has the permission that the operation needs.
-func (a *api) authorize(h huma.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		scheme, secret, _ := strings.Cut(ctx.Header("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			secret = ""
-		}
-		t, err := a.gate.check(ctx.Context(), remote(ctx.RemoteAddr()), strings.TrimSpace(secret))
-		if err != nil {
-			a.refuseToken(h, ctx, err)
-			return
-		}
-		need, _ := ctx.Operation().Metadata[needKey].(rights.Permission)
-		if !t.Role.Permissions().Has(need) {
-			huma.WriteErr(h, ctx, http.StatusForbidden, "The token "+t.Name+" has the role "+string(t.Role)+", which lacks "+string(need)+
-				". An operator makes another one with: central token create NAME --role ROLE")
-			return
-		}
-		next(huma.WithValue(ctx, callerKey{}, t))
-		if ctx.Method() != http.MethodGet {
-			a.log.Info("request", "operation", ctx.Operation().OperationID, "by", t.Name, "path", ctx.URL().Path, "status", ctx.Status())
-		}
+// read, if its token has the permission that the operation needs.
+func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
+	scheme, secret, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		secret = ""
+	}
+	secret = strings.TrimSpace(secret)
+	t, err := a.gate.check(ctx.Context(), remote(ctx.RemoteAddr()), secret)
+	if err != nil {
+		a.refuseToken(ctx, err)
+		return
+	}
+	if !a.allowed(ctx, t) || !withinLimit(a, ctx, a.byToken, t.ID) {
+		return
+	}
+	next(huma.WithValue(ctx, callKey{}, call{t, secret, ctx.URL()}))
+	if ctx.Method() != http.MethodGet {
+		a.log.Info("request", "operation", ctx.Operation().OperationID, "by", t.Name, "path", ctx.URL().Path, "status", ctx.Status())
 	}
 }
 
-func (a *api) refuseToken(h huma.API, ctx huma.Context, err error) {
+// allowed answers what a token may not ask for. A token that is limited to some
+// lane controllers may only ask about one of these, in the path or as lane=: what
+// is not about one lane controller it may not ask at all.
+func (a *api) allowed(ctx huma.Context, t Token) bool {
+	need, _ := ctx.Operation().Metadata[needKey].(rights.Permission)
+	switch lane := laneOf(ctx); {
+	case !t.Permissions().Has(need):
+		a.refuse(ctx, problemForbidden, "The token "+t.Name+" "+t.mayDo()+", which lacks "+string(need)+
+			". An operator makes another one with: central token create NAME --role ROLE, or --scope "+string(need))
+		return false
+	case len(t.Lanes) > 0 && !slices.Contains(t.Lanes, lane):
+		a.refuse(ctx, problemLanes, "The token "+t.Name+" is limited to the lane controllers "+strings.Join(t.Lanes, ", ")+
+			"; name one of them, in the path or as lane=, or use another token.")
+		return false
+	}
+	return true
+}
+
+// laneOf returns the lane controller that a request is about, "" if it is not
+// about one.
+func laneOf(ctx huma.Context) string {
+	if rest, ok := strings.CutPrefix(ctx.Operation().Path, Base+"/lanes/{"); ok {
+		name, _, _ := strings.Cut(rest, "}")
+		return ctx.Param(name)
+	}
+	return ctx.Query("lane")
+}
+
+func (a *api) refuseToken(ctx huma.Context, err error) {
 	switch {
 	case errors.Is(err, errTooMany):
 		ctx.SetHeader("Retry-After", "6")
-		huma.WriteErr(h, ctx, http.StatusTooManyRequests, "Too many bad tokens from this address; wait a few seconds and check the token.")
+		a.refuse(ctx, problemGuessing, "Too many bad tokens from this address; wait a few seconds and check the token.")
 	case errors.Is(err, ErrNotFound):
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="turnstile"`)
-		huma.WriteErr(h, ctx, http.StatusUnauthorized, "No valid token. Send Authorization: Bearer TOKEN; an operator makes one with: central token create NAME --role viewer")
+		a.refuse(ctx, problemToken, "No valid token. Send Authorization: Bearer TOKEN; an operator makes one with: central token create NAME --role viewer")
 	default:
 		a.log.Error("check token", "cause", err)
-		huma.WriteErr(h, ctx, http.StatusInternalServerError, "Central could not check the token; its log has the cause.")
+		a.refuse(ctx, problemInternal, "Central could not check the token; its log has the cause.")
 	}
 }

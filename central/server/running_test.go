@@ -91,7 +91,7 @@ func (r *running) api(t *testing.T) *api {
 		t.Fatal(err)
 	}
 	defer closer.Close()
-	token, err := store.Create(context.Background(), "test-"+rand.Text()[:6], rights.Admin, time.Time{})
+	token, err := store.Create(context.Background(), "test", office.NewToken{Name: "test-" + rand.Text()[:6], Role: rights.Admin})
 	if err != nil {
 		t.Fatal(err)
 	}

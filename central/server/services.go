@@ -2,23 +2,16 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"turnstile/central/broker"
-	"turnstile/central/database"
 	"turnstile/central/link"
 	"turnstile/central/office"
-	"turnstile/central/rights"
 	"turnstile/central/status"
 )
 
@@ -108,102 +101,6 @@ func (s feed) Healthy(ctx context.Context) error {
 		return fmt.Errorf("feed: the list of %s is not open", today)
 	}
 	return nil
-}
-
-// tokens is the API's office.Tokens.
-type tokens struct {
-	db  *database.DB
-	now func() time.Time
-}
-
-// OpenTokens opens the API tokens of central's database, also beside a server
-// that runs on it. The closer closes the database.
-func OpenTokens(ctx context.Context, c Config) (office.Tokens, io.Closer, error) {
-	db, err := c.OpenDatabase(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	return tokens{db, time.Now}, db, nil
-}
-
-// tokenPrefix begins each API token, so that scanners for leaked secrets find it.
-const tokenPrefix = "turnstile-api-1."
-
-// tokenID is how many characters of a token name its row; the rest is secret.
-const tokenID = 12
-
-func (s tokens) Create(ctx context.Context, name string, role rights.Role, expires time.Time) (string, error) {
-	if !link.ValidID(name) || role.Permissions() == nil {
-		return "", office.Refuse(office.ErrInvalid, "A name is 1 to 32 of A-Z a-z 0-9 _ -, a role viewer, issuer, approver, security, auditor or admin.")
-	}
-	id, secret := rand.Text()[:tokenID], rand.Text()
-	t := database.Token{ID: id, Name: name, Role: string(role), Secret: sha256.Sum256([]byte(secret)), Created: s.now().UnixMilli()}
-	if !expires.IsZero() {
-		t.Expires = expires.UnixMilli()
-	}
-	err := s.db.AddToken(ctx, t)
-	if errors.Is(err, database.ErrConflict) {
-		return "", office.Refuse(office.ErrConflict, "There is a token %s; revoke it first or take another name.", name)
-	}
-	if err != nil {
-		return "", fmt.Errorf("store token: %w", err)
-	}
-	return tokenPrefix + id + "." + secret, nil
-}
-
-func officeToken(t database.Token) office.Token {
-	out := office.Token{Name: t.Name, Role: rights.Role(t.Role), Created: time.UnixMilli(t.Created)}
-	if t.Expires != 0 {
-		out.Expires = time.UnixMilli(t.Expires)
-	}
-	if t.Used != 0 {
-		out.Used = time.UnixMilli(t.Used)
-	}
-	return out
-}
-
-func (s tokens) List(ctx context.Context) ([]office.Token, error) {
-	rows, err := s.db.Tokens(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list tokens: %w", err)
-	}
-	out := make([]office.Token, 0, len(rows))
-	for _, t := range rows {
-		out = append(out, officeToken(t))
-	}
-	return out, nil
-}
-
-func (s tokens) Revoke(ctx context.Context, name string) error {
-	err := s.db.RevokeToken(ctx, name, s.now().UnixMilli())
-	if errors.Is(err, database.ErrNotFound) {
-		return office.Refuse(office.ErrNotFound, "There is no token %.40q.", name)
-	}
-	return err
-}
-
-func (s tokens) Check(ctx context.Context, secret string) (office.Token, error) {
-	rest, ok := strings.CutPrefix(secret, tokenPrefix)
-	id, key, cut := strings.Cut(rest, ".")
-	if !ok || !cut || len(id) != tokenID || len(key) > 64 {
-		return office.Token{}, office.ErrNotFound
-	}
-	t, err := s.db.Token(ctx, id)
-	if errors.Is(err, database.ErrNotFound) {
-		return office.Token{}, office.ErrNotFound
-	}
-	if err != nil {
-		return office.Token{}, fmt.Errorf("find token: %w", err)
-	}
-	now, hash := s.now(), sha256.Sum256([]byte(key))
-	if subtle.ConstantTimeCompare(hash[:], t.Secret[:]) != 1 || t.Expires != 0 && now.UnixMilli() >= t.Expires {
-		return office.Token{}, office.ErrNotFound
-	}
-	if minute := now.Truncate(time.Minute).UnixMilli(); t.Used < minute {
-		t.Used = minute
-		s.db.TokenUsed(ctx, id, minute) // what fails is a note: on a full disk the office must still see its lanes
-	}
-	return officeToken(t), nil
 }
 
 // register adds central's own metrics.

@@ -191,7 +191,7 @@ func TestStolenDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := tokens{s.db, s.config.Now}.Create(context.Background(), "thief", rights.Admin, time.Time{})
+	token, err := tokens{s.db, s.config.Now}.Create(context.Background(), "thief", office.NewToken{Name: "thief", Role: rights.Admin})
 	if err != nil {
 		t.Fatal(err)
 	}

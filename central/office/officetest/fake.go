@@ -5,8 +5,6 @@ package officetest
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +40,9 @@ type Fake struct {
 	withdrawn map[uint16]time.Time // pass keys
 	codes     []office.SupervisorCode
 	sheets    int
+	commands  []office.Command
 	tokens    []token
+	requests  map[officeKey]*office.Request
 }
 
 type token struct {
@@ -56,14 +56,15 @@ func New(now func() time.Time) *Fake {
 	f := &Fake{Now: now, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
 	f.rules = link.Rules{Version: 1, Offsets: []link.Offset{{Minutes: 480}}, Zones: []link.Zone{{ID: 0, Name: "Main", NameZH: "正門"}}, Policies: link.DefaultPolicies(), EscortSec: 30, RepeatMS: 3000}
 	for _, r := range rights.Roles() {
-		f.tokens = append(f.tokens, token{office.Token{Name: string(r), Role: r, Created: now()}, string(r) + "-secret"})
+		f.tokens = append(f.tokens, token{office.Token{ID: string(r), Name: string(r), Role: r, Created: now()}, string(r) + "-secret"})
 	}
 	return f
 }
 
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
-	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}}
+	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
+		Requests: requests{f}}
 }
 
 // AddLane adds a lane controller as it is.
@@ -91,7 +92,7 @@ func (f *Fake) AddAlarm(a office.Alarm) {
 
 type passes struct{ f *Fake }
 
-func (s passes) Issue(_ context.Context, by string, o office.Order) (office.Pass, error) {
+func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pass, error) {
 	f := s.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,6 +106,10 @@ func (s passes) Issue(_ context.Context, by string, o office.Order) (office.Pass
 	if n >= Capacity {
 		return office.Pass{}, office.Refuse(office.ErrConflict, "All %d passes of %s are issued.", Capacity, o.Day)
 	}
+	note, err := f.claim(ctx)
+	if err != nil {
+		return office.Pass{}, err
+	}
 	p := &office.Pass{
 		Pass: pass.Pass{
 			Kind: o.Kind, Flags: o.Flags, KeyID: uint16(len(f.withdrawn)) + 1, Day: o.Day, Index: uint32(n*389+211) % Capacity, Start: int16(o.Start/time.Minute) - 480,
@@ -113,6 +118,7 @@ func (s passes) Issue(_ context.Context, by string, o office.Order) (office.Pass
 		HolderName: o.Holder, GuestName: o.GuestName, Purpose: o.Purpose, Issued: f.Now(), IssuedBy: by,
 	}
 	f.passes = append(f.passes, p)
+	note(p.ID().String())
 	return *p, nil
 }
 
@@ -344,54 +350,3 @@ func (s feed) State(context.Context) (office.FeedState, error) {
 }
 
 func (s feed) Healthy(context.Context) error { return s.f.Sick }
-
-type tokens struct{ f *Fake }
-
-func (s tokens) Create(_ context.Context, name string, role rights.Role, expires time.Time) (string, error) {
-	s.f.mu.Lock()
-	defer s.f.mu.Unlock()
-	if !link.ValidID(name) || role.Permissions() == nil {
-		return "", office.Refuse(office.ErrInvalid, "A name is 1 to 32 of A-Z a-z 0-9 _ -, a role viewer, issuer or admin.")
-	}
-	for _, t := range s.f.tokens {
-		if t.Name == name {
-			return "", office.Refuse(office.ErrConflict, "There is a token %s; revoke it first or take another name.", name)
-		}
-	}
-	secret := fmt.Sprintf("fake-%s", rand.Text())
-	s.f.tokens = append(s.f.tokens, token{office.Token{Name: name, Role: role, Created: s.f.Now(), Expires: expires}, secret})
-	return secret, nil
-}
-
-func (s tokens) List(context.Context) (out []office.Token, err error) {
-	s.f.mu.Lock()
-	defer s.f.mu.Unlock()
-	for _, t := range s.f.tokens {
-		out = append(out, t.Token)
-	}
-	slices.SortFunc(out, func(a, b office.Token) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
-}
-
-func (s tokens) Revoke(_ context.Context, name string) error {
-	s.f.mu.Lock()
-	defer s.f.mu.Unlock()
-	n := len(s.f.tokens)
-	s.f.tokens = slices.DeleteFunc(s.f.tokens, func(t token) bool { return t.Name == name })
-	if len(s.f.tokens) == n {
-		return office.Refuse(office.ErrNotFound, "There is no token %s.", name)
-	}
-	return nil
-}
-
-func (s tokens) Check(_ context.Context, secret string) (office.Token, error) {
-	s.f.mu.Lock()
-	defer s.f.mu.Unlock()
-	for i, t := range s.f.tokens {
-		if t.secret == secret && (t.Expires.IsZero() || s.f.Now().Before(t.Expires)) {
-			s.f.tokens[i].Used = s.f.Now().Truncate(time.Minute)
-			return s.f.tokens[i].Token, nil
-		}
-	}
-	return office.Token{}, office.ErrNotFound
-}

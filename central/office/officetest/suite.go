@@ -9,7 +9,6 @@ import (
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
-	"turnstile/central/rights"
 )
 
 // Suite checks what the comments of office.Services promise. Services must be
@@ -22,6 +21,7 @@ func Suite(t *testing.T, s office.Services, now time.Time) {
 	t.Run("pages", func(t *testing.T) { suitePages(t, s, today) })
 	t.Run("rules", func(t *testing.T) { suiteRules(t, s) })
 	t.Run("tokens", func(t *testing.T) { suiteTokens(t, s, now) })
+	t.Run("requests", func(t *testing.T) { suiteRequests(t, s, today, now) })
 	t.Run("keys", func(t *testing.T) { suiteKeys(t, s, today) })
 	t.Run("supervisor codes", func(t *testing.T) { suiteSupervisor(t, s) })
 	t.Run("lanes", func(t *testing.T) { suiteLanes(t, s) })
@@ -180,32 +180,6 @@ func suiteRules(t *testing.T, s office.Services) {
 	wants(t, "rules made from an old version", err, office.ErrConflict)
 	r.Zones[0].Mode = link.Normal
 	must[link.Rules](t)(s.Rules.SetRules(ctx, "suite", r))
-}
-
-func suiteTokens(t *testing.T, s office.Services, now time.Time) {
-	ctx := context.Background()
-	secret := must[string](t)(s.Tokens.Create(ctx, "desk-1", rights.Issuer, time.Time{}))
-	if got := must[office.Token](t)(s.Tokens.Check(ctx, secret)); got.Name != "desk-1" || got.Role != rights.Issuer {
-		t.Errorf("token %+v", got)
-	}
-	_, err := s.Tokens.Create(ctx, "desk-1", rights.Issuer, time.Time{})
-	wants(t, "a name twice", err, office.ErrConflict)
-	_, err = s.Tokens.Create(ctx, "desk-2", "king", time.Time{})
-	wants(t, "an unknown role", err, office.ErrInvalid)
-	_, err = s.Tokens.Create(ctx, "desk 2", rights.Viewer, time.Time{})
-	wants(t, "a bad name", err, office.ErrInvalid)
-	_, err = s.Tokens.Check(ctx, secret+"x")
-	wants(t, "an unknown secret", err, office.ErrNotFound)
-	old := must[string](t)(s.Tokens.Create(ctx, "desk-3", rights.Viewer, now.Add(-time.Minute)))
-	_, err = s.Tokens.Check(ctx, old)
-	wants(t, "an expired token", err, office.ErrNotFound)
-	if err := s.Tokens.Revoke(ctx, "desk-1"); err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.Tokens.Check(ctx, secret)
-	wants(t, "a revoked token", err, office.ErrNotFound)
-	wants(t, "revoke it again", s.Tokens.Revoke(ctx, "desk-1"), office.ErrNotFound)
-	must[string](t)(s.Tokens.Create(ctx, "desk-1", rights.Viewer, time.Time{}))
 }
 
 func suiteLanes(t *testing.T, s office.Services) {
