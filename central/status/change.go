@@ -16,6 +16,8 @@ import (
 type Change struct {
 	ID     pass.ID
 	Status link.Status
+	// Was is what the pass has to be still; another status stays as it is. Nil: any.
+	Was    *link.Status
 	By     string
 	Reason string
 }
@@ -177,7 +179,7 @@ func (w *work) apply(tx *database.FeedTx, c *change) error {
 		c.err = fmt.Errorf("%w: %s", ErrClosed, c.ID.Day)
 		return nil
 	}
-	if p.Status != c.Status {
+	if p.Status != c.Status && (c.Was == nil || *c.Was == p.Status) {
 		p.Status, p.StatusSeq = c.Status, 0
 		p.Changed, p.ChangedBy, p.Reason = w.now, c.By, c.Reason
 		if w.before.Day(c.ID.Day) != nil {
