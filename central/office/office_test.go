@@ -110,7 +110,7 @@ var needs = map[string]rights.Permission{
 	"DELETE /lanes/{id}": rights.LanesManage, "GET /feed": rights.LanesRead, "GET /rules": rights.RulesRead, "PUT /rules": rights.RulesWrite,
 	"POST /lanes/{id}/open": rights.LanesOpen, "POST /lanes/{id}/identify": rights.LanesOpen, "GET /commands": rights.LanesRead, "GET /commands/{id}": rights.LanesRead,
 	"POST /zones/{id}/mode": rights.ZonesMode,
-	"GET /keys": rights.KeysRead, "POST /keys/{key}/withdraw": rights.KeysManage,
+	"GET /keys":             rights.KeysRead, "POST /keys/{key}/withdraw": rights.KeysManage,
 	"GET /tokens": rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
 	"POST /supervisor-codes": rights.SupervisorManage, "GET /supervisor-codes": rights.SupervisorManage, "POST /supervisor-codes/revoke": rights.SupervisorManage,
 }

@@ -52,6 +52,8 @@ type Services struct {
 	Tokens     Tokens
 	Keys       Keys
 	Supervisor Supervisor
+	Commands   Commands
+	Modes      Modes
 	Requests   Requests
 }
 

@@ -52,6 +52,7 @@ type central struct {
 	console   *console.Console
 
 	withdrawing sync.Mutex // one withdrawal at a time
+	waiting     waiting    // commands that lanes have not answered
 
 	published chan struct{} // closed when the feed was published for the first time
 	first     sync.Once

@@ -146,6 +146,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.add("fleet", s.fleet.Run)
 	parts.add("supervisor codes", s.codes.Run)
 	parts.add("exchange between lanes", s.exchange.Run)
+	parts.add("commands", s.sendCommands)
 	parts.next()
 	parts.add("session", s.session.Run)
 	parts.next()

@@ -75,8 +75,14 @@ func (f *Feed) followRules(ctx context.Context) (bool, error) {
 	return true, f.readRules(version, body)
 }
 
-// storeRules stores r as the next version; ErrRules if lanes would refuse it.
+// storeRules is keepRules for rules that somebody put together.
 func (f *Feed) storeRules(ctx context.Context, by string, r link.Rules) error {
+	return f.keepRules(ctx, r, database.Deed{By: by, Action: "rules", Subject: fmt.Sprintf("version %d", f.rules.Version+1)})
+}
+
+// keepRules stores r as the next version, with a line in the audit; ErrRules if
+// lanes would refuse it, database.ErrConflict if another central was first.
+func (f *Feed) keepRules(ctx context.Context, r link.Rules, why database.Deed) error {
 	now := f.config.Now()
 	r.Version, r.Issued = f.rules.Version+1, now.UnixMilli()
 	r.Offsets = offsets(f.config.Location, now)
@@ -87,7 +93,7 @@ func (f *Feed) storeRules(ctx context.Context, by string, r link.Rules) error {
 	if err != nil {
 		return fmt.Errorf("encode rules: %w", err)
 	}
-	if err := f.config.DB.AddDocument(ctx, rulesDocument, r.Version, string(body), by, now.UnixMilli()); err != nil {
+	if err := f.config.DB.ChangeDocument(ctx, rulesDocument, r.Version, string(body), now.UnixMilli(), why); err != nil {
 		return err
 	}
 	f.rules = r

@@ -1,0 +1,90 @@
+package officetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"turnstile/central/link"
+	"turnstile/central/office"
+)
+
+// commands is office.Commands for lanes that never answer.
+type commands struct{ f *Fake }
+
+func (s commands) Open(_ context.Context, by string, o office.Opening) (office.Command, error) {
+	if o.Direction != 1 && o.Direction != 2 || strings.TrimSpace(o.Reason) == "" {
+		return office.Command{}, office.Refuse(office.ErrInvalid, "Say which way the person walks, and why the lane is opened.")
+	}
+	return s.give(office.Command{Lane: o.Lane, Index: o.Index, Action: link.CommandOpen, Direction: o.Direction, Cause: o.Cause, Reason: o.Reason, By: by})
+}
+
+func (s commands) Identify(_ context.Context, by, lane string, index uint8) (office.Command, error) {
+	return s.give(office.Command{Lane: lane, Index: index, Action: link.CommandIdentify, By: by})
+}
+
+func (s commands) give(c office.Command) (office.Command, error) {
+	f := s.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.ContainsFunc(f.lanes, func(l office.Lane) bool { return l.ID == c.Lane }) {
+		return c, office.Refuse(office.ErrNotFound, "There is no lane controller %.40q that is enrolled.", c.Lane)
+	}
+	c.Issued, c.Expires, c.State = f.Now(), f.Now().Add(link.MaxCommandLife), office.CommandSent
+	for _, old := range f.commands {
+		if old.Lane == c.Lane && old.Index == c.Index && old.Action == link.CommandOpen && c.Action == link.CommandOpen && c.Issued.Before(old.Expires) {
+			return c, office.Refuse(office.ErrConflict, "Lane %s/%d was told to open and has not answered yet; wait for its answer, or half a minute.", c.Lane, c.Index)
+		}
+	}
+	c.ID = fmt.Sprintf("%s.%d", c.Lane, c.Issued.UnixMilli()+int64(len(f.commands)))
+	f.commands = append(f.commands, c)
+	return c, nil
+}
+
+func (s commands) Find(_ context.Context, id string) (office.Command, error) {
+	list, _ := s.List(context.Background(), "", 1<<20) // it never fails
+	for _, c := range list {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return office.Command{}, office.Refuse(office.ErrNotFound, "There is no command %.60q.", id)
+}
+
+func (s commands) List(_ context.Context, lane string, limit int) (list []office.Command, err error) {
+	f := s.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range slices.Backward(f.commands) {
+		if len(list) >= limit || lane != "" && c.Lane != lane {
+			continue
+		}
+		if !f.Now().Before(c.Expires) {
+			c.State = office.CommandExpired
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// SetMode implements office.Modes.
+func (s rules) SetMode(_ context.Context, _ string, zone uint8, m link.Mode, reason string) (link.Rules, error) {
+	f := s.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.rules
+	r.Zones = slices.Clone(r.Zones)
+	switch z := r.Zone(zone); {
+	case m > link.FreePassage || strings.TrimSpace(reason) == "":
+		return r, office.Refuse(office.ErrInvalid, "Say which mode the zone is to have, and why.")
+	case z == nil:
+		return r, office.Refuse(office.ErrNotFound, "There is no zone %d; the rules name those that there are.", zone)
+	case z.Mode != m:
+		z.Mode = m
+		r.Version++
+		r.Issued = f.Now().UnixMilli()
+	}
+	f.rules = r
+	return r, nil
+}
