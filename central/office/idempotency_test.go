@@ -238,6 +238,9 @@ func TestTwoAtOnce(t *testing.T) {
 // finds it done when it asks again.
 func TestWorkGoesOnAfterAHangUp(t *testing.T) {
 	d := newDesk(t)
+	s := d.Services()
+	s.Passes = stoppable{s.Passes}
+	d.http = office.New(s, office.Options{Now: d.clock.now, Zone: officetest.HongKong})
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	req := httptest.NewRequest("POST", office.Base+"/passes", strings.NewReader(aPass)).WithContext(ctx)
@@ -248,4 +251,14 @@ func TestWorkGoesOnAfterAHangUp(t *testing.T) {
 	if w := d.keyed("issuer", "k", "POST", "/passes", aPass); w.Code != 201 || w.Header().Get("Idempotency-Replayed") == "" || d.issued(t) != 1 {
 		t.Errorf("%d, %d passes", w.Code, d.issued(t))
 	}
+}
+
+// stoppable issues no pass when its caller is gone, like a database.
+type stoppable struct{ office.Passes }
+
+func (s stoppable) Issue(ctx context.Context, by string, o office.Order) (office.Pass, error) {
+	if err := ctx.Err(); err != nil {
+		return office.Pass{}, err
+	}
+	return s.Passes.Issue(ctx, by, o)
 }
