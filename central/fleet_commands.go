@@ -196,6 +196,10 @@ func laneStates(l office.LaneBody) string {
 type laneCommand struct {
 	Add    laneAddCommand    `cmd:"" help:"Make a token with which one lane controller enrols, once."`
 	Remove laneRemoveCommand `cmd:"" help:"Take a lane controller's certificate and rights away."`
+
+	Open     laneOpenCommand     `cmd:"" help:"Open a lane once, for one person."`
+	Identify laneIdentifyCommand `cmd:"" help:"Make a lane show by lamp and display which one it is."`
+	Commands laneCommandsCommand `cmd:"" help:"Show what lanes were told to do, and what became of it."`
 }
 
 type laneAddCommand struct {

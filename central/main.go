@@ -58,7 +58,7 @@ type cli struct {
 	Passages   passagesCommand   `cmd:"" group:"lanes" help:"Read the ledger."`
 	Alarms     alarmsCommand     `cmd:"" group:"lanes" help:"Read the alarms."`
 	Lanes      lanesCommand      `cmd:"" group:"lanes" help:"Show the lane controllers."`
-	Lane       laneCommand       `cmd:"" group:"lanes" help:"Add and remove lane controllers."`
+	Lane       laneCommand       `cmd:"" group:"lanes" help:"Add, remove, open and find lanes."`
 	Rules      rulesCommand      `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
 	Supervisor supervisorCommand `cmd:"" group:"lanes" help:"Print, list and revoke codes that open a lane by hand."`
 	Sign       signCommand       `cmd:"" group:"service" help:"Run the process that has the private keys, or check its audit."`

@@ -137,12 +137,22 @@ func (c *console) read(name string, limit int64) ([]byte, error) {
 type rulesModeCommand struct {
 	Zone int    `arg:"" help:"Number of the zone."`
 	Mode string `arg:"" enum:"normal,lockdown,free_passage" help:"${enum}."`
+
+	Reason string `required:"" placeholder:"TEXT" help:"Why; stays at central, and stands in the audit."`
 }
 
 var errNoZone = errors.New("no such zone")
 
 func (x *rulesModeCommand) Run(ctx context.Context, c *console, cl *cli) error {
-	return changeZone(ctx, c, cl, x.Zone, func(z *office.ZoneBody) { z.Mode = x.Mode })
+	api, err := cl.client(c)
+	if err != nil {
+		return err
+	}
+	var r office.RulesBody
+	if err := api.call(ctx, "POST", fmt.Sprintf("/zones/%d/mode", x.Zone), map[string]string{"mode": x.Mode, "reason": x.Reason}, &r); err != nil {
+		return err
+	}
+	return c.printRules(cl, r)
 }
 
 type rulesPassbackCommand struct {

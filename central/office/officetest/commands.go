@@ -10,7 +10,7 @@ import (
 	"turnstile/central/office"
 )
 
-// commands is office.Commands for lanes that never answer.
+// commands is office.Commands for lanes of which those that are alive obey at once.
 type commands struct{ f *Fake }
 
 func (s commands) Open(_ context.Context, by string, o office.Opening) (office.Command, error) {
@@ -60,12 +60,23 @@ func (s commands) List(_ context.Context, lane string, limit int) (list []office
 		if len(list) >= limit || lane != "" && c.Lane != lane {
 			continue
 		}
-		if !f.Now().Before(c.Expires) {
-			c.State = office.CommandExpired
-		}
+		f.answer(&c)
 		list = append(list, c)
 	}
 	return list, nil
+}
+
+// answer says what became of a command; mu is held.
+func (f *Fake) answer(c *office.Command) {
+	alive := slices.ContainsFunc(f.lanes, func(l office.Lane) bool { return l.ID == c.Lane && l.Alive })
+	switch {
+	case alive && c.Action == link.CommandOpen:
+		c.State, c.Result, c.Answered, c.Entry = office.CommandDone, link.EntryPassed, c.Issued, 1
+	case alive:
+		c.State, c.Result, c.Answered, c.Entry = office.CommandDone, link.EntryShown, c.Issued, 1
+	case !f.Now().Before(c.Expires):
+		c.State = office.CommandExpired
+	}
 }
 
 // SetMode implements office.Modes.
