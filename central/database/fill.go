@@ -72,7 +72,7 @@ func fillEntries(ctx context.Context, tx *sql.Tx) (more bool, err error) {
 		return false, err
 	}
 	defer update.Close()
-	tally := newTally(&LedgerTx{ctx: ctx, tx: tx})
+	tally := newTally()
 	for _, e := range list {
 		c := columnsOf(e.journal, e.received, e.entry)
 		tally.add(e.pass, &c)
@@ -80,7 +80,7 @@ func fillEntries(ctx context.Context, tx *sql.Tx) (more bool, err error) {
 			return false, err
 		}
 	}
-	if err := tally.store(); err != nil {
+	if err := tally.store(newInserter(ctx, tx, false)); err != nil {
 		return false, err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE search_filled SET entries = $1`, list[len(list)-1].number)

@@ -3,9 +3,6 @@ package database
 import (
 	"context"
 	"database/sql"
-	"slices"
-	"strconv"
-	"strings"
 
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -32,15 +29,23 @@ type Row struct {
 // LedgerTx is one transaction of the ledger. Valid only inside the function
 // given to Ledger.
 type LedgerTx struct {
-	db     *DB
-	ctx    context.Context
-	tx     *sql.Tx
-	number int64 // last ledger number given, -1 before the first
+	db       *DB
+	ctx      context.Context
+	tx       *sql.Tx
+	number   int64 // last ledger number given, -1 before the first
+	inserter *inserter
+	tally    *tally
 }
 
 // Ledger runs f in one transaction.
 func (d *DB) Ledger(ctx context.Context, f func(*LedgerTx) error) error {
-	return d.writeAs(ctx, writerLedger, func(tx *sql.Tx) error { return f(&LedgerTx{d, ctx, tx, -1}) })
+	return d.writeAs(ctx, writerLedger, func(tx *sql.Tx) error {
+		t := &LedgerTx{d, ctx, tx, -1, newInserter(ctx, tx, d.postgres), newTally()}
+		if err := f(t); err != nil {
+			return err
+		}
+		return t.tally.store(t.inserter)
+	})
 }
 
 const journalColumns = `key, lane, journal, last, chain, started`
@@ -84,21 +89,14 @@ func (t *LedgerTx) Append(key, received int64, rows []Row) error {
 	if err := t.findNumber(); err != nil {
 		return err
 	}
-	tally := newTally(t)
-	for part := range slices.Chunk(rows, rowsPerInsert) {
-		args := make([]any, 0, len(part)*len(entryColumns))
-		for i := range part {
-			t.number++
-			r := &part[i]
-			c := columnsOf(key, received, r.Entry)
-			tally.add(r.Pass, &c)
-			args = append(args, t.number, key, int64(r.Seq), int64(r.Day), int64(r.Pass.Day), int64(r.Pass.Index), received, r.Entry, c.at, c.lane, int64(c.facet))
-		}
-		if _, err := t.tx.ExecContext(t.ctx, insertRows("entries", entryColumns, len(part), ""), args...); err != nil {
-			return named(err)
-		}
-	}
-	return named(tally.store())
+	err := t.inserter.insert(&intoEntries, len(rows), func(i int, args []any) []any {
+		t.number++
+		r := &rows[i]
+		c := columnsOf(key, received, r.Entry)
+		t.tally.add(r.Pass, &c)
+		return append(args, t.number, key, int64(r.Seq), int64(r.Day), int64(r.Pass.Day), int64(r.Pass.Index), received, r.Entry, c.at, c.lane, int64(c.facet))
+	})
+	return named(err)
 }
 
 func (t *LedgerTx) findNumber() error {
@@ -108,30 +106,8 @@ func (t *LedgerTx) findNumber() error {
 	return named(t.tx.QueryRowContext(t.ctx, `SELECT COALESCE(MAX(number), 0) FROM entries`).Scan(&t.number))
 }
 
-var entryColumns = []string{"number", "journal", "seq", "day", "pass_day", "pass_idx", "received", "entry", "at", "lane_key", "facet"}
-
-// rowsPerInsert rows share one statement: a statement costs more than a row.
-const rowsPerInsert = 50
-
-// insertRows returns the statement that inserts rows of a table.
-func insertRows(table string, columns []string, rows int, end string) string {
-	var b strings.Builder
-	b.WriteString("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES ")
-	for i := range rows * len(columns) {
-		switch {
-		case i == 0:
-			b.WriteByte('(')
-		case i%len(columns) == 0:
-			b.WriteString("),(")
-		default:
-			b.WriteByte(',')
-		}
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(i + 1))
-	}
-	b.WriteString(")" + end)
-	return b.String()
-}
+var intoEntries = insertion{table: "entries",
+	columns: []string{"number", "journal", "seq", "day", "pass_day", "pass_idx", "received", "entry", "at", "lane_key", "facet"}}
 
 // Raise adds an alarm in the same transaction; see DB.Raise.
 func (t *LedgerTx) Raise(a Alarm) error { return t.db.raise(t.ctx, t.tx, a) }

@@ -3,6 +3,7 @@ package database
 import (
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -95,18 +96,18 @@ func fillOld(t *testing.T, db *sql.DB, version int64, n int) {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 1))
-	columns := []string{"number", "journal", "seq", "day", "pass_day", "pass_idx", "received", "entry"}
-	for first := 0; first < n; first += rowsPerInsert {
-		rows := min(rowsPerInsert, n-first)
-		var args []any
-		for i := range rows {
-			e := randomEntry(r)
-			e.Seq, e.Pass = uint64(first+i+1), pass.ID{Day: 2517, Index: 1}
-			args = append(args, first+i+1, 1, int64(e.Seq), 2517, int64(e.Pass.Day), int64(e.Pass.Index), int64(base+dayMs), e.Append(nil))
-		}
-		if _, err := db.Exec(insertRows("entries", columns, rows, ""), args...); err != nil {
-			t.Fatal(err)
-		}
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	into := insertion{table: "entries", columns: []string{"number", "journal", "seq", "day", "pass_day", "pass_idx", "received", "entry"}}
+	err = newInserter(ctx, tx, false).insert(&into, n, func(i int, args []any) []any {
+		e := randomEntry(r)
+		e.Seq, e.Pass = uint64(i+1), pass.ID{Day: 2517, Index: 1}
+		return append(args, i+1, 1, int64(e.Seq), 2517, int64(e.Pass.Day), int64(e.Pass.Index), int64(base+dayMs), e.Append(nil))
+	})
+	if err := errors.Join(err, tx.Commit()); err != nil {
+		t.Fatal(err)
 	}
 }
 

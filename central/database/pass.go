@@ -100,10 +100,13 @@ func dayCapacity(ctx context.Context, tx *sql.Tx, day pass.Day, capacity uint32)
 }
 
 func insertPass(ctx context.Context, tx *sql.Tx, p *Pass) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO passes (day, idx, kind, `+passColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 0, '', '')`,
-		p.Day, p.Index, p.Kind, p.Text(p.Signature), p.Holder, p.GuestName, p.Purpose, p.Issued, p.IssuedBy)
-	return err
+	_, err := tx.ExecContext(ctx, `INSERT INTO passes (day, idx, kind, zones, `+passColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, '', '')`,
+		p.Day, p.Index, p.Kind, p.Zones, p.Text(p.Signature), p.Holder, p.GuestName, p.Purpose, p.Issued, p.IssuedBy)
+	if err != nil {
+		return err
+	}
+	return insertWords(ctx, tx, p.ID(), p.Holder, p.GuestName)
 }
 
 // Pass returns a pass, or ErrNotFound.
@@ -120,7 +123,9 @@ type PassFilter struct {
 	Status *link.Status
 	Kind   pass.Kind
 	Holder string
-	Limit  int // at most that many
+	Words  string // each begins a word of the holder's id or the guest's name
+	Zones  uint16 // passes for one of these zones; with Day alone it is quick
+	Limit  int    // at most that many
 	Before *PassCursor
 }
 
@@ -130,11 +135,26 @@ type PassCursor struct {
 	ID     pass.ID
 }
 
-// Passes returns the newest issued first.
+// Passes returns the newest issued first. ErrBroad if too many passes, of the day
+// if there is one, fit f.Words.
 func (d *DB) Passes(ctx context.Context, f PassFilter) ([]Pass, error) {
 	var c conditions
 	if f.Day != nil {
 		c.add("day = ?", *f.Day)
+	}
+	if f.Words != "" {
+		within := allDays
+		if f.Day != nil {
+			within = days{*f.Day, *f.Day}
+		}
+		ids, err := d.match(ctx, f.Words, within)
+		if err != nil {
+			return nil, err
+		}
+		c.in("(day, idx)", ids)
+	}
+	if f.Zones != 0 {
+		c.add("(zones & ?) <> 0", f.Zones)
 	}
 	if f.Status != nil {
 		c.add("status = ?", *f.Status)

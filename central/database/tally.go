@@ -12,7 +12,6 @@ import (
 // tally collects what new entries change beside the ledger, in the ledger's
 // transaction: the counters by hour, the facets that there are, and who is inside.
 type tally struct {
-	t        *LedgerTx
 	hours    map[hourFacet]int64
 	facets   map[laneFacet]bool
 	presence map[place]present
@@ -36,8 +35,8 @@ type present struct {
 	lane   int64
 }
 
-func newTally(t *LedgerTx) *tally {
-	return &tally{t, map[hourFacet]int64{}, map[laneFacet]bool{}, map[place]present{}}
+func newTally() *tally {
+	return &tally{map[hourFacet]int64{}, map[laneFacet]bool{}, map[place]present{}}
 }
 
 func (x *tally) add(id pass.ID, c *columns) {
@@ -57,47 +56,40 @@ func (x *tally) add(id pass.ID, c *columns) {
 	}
 }
 
-// store writes the changes in the order of their keys: two transactions must not
-// wait for each other crosswise.
-func (x *tally) store() error {
+var (
+	intoHours = insertion{"ledger_hours", []string{"hour", "facet", "count"},
+		` ON CONFLICT (hour, facet) DO UPDATE SET count = ledger_hours.count + excluded.count`}
+	intoFacets   = insertion{"ledger_facets", []string{"lane_key", "facet"}, ` ON CONFLICT (lane_key, facet) DO NOTHING`}
+	intoPresence = insertion{"presence", []string{"zone", "day", "idx", "kind", "inside", "at", "lane_key"},
+		` ON CONFLICT (day, idx, zone) DO UPDATE SET kind = excluded.kind, inside = excluded.inside, at = excluded.at, lane_key = excluded.lane_key
+		WHERE excluded.at >= presence.at`}
+)
+
+// store writes the changes in the order of their keys, which is the quickest.
+func (x *tally) store(in *inserter) error {
 	hours := slices.SortedFunc(maps.Keys(x.hours), func(a, b hourFacet) int {
 		return cmp.Or(cmp.Compare(a.hour, b.hour), cmp.Compare(a.facet, b.facet))
 	})
-	err := upsert(x.t, "ledger_hours", []string{"hour", "facet", "count"}, hours, func(k hourFacet) []any {
-		return []any{k.hour, int64(k.facet), x.hours[k]}
-	}, ` ON CONFLICT (hour, facet) DO UPDATE SET count = ledger_hours.count + excluded.count`)
+	err := in.insert(&intoHours, len(hours), func(i int, args []any) []any {
+		return append(args, hours[i].hour, int64(hours[i].facet), x.hours[hours[i]])
+	})
 	if err != nil {
-		return err
+		return named(err)
 	}
 	facets := slices.SortedFunc(maps.Keys(x.facets), func(a, b laneFacet) int {
 		return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.facet, b.facet))
 	})
-	err = upsert(x.t, "ledger_facets", []string{"lane_key", "facet"}, facets, func(k laneFacet) []any {
-		return []any{k.lane, int64(k.facet)}
-	}, ` ON CONFLICT (lane_key, facet) DO NOTHING`)
+	err = in.insert(&intoFacets, len(facets), func(i int, args []any) []any {
+		return append(args, facets[i].lane, int64(facets[i].facet))
+	})
 	if err != nil {
-		return err
+		return named(err)
 	}
 	places := slices.SortedFunc(maps.Keys(x.presence), func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Index, b.Index), cmp.Compare(a.zone, b.zone))
 	})
-	return upsert(x.t, "presence", []string{"zone", "day", "idx", "kind", "inside", "at", "lane_key"}, places, func(k place) []any {
-		p := x.presence[k]
-		return []any{int64(k.zone), int64(k.Day), int64(k.Index), int64(p.kind), p.inside, p.at, p.lane}
-	}, ` ON CONFLICT (day, idx, zone) DO UPDATE SET kind = excluded.kind, inside = excluded.inside, at = excluded.at, lane_key = excluded.lane_key
-		WHERE excluded.at >= presence.at`)
-}
-
-// upsert inserts a row for each key, rowsPerInsert in a statement.
-func upsert[K any](t *LedgerTx, table string, columns []string, keys []K, row func(K) []any, end string) error {
-	for part := range slices.Chunk(keys, rowsPerInsert) {
-		var args []any
-		for _, k := range part {
-			args = append(args, row(k)...)
-		}
-		if _, err := t.tx.ExecContext(t.ctx, insertRows(table, columns, len(part), end), args...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return named(in.insert(&intoPresence, len(places), func(i int, args []any) []any {
+		k, p := places[i], x.presence[places[i]]
+		return append(args, int64(k.zone), int64(k.Day), int64(k.Index), int64(p.kind), p.inside, p.at, p.lane)
+	}))
 }
