@@ -16,7 +16,7 @@ type metrics struct {
 func newMetrics(r *prometheus.Registry) *metrics {
 	m := &metrics{
 		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "turnstile_api_requests_total", Help: "API requests by operation and status."}, []string{"operation", "status"}),
-		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "turnstile_api_seconds", Help: "Time to answer an API request.", Buckets: []float64{.001, .005, .02, .1, .5, 2, 10}}, []string{"operation"}),
+		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "turnstile_api_request_duration_seconds", Help: "Time to answer an API request.", Buckets: []float64{.001, .005, .02, .1, .5, 2, 10}}, []string{"operation"}),
 	}
 	r.MustRegister(m.requests, m.seconds)
 	return m

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"turnstile/central/broker"
 	"turnstile/central/link"
 	"turnstile/central/office"
@@ -101,56 +99,4 @@ func (s feed) Healthy(ctx context.Context) error {
 		return fmt.Errorf("feed: the list of %s is not open", today)
 	}
 	return nil
-}
-
-// register adds central's own metrics.
-func (s *central) register(r *prometheus.Registry) {
-	gauge := func(name, help string, f func() float64) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "turnstile_" + name, Help: help}, f))
-	}
-	count := func(name, help string, f func() float64) {
-		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "turnstile_" + name, Help: help}, f))
-	}
-	gauge("feed_seq", "Number of the newest feed event.", func() float64 { return float64(s.feed.View().State.Seq) })
-	gauge("feed_refused", "Passes revoked or held on the open days.", func() float64 { return float64(s.feed.View().Head.Revoked) })
-	gauge("broker_online", "1 while central is connected to the broker.", func() float64 {
-		if s.session.Online() {
-			return 1
-		}
-		return 0
-	})
-	gauge("clock_kept", "1 while the kernel says that a time daemon keeps this machine's clock, which lanes go by.", func() float64 {
-		if status.ClockKept() == nil {
-			return 1
-		}
-		return 0
-	})
-	gauge("disk_writable", "1 while the data folder takes writes.", func() float64 {
-		if takesWrites(s.config.Data) == nil {
-			return 1
-		}
-		return 0
-	})
-	gauge("delegation_expires_timestamp_seconds", "Unix time at which the root's delegation ends.", func() float64 {
-		d, err := s.issuer.Delegation()
-		if err != nil {
-			return 0
-		}
-		return float64(d.Expires.Unix())
-	})
-	count("broker_lost_total", "Connections to the broker that broke.", func() float64 { return float64(s.session.Lost()) })
-	count("broker_dropped_total", "Messages dropped because their handler was behind.", func() float64 { return float64(s.session.Dropped()) })
-	gauge("lanes_enrolled", "Enrolled lane controllers.", func() float64 { return float64(len(s.sealTo())) })
-	gauge("lanes_alive", "Lane controllers that are connected.", func() (n float64) {
-		for _, l := range s.fleet.Lanes() {
-			if l.Alive {
-				n++
-			}
-		}
-		return n
-	})
-	r.MustRegister(newCodeGauge(s.codes))
-	count("ledger_entries_total", "Journal entries stored.", func() float64 { return float64(s.ledger.Counts().Stored) })
-	count("ledger_repeated_total", "Journal entries that were stored before or did not fit.", func() float64 { return float64(s.ledger.Counts().Repeated) })
-	count("ledger_refused_total", "Batches that were not their lane's own.", func() float64 { return float64(s.ledger.Counts().Refused) })
 }
