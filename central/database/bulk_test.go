@@ -121,12 +121,15 @@ func testImportFillsTheDay(t *testing.T, d *DB) {
 	if err := d.MoveImport(ctx, "i", ImportPreview, ImportRunning, "desk", 3); err != nil {
 		t.Fatal(err)
 	}
-	more, err := d.IssueImport(ctx, "i", 100, 4, 3, func(r ImportRow) (ImportDraft, error) { return ImportDraft{Draft: draftOf(r.Request)}, nil })
+	more, err := d.IssueImport(ctx, "i", 100, 4, 3, func(r ImportRow) (ImportDraft, error) { return ImportDraft{Draft: draftOf(r.Request), Full: "full"}, nil })
 	if more || err != nil {
 		t.Fatal(more, err)
 	}
 	if i, err := d.Import(ctx, "i"); err != nil || i.Issued != 4 || i.Failed != 2 || i.State != ImportDone {
 		t.Errorf("%+v, %v", i, err)
+	}
+	if rows, err := d.ImportRows(ctx, "i", true, 0, 9); err != nil || len(rows) != 2 || rows[0].Faults != "full" {
+		t.Errorf("%+v, %v", rows, err)
 	}
 }
 

@@ -158,7 +158,8 @@ func (e *ErrRow) Error() string { return "row not issued: " + e.Faults }
 // ImportDraft is what a row asks for.
 type ImportDraft struct {
 	Draft
-	Mail *Mail // to send when it is issued; its pass is filled in
+	Mail *Mail  // to send when it is issued; its pass is filled in
+	Full string // the faults to store if the day is full
 }
 
 // IssueImport issues the next good rows of a running import, in one transaction
@@ -195,7 +196,7 @@ func issueRow(ctx context.Context, tx *sql.Tx, i *Import, row ImportRow, capacit
 		p, err = issueDraft(ctx, tx, x.Draft, capacity)
 	}
 	if errors.Is(err, ErrDayFull) {
-		err = &ErrRow{fmt.Sprintf("All passes of %s are issued.", x.Day)}
+		err = &ErrRow{x.Full}
 	}
 	if refused, ok := errors.AsType[*ErrRow](err); ok {
 		i.Failed++

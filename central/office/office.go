@@ -116,6 +116,8 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.rulesRoutes(h)
 	a.keyRoutes(h)
 	a.supervisorRoutes(h)
+	a.applicationRoutes(h)
+	a.bulkRoutes(h)
 	a.commandRoutes(h)
 	a.tokenRoutes(h)
 	describe(h.OpenAPI(), schemas)

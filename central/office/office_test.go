@@ -111,7 +111,12 @@ var needs = map[string]rights.Permission{
 	"POST /lanes/{id}/open": rights.LanesOpen, "POST /lanes/{id}/identify": rights.LanesOpen, "GET /commands": rights.LanesRead, "GET /commands/{id}": rights.LanesRead,
 	"POST /zones/{id}/mode": rights.ZonesMode,
 	"GET /keys":             rights.KeysRead, "POST /keys/{key}/withdraw": rights.KeysManage,
-	"GET /tokens": rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
+	"POST /applications": rights.ApplicationsWrite, "GET /applications": rights.ApplicationsRead, "GET /applications/{number}": rights.ApplicationsRead,
+	"GET /applications/{number}/photo": rights.ApplicationsRead, "POST /applications/{number}/approve": rights.ApplicationsJudge, "POST /applications/{number}/reject": rights.ApplicationsJudge,
+	"GET /approval-policy": rights.ApplicationsRead, "PUT /approval-policy": rights.RulesWrite,
+	"POST /bulk-changes": rights.PassesStatus, "GET /bulk-changes": rights.PassesRead, "GET /bulk-changes/{id}": rights.PassesRead, "POST /bulk-changes/{id}/withdraw": rights.PassesStatus,
+	"POST /passes/{day}/{index}/mail": rights.PassesCode,
+	"GET /tokens":                     rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
 	"POST /supervisor-codes": rights.SupervisorManage, "GET /supervisor-codes": rights.SupervisorManage, "POST /supervisor-codes/revoke": rights.SupervisorManage,
 }
 
@@ -152,7 +157,7 @@ func TestRoleByRoute(t *testing.T) {
 // whether it gets as far as validation.
 func tryRole(t *testing.T, d *desk, route, role string, need rights.Permission) {
 	method, path, _ := strings.Cut(route, " ")
-	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1", "{name}", "x").Replace(path)
+	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1", "{name}", "x", "{number}", "1").Replace(path)
 	got := d.do(t, role, method, path, nil).Code
 	switch {
 	case role == "" || role == "wrong":

@@ -55,6 +55,12 @@ type Services struct {
 	Commands   Commands
 	Modes      Modes
 	Requests   Requests
+	Approvals  Approvals
+	Policies   Policies
+	Holders    Holders
+	Bulk       Bulk
+	Imports    Imports
+	Mails      Mails
 }
 
 // Passes issues passes and changes what lanes think of them. The argument by is

@@ -25,6 +25,7 @@ import (
 	"turnstile/central/ledger"
 	"turnstile/central/link"
 	"turnstile/central/office"
+	"turnstile/central/photo"
 	"turnstile/central/status"
 	"turnstile/central/supervisor"
 )
@@ -49,6 +50,8 @@ type central struct {
 	ledger    *ledger.Ledger
 	codes     *supervisor.Codes
 	identity  *identity.Identity
+	photos    *photo.Maker
+	chores    *chores
 	console   *console.Console
 
 	withdrawing sync.Mutex // one withdrawal at a time
@@ -79,7 +82,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openServers} {
+	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openChores, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
 		}

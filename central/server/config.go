@@ -66,6 +66,8 @@ type Config struct {
 	SignIn SignIn `yaml:"sign_in"`
 	Enrol  Enrol  `yaml:"enrol"`
 	Broker Broker `yaml:"broker"`
+	Office Office `yaml:"office"`
+	Mail   Mail   `yaml:"mail"`
 	// Capacity is how many passes a day can have: a power of two, 1024..131072.
 	// Days that passes were issued for keep theirs. Default 131072.
 	Capacity uint32 `yaml:"capacity"`
@@ -139,7 +141,7 @@ func Default() Config {
 	return Config{
 		Site: "campus", Data: "central-data", Timezone: "Asia/Hong_Kong", Capacity: link.MaxCapacity, Heads: 5 * time.Second,
 		HTTP: HTTP{Listen: "127.0.0.1:8080"}, Enrol: Enrol{Listen: "127.0.0.1:8443", Hosts: local},
-		Broker: Broker{Listen: "127.0.0.1:8883", Hosts: local},
+		Broker: Broker{Listen: "127.0.0.1:8883", Hosts: local}, Office: Office{TwoPersonsAbove: 20},
 	}
 }
 
@@ -273,6 +275,8 @@ func (c *Config) problems() (list []problem) {
 		wrong((e.Certificate == "") != (e.Key == ""), "broker.external.certificate", "certificate and key belong together")
 	}
 	c.Sign.problems(wrong)
+	c.Office.problems(wrong)
+	c.Mail.problems(wrong)
 	c.SignIn.problems(wrong)
 	if _, err := c.zones(); err != nil {
 		wrong(true, "zones", "%s", err)

@@ -82,9 +82,8 @@ func (s *central) live() map[string]console.Version {
 			n, err := s.db.LastEntry(ctx)
 			return strconv.FormatUint(n, 10), err
 		},
-		"feed": func(context.Context) (string, error) {
-			return strconv.FormatUint(s.feed.View().State.Seq, 10), nil
-		},
+		"feed":      func(context.Context) (string, error) { return s.acknowledged(), nil },
+		"approvals": s.undecided,
 	}
 }
 

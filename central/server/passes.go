@@ -21,7 +21,8 @@ func (s *central) services() office.Services {
 		Passes: passes{s}, Records: records{s}, Lanes: lanes{s}, Rules: rules{s}, Feed: feed{s},
 		Tokens: tokens{s.db, s.config.Now}, Keys: keys{s}, Supervisor: supervisorCodes{s},
 		Commands: commands{s}, Modes: rules{s},
-		Requests: requests{s.db},
+		Requests:  requests{s.db},
+		Approvals: approvals{s}, Policies: approvals{s}, Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
 	}
 }
 
@@ -29,19 +30,11 @@ func (s *central) services() office.Services {
 type passes struct{ *central }
 
 func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pass, error) {
-	p, err := s.draft(o)
+	d, err := s.prepare(by, o)
 	if err != nil {
-		return office.Pass{}, signerAway(err)
+		return office.Pass{}, err
 	}
-	row, err := s.db.InsertPass(ctx, o.Day, s.config.Capacity, func(number, capacity uint32) (database.Pass, error) {
-		var err error
-		if p.Index, err = s.issuer.Index(o.Day, number, capacity); err != nil {
-			return database.Pass{}, err
-		}
-		signed, signature, err := s.issuer.Mint(p)
-		return database.Pass{Pass: signed, Signature: signature, Holder: o.Holder, GuestName: o.GuestName, Purpose: o.Purpose,
-			Issued: s.config.Now().UnixMilli(), IssuedBy: by}, err
-	})
+	row, err := s.db.InsertPass(ctx, o.Day, s.config.Capacity, d.Mint)
 	if errors.Is(err, database.ErrDayFull) {
 		return office.Pass{}, office.Refuse(office.ErrConflict, "All passes of %s are issued; take another day.", o.Day)
 	}
@@ -53,6 +46,16 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 
 // draft checks an order and returns the pass without index and signature.
 func (s passes) draft(o office.Order) (p pass.Pass, err error) {
+	if p, err = s.check(o); err != nil {
+		return p, err
+	}
+	p.Holder, err = s.issuer.Holder(o.Day, person(o))
+	return p, err
+}
+
+// check returns the pass of an order without holder, index and signature, or why
+// there can be no such pass.
+func (s passes) check(o office.Order) (p pass.Pass, err error) {
 	today, r := s.feed.Today(), s.feed.View().Rules
 	var known uint16
 	for _, z := range r.Zones {
@@ -71,9 +74,6 @@ func (s passes) draft(o office.Order) (p pass.Pass, err error) {
 	p = pass.Pass{
 		Kind: o.Kind, Flags: o.Flags, Day: o.Day, Start: s.start(o.Day, o.Start), Length: uint8(min(o.Length/(10*time.Minute), 255)),
 		Zones: o.Zones, Entries: o.Entries,
-	}
-	if p.Holder, err = s.issuer.Holder(o.Day, person(o)); err != nil {
-		return p, err
 	}
 	if reason := p.Check(); reason != pass.Granted {
 		return p, office.Refuse(office.ErrInvalid, "Lanes would refuse such a pass as %s; check start, length and entries.", reason)

@@ -153,6 +153,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.add("api", func(ctx context.Context) error { return serveHTTP(ctx, s.api, s.apiListener) })
 	parts.add("enrolment", func(ctx context.Context) error { return serveHTTP(ctx, s.enrol, s.enrolListener) })
 	parts.add("console", s.console.Run)
+	parts.add("chores", s.chores.run)
 	parts.add("identity", s.identity.Run)
 	parts.add("keys", s.keepKeys)
 	parts.add("watchdog", s.watchdog)

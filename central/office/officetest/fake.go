@@ -43,6 +43,7 @@ type Fake struct {
 	commands  []office.Command
 	tokens    []token
 	requests  map[officeKey]*office.Request
+	desk      desk
 }
 
 type token struct {
@@ -53,7 +54,7 @@ type token struct {
 // New returns a fake with one zone and one token for each role: the secrets are
 // "viewer-secret", "issuer-secret" and so on.
 func New(now func() time.Time) *Fake {
-	f := &Fake{Now: now, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+	f := &Fake{Now: now, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), desk: newDesk()}
 	f.rules = link.Rules{Version: 1, Offsets: []link.Offset{{Minutes: 480}}, Zones: []link.Zone{{ID: 0, Name: "Main", NameZH: "正門"}}, Policies: link.DefaultPolicies(), EscortSec: 30, RepeatMS: 3000}
 	for _, r := range rights.Roles() {
 		f.tokens = append(f.tokens, token{office.Token{ID: string(r), Name: string(r), Role: r, Created: now()}, string(r) + "-secret"})
@@ -64,7 +65,7 @@ func New(now func() time.Time) *Fake {
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
 	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
-		Requests: requests{f}}
+		Requests: requests{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f}}
 }
 
 // AddLane adds a lane controller as it is.
