@@ -17,7 +17,7 @@ import (
 // broker.
 type Mosquitto struct {
 	Site      string
-	Central   string // common name of central's client certificate
+	Centrals  []string // common names of the centrals' client certificates
 	Port      int
 	Authority *x509.Certificate
 	Server    tls.Certificate // of the broker's host
@@ -48,7 +48,7 @@ func MosquittoFiles(dir string, m Mosquitto) (string, error) {
 		data []byte
 	}{
 		{"mosquitto.conf", 0o644, []byte(configuration(dir, m.Port))},
-		{"acl", 0o600, []byte(accessList(m.Site, m.Central))},
+		{"acl", 0o600, []byte(accessList(m.Site, m.Centrals))},
 		{"authority.crt", 0o644, encode("CERTIFICATE", m.Authority.Raw)},
 		{"revoked.crl", 0o644, encode("X509 CRL", m.Revoked)},
 		{"server.crt", 0o644, encode("CERTIFICATE", m.Server.Certificate[0])},
@@ -117,19 +117,20 @@ set_tcp_nodelay true
 
 // accessList gives each lane controller the feed, the zones and its own down topics to read
 // and its own up topics to write; %u is the certificate's name.
-func accessList(site, central string) string {
+func accessList(site string, centrals []string) string {
 	base := "tg/1/" + site
-	return strings.Join([]string{
-		"user " + central,
-		"topic readwrite " + base + "/#",
+	var list []string
+	for _, c := range centrals {
+		list = append(list, "user "+c, "topic readwrite "+base+"/#", "")
+	}
+	return strings.Join(append(list,
+		"pattern read "+base+"/feed/#",
+		"pattern read "+base+"/z/#",
+		"pattern read "+base+"/a/%u/dn/#",
+		"pattern write "+base+"/a/%u/up/state",
+		"pattern write "+base+"/a/%u/up/ask",
+		"pattern write "+base+"/a/%u/up/use",
+		"pattern write "+base+"/a/%u/up/+/log",
 		"",
-		"pattern read " + base + "/feed/#",
-		"pattern read " + base + "/z/#",
-		"pattern read " + base + "/a/%u/dn/#",
-		"pattern write " + base + "/a/%u/up/state",
-		"pattern write " + base + "/a/%u/up/ask",
-		"pattern write " + base + "/a/%u/up/use",
-		"pattern write " + base + "/a/%u/up/+/log",
-		"",
-	}, "\n")
+	), "\n")
 }

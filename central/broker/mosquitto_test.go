@@ -33,7 +33,7 @@ func startMosquitto(t *testing.T, h house, serials ...*big.Int) string {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	m := Mosquitto{Site: site, Central: issuer.CentralName, Port: port, Authority: h.issuer.Authority()}
+	m := Mosquitto{Site: site, Centrals: []string{issuer.CentralName}, Port: port, Authority: h.issuer.Authority()}
 	if m.Server, err = h.issuer.ServerCertificate([]string{"localhost", "127.0.0.1"}, time.Now()); err != nil {
 		t.Fatal(err)
 	}

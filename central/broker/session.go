@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -33,14 +34,24 @@ type Message struct {
 // which the senders heal by sending again.
 type Subscription struct {
 	Filter string
+	// Parts returns what to subscribe to in place of Filter, which covers all of it;
+	// nil: Filter. It is called at each connect and Resubscribe.
+	Parts  func() []string
 	QoS    byte
 	Queue  int
 	Handle func(context.Context, Message)
 }
 
+func (s *Subscription) filters() []string {
+	if s.Parts == nil {
+		return []string{s.Filter}
+	}
+	return s.Parts()
+}
+
 // SessionConfig says where the broker is and who we are.
 type SessionConfig struct {
-	URL           string      // ssl://host:port
+	URL           string      // ssl://host:port; of a cluster's nodes all, with commas between
 	TLS           *tls.Config // authority and client certificate
 	ClientID      string
 	Subscriptions []Subscription
@@ -56,6 +67,9 @@ type SessionConfig struct {
 type Session struct {
 	config SessionConfig
 	queues []chan Message
+	nodes  []string
+	node   int           // of nodes, the next to try; owned by Run
+	again  chan struct{} // holds one value while Parts may tell something new
 
 	current atomic.Pointer[connection]
 	dropped atomic.Uint64
@@ -84,7 +98,8 @@ const (
 
 // NewSession returns a session that Run connects.
 func NewSession(c SessionConfig) *Session {
-	s := &Session{config: c}
+	s := &Session{config: c, nodes: strings.Split(c.URL, ","), again: make(chan struct{}, 1)}
+	s.node = rand.N(len(s.nodes)) // several centrals do not all sit on one node
 	for _, sub := range c.Subscriptions {
 		s.queues = append(s.queues, make(chan Message, sub.Queue))
 	}
@@ -103,7 +118,8 @@ func (s *Session) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		began := time.Now()
 		if err := s.once(ctx); err != nil && ctx.Err() == nil {
-			s.config.Log.Warn("broker connection ended", "url", s.config.URL, "error", err)
+			s.config.Log.Warn("broker connection ended", "url", s.nodes[s.node], "error", err)
+			s.node = (s.node + 1) % len(s.nodes)
 		}
 		if time.Since(began) > longestPause {
 			pause = firstPause
@@ -142,26 +158,77 @@ func (s *Session) once(ctx context.Context) error {
 	if err := done(ctx, c.client.Connect(), connectTimeout); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if err := s.subscribe(ctx, c.client); err != nil {
+	standing := s.wanted()
+	if err := subscribe(ctx, c.client, standing); err != nil {
 		return err
 	}
 	alive, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.current.Store(c)
 	defer s.current.Store(nil)
-	s.config.Log.Info("broker connected", "url", s.config.URL)
+	s.config.Log.Info("broker connected", "url", s.nodes[s.node])
 	s.config.Connected(alive)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.down:
-		s.lost.Add(1)
-		return ErrOffline
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.down:
+			s.lost.Add(1)
+			return ErrOffline
+		case <-s.again:
+			wanted := s.wanted()
+			if err := change(ctx, c.client, standing, wanted); err != nil {
+				return err
+			}
+			standing = wanted
+		}
 	}
 }
 
+// Resubscribe makes the subscriptions what Parts tells now; it does not wait.
+func (s *Session) Resubscribe() {
+	select {
+	case s.again <- struct{}{}:
+	default:
+	}
+}
+
+// wanted returns all filters with their QoS.
+func (s *Session) wanted() map[string]byte {
+	filters := map[string]byte{}
+	for i := range s.config.Subscriptions {
+		sub := &s.config.Subscriptions[i]
+		for _, f := range sub.filters() {
+			filters[f] = sub.QoS
+		}
+	}
+	return filters
+}
+
+// change subscribes to what is new, and only then ends what is not wanted any more.
+func change(ctx context.Context, c mqtt.Client, standing, wanted map[string]byte) error {
+	fresh := maps.Clone(wanted)
+	maps.DeleteFunc(fresh, func(f string, _ byte) bool { _, there := standing[f]; return there })
+	if err := subscribe(ctx, c, fresh); err != nil {
+		return err
+	}
+	var over []string
+	for f := range standing {
+		if _, still := wanted[f]; !still {
+			over = append(over, f)
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	if err := done(ctx, c.Unsubscribe(over...), tokenTimeout); err != nil {
+		return fmt.Errorf("end subscriptions: %w", err)
+	}
+	return nil
+}
+
 func (s *Session) options(c *connection) *mqtt.ClientOptions {
-	return mqtt.NewClientOptions().AddBroker(s.config.URL).SetTLSConfig(s.config.TLS).SetClientID(s.config.ClientID).
+	return mqtt.NewClientOptions().AddBroker(s.nodes[s.node]).SetTLSConfig(s.config.TLS).SetClientID(s.config.ClientID).
 		SetProtocolVersion(4). // no fall-back to 3.1, which doubles the attempts
 		SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true).
 		SetKeepAlive(keepAlive).SetPingTimeout(pingTimeout).SetWriteTimeout(writeTimeout).SetConnectTimeout(connectTimeout).
@@ -187,13 +254,9 @@ func done(ctx context.Context, t mqtt.Token, limit time.Duration) error {
 // reports no error for it.
 const subscriptionFailed = 0x80
 
-func (s *Session) subscribe(ctx context.Context, c mqtt.Client) error {
-	if len(s.config.Subscriptions) == 0 {
+func subscribe(ctx context.Context, c mqtt.Client, filters map[string]byte) error {
+	if len(filters) == 0 {
 		return nil
-	}
-	filters := map[string]byte{}
-	for _, sub := range s.config.Subscriptions {
-		filters[sub.Filter] = sub.QoS
 	}
 	token := c.SubscribeMultiple(filters, nil)
 	if err := done(ctx, token, tokenTimeout); err != nil {

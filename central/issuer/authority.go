@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"turnstile/central/link"
@@ -168,13 +169,29 @@ func (i *Issuer) leaf(t *x509.Certificate, public any) (*x509.Certificate, error
 	return x509.ParseCertificate(der)
 }
 
-// SignCentral signs a client certificate for central itself.
+// CentralNamed returns the common name of the central that has this name among those
+// of its site, "" if it is the only one. No lane's id is like it.
+func CentralNamed(name string) string { return CentralName + name }
+
+// SignCentral signs a client certificate for central itself. Of the request the key
+// counts, and the common name if it is one of CentralNamed.
 func (i *Issuer) SignCentral(csr []byte, now time.Time) (*x509.Certificate, error) {
 	key, err := keyOf(csr)
 	if err != nil {
 		return nil, err
 	}
-	return i.client(CentralName, key, ServerLife, now)
+	r, err := x509.ParseCertificateRequest(csr)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	name, of := strings.CutPrefix(r.Subject.CommonName, CentralName)
+	switch {
+	case !of:
+		name = ""
+	case name != "" && !link.ValidID(name):
+		return nil, fmt.Errorf("%w: a central's name is 1 to 32 of A-Z a-z 0-9 _ -", ErrRequest)
+	}
+	return i.client(CentralNamed(name), key, ServerLife, now)
 }
 
 // maxHosts bounds the names of one server.
@@ -211,13 +228,18 @@ type certifier interface {
 // CentralCertificate returns a new client certificate for central itself, whose
 // key is made here.
 func CentralCertificate(c certifier, now time.Time) (tls.Certificate, error) {
-	return certificate(c, func(csr []byte) (*x509.Certificate, error) { return c.SignCentral(csr, now) })
+	return NamedCertificate(c, "", now)
+}
+
+// NamedCertificate is CentralCertificate for one of several centrals.
+func NamedCertificate(c certifier, name string, now time.Time) (tls.Certificate, error) {
+	return certificate(c, CentralNamed(name), func(csr []byte) (*x509.Certificate, error) { return c.SignCentral(csr, now) })
 }
 
 // ServerCertificate returns a new certificate for a server that is reached under
 // the hosts (names and IP addresses), whose key is made here.
 func ServerCertificate(c certifier, hosts []string, now time.Time) (tls.Certificate, error) {
-	return certificate(c, func(csr []byte) (*x509.Certificate, error) { return c.SignServer(csr, hosts, now) })
+	return certificate(c, "", func(csr []byte) (*x509.Certificate, error) { return c.SignServer(csr, hosts, now) })
 }
 
 // CentralCertificate is the function of that name.
@@ -232,12 +254,12 @@ func (i *Issuer) ServerCertificate(hosts []string, now time.Time) (tls.Certifica
 
 // certificate makes a key and has it signed. The authority's certificate is sent
 // along: an enrolling lane knows only its hash.
-func certificate(c certifier, sign func(csr []byte) (*x509.Certificate, error)) (tls.Certificate, error) {
+func certificate(c certifier, name string, sign func(csr []byte) (*x509.Certificate, error)) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make key: %w", err)
 	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make certificate request: %w", err)
 	}

@@ -198,7 +198,7 @@ func find(list []database.Central, id string) (database.Central, bool) {
 // Run keeps the leases until ctx ends, and gives them back. The error is ErrTwin,
 // or why this central does not fit to the others any more.
 func (k *Keeper) Run(ctx context.Context) error {
-	defer k.leave(context.WithoutCancel(ctx))
+	defer k.Leave(context.WithoutCancel(ctx))
 	if !k.shared {
 		<-ctx.Done()
 		return nil
@@ -223,14 +223,19 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// leave frees everything; a database that does not answer is left to the others.
-func (k *Keeper) leave(ctx context.Context) {
+// Leave frees everything; a database that does not answer is left to the others.
+// Run does so at its end. Again it does nothing.
+func (k *Keeper) Leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	k.mu.Lock()
 	k.held, k.until = map[string]held{}, 0
 	id := k.id
+	k.id = ""
 	k.mu.Unlock()
+	if id == "" {
+		return
+	}
 	if err := k.config.DB.Leave(ctx, id); err != nil {
 		k.config.Log.Warn("leave the other centrals; they notice in some seconds", "error", err)
 	}

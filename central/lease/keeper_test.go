@@ -155,7 +155,7 @@ func TestShare(t *testing.T) {
 	if again := sole(t, keepers...); again[0] != counts[0] || again[1] != counts[1] || !keepers[1].Job(Signer).Held() {
 		t.Errorf("after its return: %v, before %v", again, counts)
 	}
-	keepers[1].leave(t.Context())
+	keepers[1].Leave(t.Context())
 	rounds(2, 0, 2)
 	if left := sole(t, keepers...); left[0]+left[2] != link.Partitions {
 		t.Errorf("after one left: %v", left)
@@ -197,7 +197,7 @@ func TestSigned(t *testing.T) {
 	if err := job.Confirm(t.Context(), a.config.Now().Add(time.Minute).UnixMilli()); err == nil {
 		t.Error("a time beyond what the database was told is confirmed")
 	}
-	a.leave(t.Context())
+	a.Leave(t.Context())
 	slow := newClock()
 	slow.wall.Add(-int64(3 * time.Second))
 	b := open(t, config(databasetest.Open(t, url), "b", slow))
@@ -213,7 +213,7 @@ func TestSigned(t *testing.T) {
 	if !b.Job(Signer).Held() {
 		t.Error("it does not sign when its clock is past")
 	}
-	b.leave(t.Context())
+	b.Leave(t.Context())
 	wrong := newClock()
 	wrong.wall.Add(-int64(time.Hour))
 	d := open(t, config(databasetest.Open(t, url), "d", wrong))

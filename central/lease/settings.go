@@ -32,7 +32,7 @@ type misfit struct {
 	err     error
 }
 
-func (m *misfit) Error() string { return fmt.Sprintf("central %s: %s", m.central.Name, m.err) }
+func (m *misfit) Error() string { return fmt.Sprintf("central %q: %s", m.central.Name, m.err) }
 
 func (m *misfit) Unwrap() error { return m.err }
 
@@ -44,7 +44,7 @@ func fits(c database.Central, others []database.Central) error {
 	}
 	for _, o := range others {
 		if o.Name == c.Name {
-			return &misfit{o, fmt.Errorf("%w (%s)", ErrName, c.Name)}
+			return &misfit{o, fmt.Errorf("%w (%q)", ErrName, c.Name)}
 		}
 		var its Settings
 		if err := json.Unmarshal([]byte(o.Settings), &its); err != nil {

@@ -63,6 +63,11 @@ func (t Topics) AllAsks() string   { return t.at("a", "+", "up", "ask") }
 func (t Topics) AllUses() string   { return t.at("a", "+", "up", "use") }
 func (t Topics) AllLogs() string   { return t.at("a", "+", "up", "+", "log") }
 
+// Logs is the filter for the journals of one partition.
+func (t Topics) Logs(partition int) string {
+	return t.at("a", "+", "up", fmt.Sprint(partition), "log")
+}
+
 // Lane returns the lane controller that an up topic belongs to, "" if none.
 func (t Topics) Lane(topic string) string {
 	rest, ok := strings.CutPrefix(topic, t.at("a")+"/")

@@ -22,6 +22,7 @@ import (
 	"turnstile/central/fleet"
 	"turnstile/central/identity"
 	"turnstile/central/issuer"
+	"turnstile/central/lease"
 	"turnstile/central/ledger"
 	"turnstile/central/link"
 	"turnstile/central/office"
@@ -44,6 +45,7 @@ type central struct {
 	refusals  chan string      // by central sign, to be written down
 	embedded  *broker.Embedded // nil with an external broker
 	session   *broker.Session
+	leases    *lease.Keeper
 	fleet     *fleet.Fleet
 	exchange  *exchange.Exchange
 	feed      *status.Feed
@@ -82,7 +84,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openChores, s.openServers} {
+	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openChores, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -113,6 +115,9 @@ func (s *central) close() {
 			l.Close() // closed already after a clean stop
 		}
 	}
+	if s.leases != nil {
+		s.leases.Leave(context.Background()) // again after a clean stop: no-op
+	}
 	if s.closeKeys != nil {
 		s.closeKeys()
 	}
@@ -125,6 +130,7 @@ func (s *central) openFleet(ctx context.Context) (err error) {
 	s.fleet, err = fleet.Open(ctx, fleet.Config{
 		Site: s.config.Site, DB: s.db, Issuer: s.issuer, Broker: func() string { return s.endpoints.Broker },
 		TrustRetained: s.config.Broker.External != nil,
+		Mine:          s.leases.Mine,
 		Enrolled:      s.laneEnrolled, Removed: s.laneRemoved, Alarm: s.alarm, Now: s.config.Now, Log: s.config.Log,
 	})
 	return err
@@ -167,7 +173,7 @@ func (s *central) openBroker(context.Context) (err error) {
 	s.embedded, err = broker.Start(broker.Config{
 		Site: s.config.Site, Listen: s.config.Broker.Listen, Store: filepath.Join(s.config.Data, "broker"),
 		TLS:     &tls.Config{GetCertificate: server.forServer, ClientCAs: s.authority()},
-		Central: issuer.CentralName, Allow: s.fleet.Allow, Log: s.config.Log,
+		Central: issuer.CentralNamed(s.config.Name), Allow: s.fleet.Allow, Log: s.config.Log,
 	})
 	if err != nil {
 		return err
@@ -222,15 +228,16 @@ func (s *central) openSession(e External, name string) error {
 			if len(m.Payload) == 0 || lane == "" {
 				return // a cleared retained message
 			}
-			if err := handle(ctx, lane, m); err != nil && ctx.Err() == nil {
+			err := s.fleet.Know(ctx, lane)
+			if err := errors.Join(err, handle(ctx, lane, m)); err != nil && ctx.Err() == nil {
 				s.config.Log.Warn("message refused", "topic", m.Topic, "error", err)
 			}
 		}
 	}
 	s.session = broker.NewSession(broker.SessionConfig{
-		URL: e.URL, TLS: t, ClientID: fleet.ReservedID, Log: s.config.Log,
+		URL: e.URL, TLS: t, ClientID: clientID(s.config.Name), Log: s.config.Log,
 		Subscriptions: []broker.Subscription{
-			{Filter: topics.AllLogs(), Queue: logQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
+			{Filter: topics.AllLogs(), Parts: s.journals, Queue: logQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
 				return s.ledger.Take(ctx, lane, m.Payload)
 			})},
 			{Filter: topics.AllStates(), Queue: stateQueue, Handle: by(func(ctx context.Context, lane string, m broker.Message) error {
@@ -244,8 +251,7 @@ func (s *central) openSession(e External, name string) error {
 			})},
 		},
 		Connected: func(ctx context.Context) {
-			err := s.exchange.Online(ctx) // before the head, which names its version
-			if err := errors.Join(err, s.feed.Online(ctx)); err != nil && ctx.Err() == nil {
+			if err := s.feed.Online(ctx); err != nil && ctx.Err() == nil {
 				s.config.Log.Warn("publish the feed", "error", err)
 			}
 			s.first.Do(func() { close(s.published) })
@@ -261,7 +267,7 @@ func (s *central) openFeed(ctx context.Context) error {
 	}
 	s.feed, err = status.Open(ctx, status.Config{
 		Site: s.config.Site, Capacity: s.config.Capacity, Location: s.location, Heads: s.config.Heads, Seed: seed,
-		DB: s.db, Issuer: s.issuer, Publisher: s.session, Lanes: s.sealTo, Keys: s.fleet.Keys, Exchange: s.exchange, Alarm: s.alarm,
+		DB: s.db, Issuer: s.issuer, Publisher: s.session, Lanes: s.sealTo, Keys: s.fleet.Keys, Exchange: s.exchange, Signer: s.leases.Job(lease.Signer), Mine: s.leases.Mine, Alarm: s.alarm,
 		Now: s.config.Now, Log: s.config.Log,
 	})
 	if err != nil {
@@ -284,13 +290,16 @@ func (s *central) reported(ctx context.Context, lane string, m broker.Message) e
 	if l.State == nil || !l.State.Alive {
 		return nil
 	}
+	if !s.leases.Mine(lane) {
+		return nil
+	}
 	return s.ledger.Remind(ctx, lane, l.State.Journal, l.State.Acked)
 }
 
 // openExchange makes what passes on uses between lanes.
 func (s *central) openExchange(ctx context.Context) (err error) {
 	s.exchange, err = exchange.Open(ctx, exchange.Config{
-		Site: s.config.Site, DB: s.db, Keyset: s.issuer.Keyset(), Status: s.issuer.Status(), Publisher: s.session,
+		Site: s.config.Site, DB: s.db, Keyset: s.issuer.Keyset(), Status: s.issuer.Status(), Publisher: s.session, Signer: s.leases.Job(lease.Signer), Mine: s.leases.Mine,
 		Lanes: s.tellers, Keys: s.fleet.Keys, Alarm: s.alarm, Location: s.location, Now: s.config.Now, Log: s.config.Log,
 	})
 	return err
@@ -374,7 +383,9 @@ func (s *central) sessionTLS(e External) (*tls.Config, error) {
 		t.Certificates = []tls.Certificate{c}
 		return t, nil
 	}
-	own := &renewing{make: func(now time.Time) (tls.Certificate, error) { return issuer.CentralCertificate(s.issuer, now) }, now: s.config.Now}
+	own := &renewing{make: func(now time.Time) (tls.Certificate, error) {
+		return issuer.NamedCertificate(s.issuer, s.config.Name, now)
+	}, now: s.config.Now}
 	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get() }
 	return t, nil
 }

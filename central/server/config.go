@@ -50,6 +50,9 @@ type Config struct {
 	// The password stands in the file ~/.pgpass, or one that ?passfile=FILE names;
 	// in the URL it works too. Default: SQLite in Data/central.db.
 	Database string `yaml:"database"`
+	// Name tells this central from others on the same database, which each have their
+	// own: 1 to 32 of A-Z a-z 0-9 _ -. Default none, for the only one.
+	Name string `yaml:"name"`
 	// Timezone is the campus clock's IANA name; campus days begin at its midnight.
 	// Default Asia/Hong_Kong.
 	Timezone string `yaml:"timezone"`
@@ -126,7 +129,9 @@ type Broker struct {
 // External is a broker outside of central, for instance a mosquitto that
 // `central mosquitto` wrote the files for.
 type External struct {
-	URL       string `yaml:"url"`       // ssl://host:port as central reaches it
+	// URL is ssl://host:port as central reaches it; of a cluster's nodes all, with
+	// commas between.
+	URL       string `yaml:"url"`
 	Advertise string `yaml:"advertise"` // as lanes reach it; default URL
 	CA        string `yaml:"ca"`        // PEM of its authority; default central's own
 	// Certificate and Key are central's client certificate, PEM. Default: one of
@@ -250,6 +255,7 @@ func (c *Config) problems() (list []problem) {
 	_, err := parseProxies(c.HTTP.Proxies)
 	wrong(err != nil, "http.proxies", "%v", err)
 	wrong(c.Data == "", "data", "want a folder")
+	wrong(c.Name != "" && !link.ValidID(c.Name), "name", "want 1 to 32 of A-Z a-z 0-9 _ -, or nothing for the only central")
 	wrong(c.Database != "" && !database.IsPostgres(c.Database), "database", "want postgres://USER@HOST:PORT/NAME, or nothing for SQLite in the data folder")
 	_, err = time.LoadLocation(c.Timezone)
 	wrong(err != nil || c.Timezone == "" || c.Timezone == "Local", "timezone", "want an IANA name as Asia/Hong_Kong")
@@ -270,8 +276,8 @@ func (c *Config) problems() (list []problem) {
 	wrong(len(c.Enrol.Hosts) == 0, "enrol.hosts", "want at least one name or address")
 	wrong(len(c.Broker.Hosts) == 0, "broker.hosts", "want at least one name or address")
 	if e := c.Broker.External; e != nil {
-		wrong(!brokerURL(e.URL), "broker.external.url", "want ssl://host:port")
-		wrong(e.Advertise != "" && !brokerURL(e.Advertise), "broker.external.advertise", "want ssl://host:port")
+		wrong(!brokerURL(e.URL), "broker.external.url", "want ssl://host:port, of a cluster all nodes with commas between")
+		wrong(e.Advertise != "" && !brokerURL(e.Advertise), "broker.external.advertise", "want ssl://host:port, of a cluster all nodes with commas between")
 		wrong((e.Certificate == "") != (e.Key == ""), "broker.external.certificate", "certificate and key belong together")
 	}
 	c.Sign.problems(wrong)
@@ -293,7 +299,16 @@ func loopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func brokerURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "ssl" && u.Hostname() != "" && u.Port() != "" && u.Path == ""
+// maxNodes bounds the addresses of a broker.
+const maxNodes = 16
+
+func brokerURL(list string) bool {
+	nodes := strings.Split(list, ",")
+	for _, s := range nodes {
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "ssl" || u.Hostname() == "" || u.Port() == "" || u.Path != "" {
+			return false
+		}
+	}
+	return len(nodes) <= maxNodes
 }

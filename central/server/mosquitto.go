@@ -12,9 +12,10 @@ import (
 
 // Mosquitto writes all files that a mosquitto needs to serve this central's
 // site on a port, reached under hosts, into dir, and returns the path of its
-// mosquitto.conf. It can run beside a server. Written again after a lane was
+// mosquitto.conf. centrals names those of several centrals that it cannot know: it
+// knows its own and those that run. It can run beside a server. Written again after a lane was
 // removed, they refuse that lane's certificate.
-func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port int) (string, error) {
+func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port int, centrals ...string) (string, error) {
 	if err := c.complete(); err != nil {
 		return "", err
 	}
@@ -33,11 +34,14 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 		return "", err
 	}
 	defer closeKeys()
-	m := broker.Mosquitto{Site: c.Site, Central: issuer.CentralName, Port: port, Authority: i.Authority()}
+	m := broker.Mosquitto{Site: c.Site, Port: port, Authority: i.Authority()}
+	if m.Centrals, err = c.centrals(ctx, db, centrals); err != nil {
+		return "", err
+	}
 	if m.Server, err = issuer.ServerCertificate(i, hosts, now); err != nil {
 		return "", err
 	}
-	if m.Client, err = issuer.CentralCertificate(i, now); err != nil {
+	if m.Client, err = issuer.NamedCertificate(i, c.Name, now); err != nil {
 		return "", err
 	}
 	if m.Revoked, err = revoked(ctx, db, i, c); err != nil {

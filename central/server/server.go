@@ -140,6 +140,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	if s.embedded != nil {
 		parts.add("broker", s.embedded.Run)
 	}
+	parts.add("leases", s.leases.Run)
 	parts.next()
 	parts.add("feed", s.feed.Run)
 	parts.add("ledger", s.ledger.Run)
@@ -147,6 +148,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.add("supervisor codes", s.codes.Run)
 	parts.add("exchange between lanes", s.exchange.Run)
 	parts.add("commands", s.sendCommands)
+	parts.add("other centrals", s.follow)
 	parts.next()
 	parts.add("session", s.session.Run)
 	parts.next()
