@@ -48,7 +48,7 @@ var entryNames = map[link.EntryType]string{
 	link.EntryFireOver: "fire_over", link.EntryTamper: "tamper", link.EntryTamperEnd: "tamper_over", link.EntryGateLost: "gate_lost",
 	link.EntryGateFound: "gate_found", link.EntryScanLost: "scanner_lost", link.EntryScanFound: "scanner_found", link.EntryBoot: "boot",
 	link.EntryFloor: "floor", link.EntryDropped: "dropped", link.EntryRefused: "message_refused", link.EntryFault: "gate_fault",
-	link.EntryHeld: "held_open", link.EntryHeldOver: "shut_again", link.EntryConflict: "conflict", link.EntryMode: "mode_changed",
+	link.EntryHeld: "held_open", link.EntryHeldOver: "shut_again", link.EntryConflict: "conflict", link.EntryMode: "mode_changed", link.EntryShown: "lane_shown",
 }
 
 func entryName(t link.EntryType) string {
@@ -111,16 +111,36 @@ func (a *api) listPassages(ctx context.Context, in *passagesInput) (*paged[Passa
 	rows, next := pageByNumber(ctx, "passages", in.Limit, rows, func(p Passage) int64 { return p.Number })
 	out := PassageList{Passages: make([]PassageBody, 0, len(rows)), Next: next}
 	for _, r := range rows {
-		out.Passages = append(out.Passages, a.passageBody(r))
+		out.Passages = append(out.Passages, a.passageBody(ctx, r))
 	}
 	return answerPage(ctx, out, next), nil
 }
 
-func (a *api) passageBody(p Passage) PassageBody {
+func (a *api) passageBody(ctx context.Context, p Passage) PassageBody {
+	return passageBody(p, a.zone, seesNames(ctx))
+}
+
+// campusTime returns t by the campus clock, to the millisecond. A lane's clock can
+// say anything, JSON only the years up to 9999: what is beyond becomes the epoch.
+func campusTime(t time.Time, zone *time.Location) time.Time {
+	if y := t.UTC().Year(); y < 1 || y > 9998 {
+		t = time.Unix(0, 0)
+	}
+	return t.In(zone).Truncate(time.Millisecond)
+}
+
+// seesNames tells whether the caller may see whose passages these are. Names
+// stand with passes: who may not look at these sees a pass's number alone.
+func seesNames(ctx context.Context) bool {
+	return callOf(ctx).token.Permissions().Has(rights.PassesRead)
+}
+
+// passageBody returns a row as API and files show it.
+func passageBody(p Passage, zone *time.Location, names bool) PassageBody {
 	e := p.Entry
 	out := PassageBody{
 		Number: p.Number, Type: entryName(e.Type), Controller: p.Lane, Lane: int(e.Lane), Direction: directionName(e.Direction),
-		Zone: int(e.Zone), Time: a.at(time.UnixMilli(e.Wall)), Received: a.at(p.Received), Holder: p.HolderName, GuestName: p.GuestName,
+		Zone: int(e.Zone), Time: campusTime(time.UnixMilli(e.Wall), zone), Received: campusTime(p.Received, zone),
 		Live: e.Flags&link.FlagLive != 0, Grant: e.Grant, Marks: marks(e.Flags), Clock: e.Clock.String(), ClockBound: int(e.Bound),
 		FeedSeq: e.FeedSeq, Journal: fmt.Sprintf("%x", p.Journal), Boot: e.Boot, SinceBoot: e.Mono, Seq: e.Seq,
 	}
@@ -130,8 +150,14 @@ func (a *api) passageBody(p Passage) PassageBody {
 	if e.Type == link.EntryGranted || e.Type == link.EntryDenied {
 		out.Reason = e.Reason.String()
 	}
+	if e.Kind != 0 && e.Kind != pass.Command {
+		out.Pass = e.Pass.String()
+	}
 	if e.Kind != 0 {
-		out.Pass, out.Kind = e.Pass.String(), e.Kind.String()
+		out.Kind = e.Kind.String()
+	}
+	if names {
+		out.Holder, out.GuestName = p.HolderName, p.GuestName
 	}
 	return out
 }
