@@ -135,6 +135,8 @@ type PassFilter struct {
 	Status *link.Status
 	Kind   pass.Kind
 	Holder string // exactly
+	Words  string // each begins a word of the holder's id or the guest's name, in any script
+	Zone   *uint8 // passes that open it, perhaps among others
 	Limit  int    // 1..500
 	Cursor string // PassPage.Next of the page before
 }

@@ -158,7 +158,13 @@ func (s passes) List(ctx context.Context, f office.PassFilter) (office.PassPage,
 		}
 		q.Before = &before
 	}
+	if q.Words = f.Words; f.Zone != nil {
+		q.Zones = 1 << (*f.Zone & 15)
+	}
 	rows, err := s.db.Passes(ctx, q)
+	if errors.Is(err, database.ErrBroad) {
+		return office.PassPage{}, office.Refuse(office.ErrInvalid, "Too many passes fit that name; give more of it, or a day.")
+	}
 	if err != nil {
 		return office.PassPage{}, fmt.Errorf("list passes: %w", err)
 	}

@@ -206,7 +206,8 @@ func (s passes) List(_ context.Context, q office.PassFilter) (office.PassPage, e
 
 func matches(p *office.Pass, q office.PassFilter) bool {
 	return (q.Day == nil || *q.Day == p.Day) && (q.Status == nil || *q.Status == p.Status) &&
-		(q.Kind == 0 || q.Kind == p.Kind) && (q.Holder == "" || q.Holder == p.HolderName)
+		(q.Kind == 0 || q.Kind == p.Kind) && (q.Holder == "" || q.Holder == p.HolderName) &&
+		(q.Zone == nil || p.Zones&(1<<*q.Zone) != 0) && strings.Contains(strings.ToLower(p.HolderName+" "+p.GuestName), strings.ToLower(q.Words))
 }
 
 func (s passes) Code(_ context.Context, id pass.ID) (office.Code, error) {
