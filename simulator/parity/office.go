@@ -146,6 +146,9 @@ func (o *office) turn(ctx context.Context) error {
 // which has nobody to tell.
 type silence struct{}
 
+// Online implements status.Exchange.
+func (silence) Online(context.Context) error { return nil }
+
 // Answer implements status.Exchange.
 func (silence) Answer(*link.Ask) error { return nil }
 
