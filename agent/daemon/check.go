@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"turnstile/agent/enrol"
 	"turnstile/firmware-bridge/serialport"
 )
 
@@ -78,8 +79,8 @@ func (k *checker) config(c *Config) {
 	if u, err := url.Parse(c.Central); c.Central != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		k.wrong([]any{"central"}, "central: %.80q; write https://host:port", c.Central)
 	}
-	if c.Broker != "" && !isBroker(c.Broker) {
-		k.wrong([]any{"broker"}, "broker: %.80q; write ssl://host:port", c.Broker)
+	if _, err := enrol.Brokers(c.Broker); c.Broker != "" && err != nil {
+		k.wrong([]any{"broker"}, "broker: %.80q; %v", c.Broker, err)
 	}
 	if len(c.Lanes) == 0 || len(c.Lanes) > maxLanes {
 		k.wrong([]any{"lanes"}, "lanes: %d of them; 1 to %d are possible", len(c.Lanes), maxLanes)
@@ -103,12 +104,6 @@ func checkLoopback(address string) string {
 		return "is not a loopback address: whoever reaches it can ask about codes; use 127.0.0.1 or [::1]"
 	}
 	return ""
-}
-
-// isBroker reports whether s is an address that the uplink connects to.
-func isBroker(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "ssl" && u.Hostname() != "" && u.Port() != "" && u.Path == ""
 }
 
 func (k *checker) lane(at []any, l *Lane) {

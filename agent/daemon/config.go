@@ -25,8 +25,9 @@ type Config struct {
 	// DATA/status.json. Default 127.0.0.1:8090.
 	HTTP string `yaml:"http"`
 	// Broker is the broker's address for this lane, ssl://host:port, where it is
-	// reached by another way than the one that central told at enrolment. The
-	// host must stand in the broker's certificate. Default: what central told.
+	// reached by another way than the one that central told at enrolment; of a
+	// cluster all nodes, with commas between. The host must stand in the broker's
+	// certificate. Default: what central told.
 	Broker string `yaml:"broker"`
 	// Central is where this lane renews its certificate, https://host:port of
 	// central's enrolment. Default: where it enrolled.

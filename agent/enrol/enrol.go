@@ -202,14 +202,21 @@ func parseAnswer(data []byte) (*link.EnrolAnswer, error) {
 	if err := json.Unmarshal(data, &a); err != nil {
 		return nil, fmt.Errorf("%w (%w)", ErrAnswer, err)
 	}
-	broker, err := url.Parse(a.Broker)
-	if !link.ValidID(a.Lane) || !link.ValidID(a.Site) || err != nil || broker.Scheme != "ssl" || broker.Hostname() == "" {
+	if _, err := Brokers(brokersOf(&a)); !link.ValidID(a.Lane) || !link.ValidID(a.Site) || err != nil {
 		return nil, fmt.Errorf("%w (lane, site or broker)", ErrAnswer)
 	}
 	if !usableRoot(a.Root) {
 		return nil, fmt.Errorf("%w (root)", ErrAnswer)
 	}
 	return &a, nil
+}
+
+// brokersOf returns the broker's addresses as Brokers takes them.
+func brokersOf(a *link.EnrolAnswer) string {
+	if len(a.Brokers) > 0 {
+		return strings.Join(a.Brokers, ",")
+	}
+	return a.Broker
 }
 
 // refusals maps the codes of link.EnrolProblem.

@@ -31,7 +31,7 @@ var (
 // Identity is who this lane controller is.
 type Identity struct {
 	Lane, Site  string
-	Broker      string            // e.g. ssl://central.example:8883
+	Broker      string            // e.g. ssl://central.example:8883; see Brokers
 	Central     string            // enrolment address, e.g. https://central.example:8443; "" from agents before renewals
 	Certificate tls.Certificate   // for the broker; Leaf is set
 	Authority   *x509.Certificate // whom the broker's certificate must come from
@@ -83,7 +83,7 @@ func (k keys) store(a *link.EnrolAnswer, authority link.Hash) (*stored, error) {
 		return nil, fmt.Errorf("encode TLS key: %w", err)
 	}
 	s := &stored{
-		Version: version, Lane: a.Lane, Site: a.Site, Broker: a.Broker, Root: a.Root, Authority: a.Authority, Certificate: a.Certificate,
+		Version: version, Lane: a.Lane, Site: a.Site, Broker: brokersOf(a), Root: a.Root, Authority: a.Authority, Certificate: a.Certificate,
 		TLSKey: der, JournalKey: k.journal.Seed(), SealKey: k.seal.Bytes(),
 	}
 	if _, err := s.identity(); err != nil {

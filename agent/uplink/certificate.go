@@ -7,10 +7,10 @@ import (
 	"net/url"
 )
 
-// tls is the configuration of one connection: the newest certificate of this
-// lane, and the pinned authority for the broker's.
-func (u *Uplink) tls() (*tls.Config, error) {
-	at, err := url.Parse(u.c.Identity.Broker)
+// tls is the configuration of one connection to a broker: the newest certificate
+// of this lane, and the pinned authority for the broker's.
+func (u *Uplink) tls(broker string) (*tls.Config, error) {
+	at, err := url.Parse(broker)
 	if err != nil {
 		return nil, fmt.Errorf("read broker address: %w", err)
 	}

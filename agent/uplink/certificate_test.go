@@ -48,7 +48,7 @@ func TestRenewedCertificateIsUsed(t *testing.T) {
 	u := New(Config{Identity: c.lane, Clock: wallclock.New(wallclock.Options{})})
 	own := func() *x509.Certificate {
 		t.Helper()
-		config, err := u.tls()
+		config, err := u.tls(u.broker())
 		if err != nil || len(config.Certificates) != 1 || !config.InsecureSkipVerify || config.VerifyConnection == nil {
 			t.Fatal(err)
 		}

@@ -173,7 +173,7 @@ func TestWill(t *testing.T) {
 	c.lane.Broker = m.address()
 	c.connect(t, m.address())
 	a := c.agent(t, nil)
-	config, err := a.tls()
+	config, err := a.tls(a.broker())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ type session struct {
 	ask    timer // questions are due
 	askGap time.Duration
 	pinged time.Time
+	moveBy time.Time // to another node, if no head comes before
 	timing timing
 }
 
@@ -69,6 +70,7 @@ const (
 	askLongest   = time.Minute
 	lookEvery    = 250 * time.Millisecond
 	shutdown     = time.Second // for the last report
+	elsewhere    = time.Minute // without heads, at least; then another node is tried, within as long again
 )
 
 // run subscribes, tells that the lane lives, and works until the connection or
@@ -87,7 +89,7 @@ func (s *session) run(ctx context.Context) error {
 	})
 	u.c.Health.Clear(health.UplinkDown, "")
 	u.c.Health.Clear(health.UplinkRefused, "")
-	u.c.Log.Info("connected to central", "broker", u.c.Identity.Broker)
+	u.c.Log.Info("connected to central", "broker", u.broker())
 	s.pinged, s.askGap = u.c.Now(), askFirst
 	s.report.by(u.c.Now(), reportEvery)
 	s.ask.by(u.c.Now(), askDelay)
@@ -160,11 +162,19 @@ func (s *session) look(ctx context.Context) error {
 
 // doubt gives the connection up if three heads are missing and the broker does
 // not answer either. Missing heads alone are central's absence: reconnecting
-// then would turn its restart into a storm.
+// then would turn its restart into a storm. But of a cluster the node may be cut off
+// from the others, and answer all the same.
 func (s *session) doubt(ctx context.Context) error {
 	u := s.u
 	now := u.c.Now()
-	if !u.c.Feed.Stale(now) || now.Sub(s.pinged) < keepAlive+pingTimeout {
+	stale := u.c.Feed.Stale(now)
+	switch {
+	case !stale || s.moveBy.IsZero():
+		s.moveBy = now.Add(elsewhere + rand.N(elsewhere))
+	case len(u.nodes) > 1 && now.After(s.moveBy):
+		return ErrCut
+	}
+	if !stale || now.Sub(s.pinged) < keepAlive+pingTimeout {
 		return nil
 	}
 	s.pinged = now

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ var (
 	ErrOffline = errors.New("no connection to the broker")
 	ErrRefused = errors.New("the broker and this lane do not accept each other")
 	ErrSilent  = errors.New("the broker does not answer")
+	ErrCut     = errors.New("no heads of central on this node of the broker: another one may have them")
 )
 
 // Link is one connection to a broker. It is used once: Connect, then the others
@@ -124,6 +126,8 @@ type Uplink struct {
 	c      Config
 	topics link.Topics
 	nudge  chan struct{}             // capacity 1: report soon
+	nodes  []string                  // of the broker, any of which will do
+	node   int                       // of nodes, the present one; owned by Run
 	raised map[health.Code]time.Time // refusals by when they last came; owned by Run
 	unread unread                    // owned by Run
 
@@ -147,9 +151,14 @@ func New(c Config) *Uplink {
 	if c.Refused == nil {
 		c.Refused = func(*feed.Refused) {}
 	}
+	nodes := strings.Split(c.Identity.Broker, ",")
 	return &Uplink{c: c, topics: link.Topics{Site: c.Identity.Site}, nudge: make(chan struct{}, 1),
+		nodes: nodes, node: rand.N(len(nodes)), // a thousand lanes spread over the nodes
 		raised: map[health.Code]time.Time{}, status: Status{Since: c.Now()}}
 }
+
+// broker is the address of the node that is, or was, connected to.
+func (u *Uplink) broker() string { return u.nodes[u.node] }
 
 // Status returns how the session stands.
 func (u *Uplink) Status() Status {
@@ -197,6 +206,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 			break
 		}
 		u.note(err)
+		u.node = (u.node + 1) % len(u.nodes)
 		var lasted time.Duration
 		if connected {
 			lasted = u.c.Now().Sub(began)
@@ -240,7 +250,7 @@ func (u *Uplink) note(err error) {
 	})
 	u.c.Health.Put(errors.Is(err, ErrRefused), health.UplinkRefused, "", text)
 	u.c.Health.Raise(health.UplinkDown, "", text)
-	u.c.Log.Warn("connection to central ended", "broker", u.c.Identity.Broker, "error", err)
+	u.c.Log.Warn("connection to central ended", "broker", u.broker(), "error", err)
 }
 
 // pause waits, and goes on watching the feed's age meanwhile.
@@ -272,7 +282,7 @@ type message struct {
 
 // once makes one connection and returns when it is over.
 func (u *Uplink) once(ctx context.Context) (connected bool, err error) {
-	config, err := u.tls()
+	config, err := u.tls(u.broker())
 	if err != nil {
 		return false, err
 	}
@@ -282,7 +292,7 @@ func (u *Uplink) once(ctx context.Context) (connected bool, err error) {
 	}
 	inbox := make(chan message, inboxSize)
 	l := u.c.Dial(LinkOptions{
-		Broker: u.c.Identity.Broker, ClientID: u.c.Identity.Lane, TLS: config,
+		Broker: u.broker(), ClientID: u.c.Identity.Lane, TLS: config,
 		WillTopic: u.topics.State(u.c.Identity.Lane), Will: will,
 		Receive: func(topic string, payload []byte) { u.receive(inbox, message{topic, payload}) },
 	})

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -151,8 +152,13 @@ func (f *Fleet) enrol(ctx context.Context, r *link.EnrolRequest) (*link.EnrolAns
 	f.mu.Unlock()
 	f.config.Log.Info("lane enrolled", "lane", i.Lane)
 	f.config.Enrolled(ctx, i.Lane)
-	return &link.EnrolAnswer{Lane: i.Lane, Site: f.config.Site, Certificate: row.Certificate,
-		Authority: f.config.Issuer.Authority().Raw, Root: f.config.Issuer.Root(), Broker: f.config.Broker()}, nil
+	brokers := strings.Split(f.config.Broker(), ",")
+	answer := &link.EnrolAnswer{Lane: i.Lane, Site: f.config.Site, Certificate: row.Certificate,
+		Authority: f.config.Issuer.Authority().Raw, Root: f.config.Issuer.Root(), Broker: brokers[0]}
+	if len(brokers) > 1 {
+		answer.Brokers = brokers
+	}
+	return answer, nil
 }
 
 // invitation finds the invitation that the request's token opens. A wrong secret

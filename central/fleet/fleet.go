@@ -34,7 +34,7 @@ type Config struct {
 	Site   string
 	DB     *database.DB
 	Issuer issuer.Certificates
-	Broker func() string // URL that lanes are told
+	Broker func() string // URL that lanes are told; of a cluster's nodes all, with commas between
 	// TrustRetained: a retained "alive" counts. An external broker replaces it by
 	// the lane's will when the lane dies; the embedded one was down when central was.
 	TrustRetained bool

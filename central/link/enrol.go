@@ -79,6 +79,9 @@ type EnrolAnswer struct {
 	Authority   []byte `json:"authority"`   // DER; its SHA-256 is in the token
 	Root        Root   `json:"root"`
 	Broker      string `json:"broker"` // e.g. ssl://central.example:8883
+	// Brokers are all nodes if the broker is a cluster, Broker the first of them. An
+	// agent that does not know this key uses that one.
+	Brokers []string `json:"brokers,omitempty"`
 }
 
 // EnrolProblem is the JSON answer to a refused enrolment.
