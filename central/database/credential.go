@@ -243,7 +243,7 @@ func (d *DB) Register(ctx context.Context, invitation, person string, r Registra
 		if err := forget(ctx, tx, person); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE people SET ended = 0 WHERE id = $1`, person); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE people SET ended = 0, managed = '' WHERE id = $1`, person); err != nil {
 			return err
 		}
 		if err := audit(ctx, tx, at, "user:"+name, "person_register", name, ""); err != nil {

@@ -183,6 +183,9 @@ func (i *Identity) BeginNewPasskey(ctx context.Context, a Applicant) (options an
 	if i.webauthn == nil {
 		return nil, "", ErrNoPasskeys
 	}
+	if err := a.own(); err != nil {
+		return nil, "", err
+	}
 	h, err := i.holder(ctx, a.person)
 	if err != nil {
 		return nil, "", err

@@ -20,6 +20,18 @@ type Applicant struct {
 	session    string // id of the session that stays
 }
 
+// ErrManaged refuses a change of an account that an OpenID provider decides on.
+var ErrManaged = errors.New("an OpenID provider keeps this account")
+
+// own returns ErrManaged for who signs in at a provider alone: a passkey here
+// would outlive what that says.
+func (a Applicant) own() error {
+	if a.person.Managed != "" && a.invitation == "" {
+		return ErrManaged
+	}
+	return nil
+}
+
 // Name is the account's.
 func (a Applicant) Name() string { return a.person.Name }
 
@@ -108,6 +120,9 @@ var ErrCode = errors.New("this code is not the one that the app should show now"
 // registered and signed in with that. ErrShort, ErrLong, ErrCommon, ErrCode,
 // ErrState, ErrInvitation.
 func (i *Identity) AddPassword(w http.ResponseWriter, r *http.Request, a Applicant, state, password, code string) (recovery []string, err error) {
+	if err := a.own(); err != nil {
+		return nil, err
+	}
 	var secret []byte
 	spend, err := i.openState(sealedSetUp+a.key(), state, &secret)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"turnstile/central/console"
+	"turnstile/central/console/signin"
 	"turnstile/central/identity"
 	"turnstile/central/rights"
 )
@@ -65,7 +66,9 @@ func (s *central) openConsole() (err error) {
 
 // consoleRoutes are the pages of the console, a line for each folder of them.
 func (s *central) consoleRoutes() []console.Route {
-	return slices.Concat[[]console.Route]()
+	return slices.Concat(
+		signin.Routes(s.identity),
+	)
 }
 
 // reachable leaves out entries of the menu without a page.
