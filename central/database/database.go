@@ -33,6 +33,7 @@ type DB struct {
 	sql      *sql.DB
 	postgres bool
 	turns    [writers]chan struct{} // of the one transaction that writes; waiting ones come in order
+	ends     endStatements
 }
 
 // maxConnections bounds open connections, each with its own page cache.
@@ -72,7 +73,10 @@ func (d *DB) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	return migrate(ctx, d.sql, d.postgres)
+	if err := migrate(ctx, d.sql, d.postgres); err != nil {
+		return err
+	}
+	return d.prepareEnds(ctx)
 }
 
 // Close closes the database after the running statements.
@@ -97,6 +101,16 @@ type querier interface {
 // all runs a query and collects its rows.
 func all[T any](ctx context.Context, q querier, scan func(rowScanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
+	return collect(rows, err, scan)
+}
+
+// allOf is all for a prepared query.
+func allOf[T any](ctx context.Context, s *sql.Stmt, scan func(rowScanner) (T, error), args ...any) ([]T, error) {
+	rows, err := s.QueryContext(ctx, args...)
+	return collect(rows, err, scan)
+}
+
+func collect[T any](rows *sql.Rows, err error, scan func(rowScanner) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, named(err)
 	}

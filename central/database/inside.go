@@ -30,6 +30,27 @@ func (d *DB) HourCounts(ctx context.Context, from, until int64) ([]HourCount, er
 	}, `SELECT hour, facet, count FROM ledger_hours WHERE hour >= $1 AND hour < $2 ORDER BY hour, facet`, (from+hourMs-1)/hourMs, (until+hourMs-1)/hourMs)
 }
 
+// ReasonCount is how many entries of a type and reason a stretch of time had.
+type ReasonCount struct {
+	Start  int64 // Unix ms
+	Type   link.EntryType
+	Reason pass.Reason
+	Count  int64
+}
+
+// ReasonCounts returns the counts in stretches of some hours that begin at from or
+// later and before until (Unix ms, a whole hour), ascending by time. A campus day
+// begins with from: where clocks change, ask for each day.
+func (d *DB) ReasonCounts(ctx context.Context, from, until int64, hours int) ([]ReasonCount, error) {
+	return all(ctx, d.sql, func(r rowScanner) (c ReasonCount, err error) {
+		var n, f int64
+		err = r.Scan(&n, &f, &c.Count)
+		c.Start, c.Type, c.Reason = from+n*int64(hours)*hourMs, facet(f<<24).entryType(), facet(f<<24).reason()
+		return c, err
+	}, `SELECT (hour - $1) / $3 AS stretch, facet / 16777216 AS reason, SUM(count) FROM ledger_hours WHERE hour >= $1 AND hour < $2
+		GROUP BY (hour - $1) / $3, facet / 16777216 ORDER BY stretch, reason`, from/hourMs, (until+hourMs-1)/hourMs, hours)
+}
+
 // Occupancy is how many passes are inside a zone.
 type Occupancy struct {
 	Zone   uint8

@@ -28,6 +28,24 @@ func testHourCounts(t *testing.T, d *DB) {
 			t.Errorf("%+v: %d, want %d", h, n, want[h])
 		}
 	}
+	type reasonKey struct {
+		start  int64
+		t      link.EntryType
+		reason pass.Reason
+	}
+	sums := map[reasonKey]int64{}
+	for h, n := range want {
+		sums[reasonKey{base - 3*dayMs + (h.Hour-base+3*dayMs)/(6*hourMs)*6*hourMs, h.Type, h.Reason}] += n
+	}
+	stretches, err := d.ReasonCounts(ctx, base-3*dayMs, base+3*dayMs, 6)
+	if err != nil || len(stretches) != len(sums) || len(stretches) < 50 {
+		t.Errorf("%d stretches, want %d: %v", len(stretches), len(sums), err)
+	}
+	for _, c := range stretches {
+		if n := sums[reasonKey{c.Start, c.Type, c.Reason}]; n != c.Count {
+			t.Errorf("%+v, want %d", c, n)
+		}
+	}
 	half, err := d.HourCounts(ctx, base, base+hourMs)
 	if err != nil || len(half) == 0 || slices.ContainsFunc(half, func(h HourCount) bool { return h.Hour != base }) {
 		t.Errorf("%d counters of one hour: %v", len(half), err)

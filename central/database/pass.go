@@ -75,6 +75,26 @@ func (d *DB) InsertPass(ctx context.Context, day pass.Day, capacity uint32, mint
 	return p, err
 }
 
+// InsertPasses is InsertPass for n passes of one day, all of them or none.
+func (d *DB) InsertPasses(ctx context.Context, day pass.Day, capacity uint32, n int, mint func(number, capacity uint32) (Pass, error)) error {
+	return d.write(ctx, func(tx *sql.Tx) error {
+		for range n {
+			number, stands, err := nextNumber(ctx, tx, day, capacity)
+			if err != nil {
+				return err
+			}
+			p, err := mint(number, stands)
+			if err != nil {
+				return err
+			}
+			if err := insertPass(ctx, tx, &p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func nextNumber(ctx context.Context, tx *sql.Tx, day pass.Day, capacity uint32) (number, stands uint32, err error) {
 	if _, err := dayCapacity(ctx, tx, day, capacity); err != nil {
 		return 0, 0, err

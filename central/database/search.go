@@ -3,8 +3,10 @@ package database
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,69 +51,97 @@ func (p *Passage) Cursor() *PassageCursor { return &PassageCursor{p.At, p.Number
 // too many, among the passes of the days from f.From to f.Until, one more at
 // either end.
 func (d *DB) Search(ctx context.Context, f PassageFilter) ([]Passage, error) {
-	var ends []string
+	m := newMerge(f)
 	var err error
 	switch {
 	case f.Pass != nil:
-		ends, err = d.passEnds(ctx, f, []pass.ID{*f.Pass})
+		err = d.searchPasses(ctx, m, []pass.ID{*f.Pass})
 	case f.Words != "":
-		ends, err = d.wordEnds(ctx, f)
+		err = d.searchWords(ctx, m)
 	default:
-		ends, err = d.facetEnds(ctx, f)
+		err = d.searchFacets(ctx, m)
 	}
 	if err != nil {
 		return nil, err
 	}
-	var found []PassageCursor
-	for part := range slices.Chunk(ends, endsTogether) {
-		more, err := d.newest(ctx, f, part, found)
-		if err != nil {
-			return nil, err
-		}
-		found = more
-	}
-	return d.passages(ctx, found)
+	return d.passages(ctx, m.found)
 }
 
-// endsTogether is how many ends of indices one statement looks at: SQLite takes
-// 500, and each chunk knows from those before it what is too old.
-const endsTogether = 100
-
-// newest merges the newest rows of some ends of indices into those found so far.
-func (d *DB) newest(ctx context.Context, f PassageFilter, ends []string, found []PassageCursor) ([]PassageCursor, error) {
-	var c conditions
-	c.between(f)
-	if len(found) == f.Limit { // what comes has to be newer than the last
-		last := found[len(found)-1]
-		c.add("(at, number) > (?, ?)", last.At, last.Number)
-	}
-	limit := c.parameter(f.Limit)
-	common := ""
-	for _, p := range c.parts {
-		common += " AND " + p
-	}
-	parts := make([]string, len(ends))
-	for i, end := range ends {
-		parts[i] = fmt.Sprintf(`SELECT * FROM (SELECT at, number FROM entries WHERE %s%s ORDER BY at DESC, number DESC LIMIT %s) e%d`, end, common, limit, i)
-	}
-	more, err := all(ctx, d.sql, func(r rowScanner) (p PassageCursor, err error) { return p, r.Scan(&p.At, &p.Number) },
-		strings.Join(parts, " UNION ALL "), c.args...)
-	found = append(found, more...)
-	slices.SortFunc(found, func(a, b PassageCursor) int { return cmp.Or(cmp.Compare(b.At, a.At), cmp.Compare(b.Number, a.Number)) })
-	return found[:min(len(found), f.Limit)], err
+// merge collects the newest rows of many ends of indices: each end gives at most
+// a page, and none that is older than a full page of what came before.
+type merge struct {
+	PassageFilter
+	found        []PassageCursor // the newest first
+	above, below PassageCursor   // what is looked for lies between
 }
 
-// between adds the bounds in time.
-func (c *conditions) between(f PassageFilter) {
-	if f.From != 0 {
-		c.add("at >= ?", f.From)
-	}
+func newMerge(f PassageFilter) *merge {
+	m := &merge{PassageFilter: f, above: PassageCursor{f.From, -1}, below: PassageCursor{math.MaxInt64, 0}}
 	if f.Until != 0 {
-		c.add("at < ?", f.Until)
+		m.below.At = f.Until
 	}
-	if f.Before != nil {
-		c.add("(at, number) < (?, ?)", f.Before.At, f.Before.Number)
+	if b := f.Before; b != nil && b.compare(m.below) < 0 {
+		m.below = *b
 	}
+	return m
+}
+
+func (c PassageCursor) compare(o PassageCursor) int {
+	return cmp.Or(cmp.Compare(c.At, o.At), cmp.Compare(c.Number, o.Number))
+}
+
+func (m *merge) add(rows []PassageCursor) {
+	m.found = append(m.found, rows...)
+	slices.SortFunc(m.found, func(a, b PassageCursor) int { return b.compare(a) })
+	if len(m.found) >= m.Limit {
+		m.found = m.found[:m.Limit]
+		m.above = m.found[m.Limit-1]
+	}
+}
+
+// between is the condition and order of an end, with five parameters from $n on.
+func between(n int) string {
+	return fmt.Sprintf(`(at, number) > ($%d, $%d) AND (at, number) < ($%d, $%d) ORDER BY at DESC, number DESC LIMIT $%d`, n, n+1, n+2, n+3, n+4)
+}
+
+func (m *merge) bounds() []any {
+	return []any{m.above.At, m.above.Number, m.below.At, m.below.Number, m.Limit}
+}
+
+func scanCursor(r rowScanner) (c PassageCursor, err error) { return c, r.Scan(&c.At, &c.Number) }
+
+// endStatements read the ends of the indices. They are run for each facet, and
+// prepared once: to SQLite it takes ten times as long to read such a statement as
+// to run it.
+type endStatements struct{ facet, lane *sql.Stmt }
+
+func (d *DB) prepareEnds(ctx context.Context) (err error) {
+	if d.ends.facet, err = d.sql.PrepareContext(ctx, `SELECT at, number FROM entries WHERE facet = $1 AND `+between(2)); err != nil {
+		return err
+	}
+	d.ends.lane, err = d.sql.PrepareContext(ctx, `SELECT at, number FROM entries WHERE lane_key = $1 AND facet = $2 AND `+between(3))
+	return err
+}
+
+// searchFacets merges the ends of the indices by facet that the filter selects.
+func (d *DB) searchFacets(ctx context.Context, m *merge) error {
+	present, err := d.facets(ctx, m.PassageFilter)
+	if err != nil {
+		return err
+	}
+	for _, p := range present {
+		var rows []PassageCursor
+		if m.Lane != "" {
+			rows, err = allOf(ctx, d.ends.lane, scanCursor, append([]any{p.lane, int64(p.facet)}, m.bounds()...)...)
+		} else {
+			rows, err = allOf(ctx, d.ends.facet, scanCursor, append([]any{int64(p.facet)}, m.bounds()...)...)
+		}
+		if err != nil {
+			return err
+		}
+		m.add(rows)
+	}
+	return nil
 }
 
 // passages reads whole rows in the order of their numbers' list.
@@ -135,23 +165,6 @@ func (d *DB) passages(ctx context.Context, found []PassageCursor) ([]Passage, er
 	return list, nil
 }
 
-// facetEnds lists the ends of the indices by facet that f selects.
-func (d *DB) facetEnds(ctx context.Context, f PassageFilter) ([]string, error) {
-	present, err := d.facets(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	var ends []string
-	for _, p := range present {
-		end := "facet = " + strconv.FormatInt(int64(p.facet), 10)
-		if f.Lane != "" {
-			end = "lane_key = " + strconv.FormatInt(p.lane, 10) + " AND " + end
-		}
-		ends = append(ends, end)
-	}
-	return ends, nil
-}
-
 // laneFacet is a facet that there are rows of; lane is 0 if none was asked for.
 type laneFacet struct {
 	lane  int64
@@ -160,13 +173,14 @@ type laneFacet struct {
 
 // facets returns what the ledger has of what f selects.
 func (d *DB) facets(ctx context.Context, f PassageFilter) ([]laneFacet, error) {
-	query, args := `SELECT DISTINCT 0, facet FROM ledger_facets`, []any(nil)
+	query, args := `SELECT DISTINCT 0, f.facet FROM ledger_facets f`, []any(nil)
 	if f.Lane != "" {
 		query = `SELECT f.lane_key, f.facet FROM journals j CROSS JOIN ledger_facets f
 			WHERE j.lane = $1 AND f.lane_key >= j.key * 256 AND f.lane_key < j.key * 256 + 256`
 		args = []any{f.Lane}
 	}
-	list, err := all(ctx, d.sql, func(r rowScanner) (p laneFacet, err error) { return p, r.Scan(&p.lane, &p.facet) }, query, args...)
+	// What was granted comes first: those are the ends with the most rows.
+	list, err := all(ctx, d.sql, func(r rowScanner) (p laneFacet, err error) { return p, r.Scan(&p.lane, &p.facet) }, query+` ORDER BY f.facet`, args...)
 	return slices.DeleteFunc(list, func(p laneFacet) bool { return !f.selects(p) }), err
 }
 
@@ -187,29 +201,32 @@ func (f *PassageFilter) byFacet() bool {
 	return f.Lane != "" || f.Direction != 0 || len(f.Zones)+len(f.Types)+len(f.Reasons)+len(f.Kinds) > 0
 }
 
-// passesTogether is how many passes one end names.
+// passesTogether is how many passes one statement names.
 const passesTogether = 200
 
-// passEnds lists the rows of passes, passesTogether at a time, that fit f otherwise.
-func (d *DB) passEnds(ctx context.Context, f PassageFilter, ids []pass.ID) ([]string, error) {
+// searchPasses merges the rows of passes that fit the filter otherwise.
+func (d *DB) searchPasses(ctx context.Context, m *merge, ids []pass.ID) error {
 	fits := ""
-	if f.byFacet() {
-		present, err := d.facets(ctx, f)
+	if m.byFacet() {
+		present, err := d.facets(ctx, m.PassageFilter)
 		if err != nil || len(present) == 0 {
-			return nil, err
+			return err
 		}
-		fits = " AND facet IN (" + numbers(present, func(p laneFacet) int64 { return int64(p.facet) }) + ")"
-		if f.Lane != "" {
-			fits += " AND lane_key IN (" + numbers(present, func(p laneFacet) int64 { return p.lane }) + ")"
+		fits = "facet IN (" + numbers(present, func(p laneFacet) int64 { return int64(p.facet) }) + ") AND "
+		if m.Lane != "" {
+			fits += "lane_key IN (" + numbers(present, func(p laneFacet) int64 { return p.lane }) + ") AND "
 		}
 	}
-	var ends []string
 	for part := range slices.Chunk(ids, passesTogether) {
 		var c conditions
 		c.in("(pass_day, pass_idx)", part)
-		ends = append(ends, "pass_day > 0 AND "+c.parts[0]+fits)
+		rows, err := all(ctx, d.sql, scanCursor, `SELECT at, number FROM entries WHERE pass_day > 0 AND `+c.parts[0]+` AND `+fits+between(1), m.bounds()...)
+		if err != nil {
+			return err
+		}
+		m.add(rows)
 	}
-	return ends, nil
+	return nil
 }
 
 // numbers lists each number once, with commas between.
@@ -227,16 +244,16 @@ func numbers[T any](list []T, of func(T) int64) string {
 // dayMs is a day in ms.
 const dayMs = 24 * hourMs
 
-// wordEnds lists the rows of the passes that fit f.Words.
-func (d *DB) wordEnds(ctx context.Context, f PassageFilter) ([]string, error) {
-	ids, err := d.match(ctx, f.Words, allDays)
-	if errors.Is(err, ErrBroad) && f.From != 0 && f.Until != 0 {
-		ids, err = d.match(ctx, f.Words, days{dayBefore(f.From), dayBefore(f.Until) + 2})
+// searchWords merges the rows of the passes that fit the words.
+func (d *DB) searchWords(ctx context.Context, m *merge) error {
+	ids, err := d.match(ctx, m.Words, allDays)
+	if errors.Is(err, ErrBroad) && m.From != 0 && m.Until != 0 {
+		ids, err = d.match(ctx, m.Words, days{dayBefore(m.From), dayBefore(m.Until) + 2})
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return d.passEnds(ctx, f, ids)
+	return d.searchPasses(ctx, m, ids)
 }
 
 // dayBefore returns the day before the one of a time in Unix ms, wherever the

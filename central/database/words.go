@@ -20,7 +20,7 @@ import (
 var ErrBroad = errors.New("too many passes fit: give more of the name, or fewer days")
 
 // maxMatches bounds the passes that a search by words looks through.
-const maxMatches = 4000
+const maxMatches = 2000
 
 // Bounds of what is kept of one pass's names.
 const (
@@ -118,26 +118,30 @@ func (d *DB) match(ctx context.Context, text string, within days) ([]pass.ID, er
 	if len(longest) < 2 {
 		return nil, ErrBroad
 	}
-	type named struct {
+	const fits = `SELECT DISTINCT day, idx FROM pass_words WHERE word >= $1 AND word < $2 AND day >= $3 AND day <= $4 LIMIT $5`
+	var n int
+	// One more than fits tells that there are too many.
+	args := []any{longest, behind(longest), within.first, within.last, maxMatches + 1}
+	if err := d.sql.QueryRowContext(ctx, `SELECT COUNT(*) FROM (`+fits+`) w`, args...).Scan(&n); err != nil {
+		return nil, named(err)
+	}
+	if n > maxMatches {
+		return nil, ErrBroad
+	}
+	type called struct {
 		pass.ID
 		holder, guest string
 	}
-	// One more than fits tells that there are too many. CROSS JOIN keeps SQLite from
-	// beginning with the passes.
-	found, err := all(ctx, d.sql, func(r rowScanner) (n named, err error) { return n, r.Scan(&n.Day, &n.Index, &n.holder, &n.guest) },
-		`SELECT p.day, p.idx, p.holder, p.guest_name FROM (SELECT DISTINCT day, idx FROM pass_words
-			WHERE word >= $1 AND word < $2 AND day >= $3 AND day <= $4 LIMIT $5) w
-		CROSS JOIN passes p WHERE p.day = w.day AND p.idx = w.idx`, longest, behind(longest), within.first, within.last, maxMatches+1)
+	// CROSS JOIN keeps SQLite from beginning with the passes.
+	found, err := all(ctx, d.sql, func(r rowScanner) (c called, err error) { return c, r.Scan(&c.Day, &c.Index, &c.holder, &c.guest) },
+		`SELECT p.day, p.idx, p.holder, p.guest_name FROM (`+fits+`) w CROSS JOIN passes p WHERE p.day = w.day AND p.idx = w.idx`, args...)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) > maxMatches {
-		return nil, ErrBroad
-	}
 	var ids []pass.ID
-	for _, n := range found {
-		if hasAll(wordsOf(n.holder, n.guest), prefixes) {
-			ids = append(ids, n.ID)
+	for _, c := range found {
+		if hasAll(wordsOf(c.holder, c.guest), prefixes) {
+			ids = append(ids, c.ID)
 		}
 	}
 	return ids, nil

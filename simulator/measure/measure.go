@@ -16,8 +16,10 @@ import (
 
 // Options say how much to measure.
 type Options struct {
-	Rounds int // of each measure; the median is reported
-	Lanes  int // that a revocation has to reach
+	Rounds int    // of each measure; the median is reported
+	Lanes  int    // that a revocation has to reach
+	Rows   int    // of the ledger that is searched
+	Only   string // the one measure to take; "": all
 	JSON   bool
 	Out    io.Writer
 }
@@ -58,13 +60,27 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	r := &rig{Options: o, folder: folder, programs: filepath.Dir(own)}
-	for _, measure := range []func(context.Context) error{r.decision, r.durable, r.entries, r.together, r.wire, r.full, r.gate, r.revoke} {
-		if err := measure(ctx); err != nil {
+	for _, m := range r.measures() {
+		if o.Only != "" && o.Only != m.name {
+			continue
+		}
+		if err := m.take(ctx); err != nil {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "%d rows\n", len(r.rows))
 	}
 	return r.print()
+}
+
+// measure is a part of the table.
+type measure struct {
+	name string
+	take func(context.Context) error
+}
+
+func (r *rig) measures() []measure {
+	return []measure{{"decision", r.decision}, {"durable", r.durable}, {"entries", r.entries}, {"together", r.together}, {"wire", r.wire},
+		{"full", r.full}, {"gate", r.gate}, {"revoke", r.revoke}, {"search", r.search}}
 }
 
 // compare times product and limit in turn, n calls each a round, and adds a row

@@ -35,7 +35,7 @@ CREATE TABLE presence (
     lane_key BIGINT NOT NULL,
     PRIMARY KEY (day, idx, zone)
 );
-CREATE INDEX presence_inside ON presence (zone, at) WHERE inside = 1;
+CREATE INDEX presence_inside ON presence (at, zone, kind) WHERE inside = 1;
 
 -- The words of holders and guest names: bytes, so that their order is the same
 -- in every database.
