@@ -48,6 +48,7 @@ type cli struct {
 	Serve      serveCommand      `cmd:"" group:"service" help:"Run the issuing service."`
 	Token      tokenCommand      `cmd:"" group:"service" help:"Make, list, rotate and revoke API tokens."`
 	Mosquitto  mosquittoCommand  `cmd:"" group:"service" help:"Write the configuration and certificates of an external broker."`
+	NATS       natsCommand       `cmd:"" name:"nats-cluster" group:"service" help:"Write the configurations and certificates of a NATS cluster."`
 	Issue      issueCommand      `cmd:"" group:"passes" help:"Issue a pass."`
 	Show       showCommand       `cmd:"" group:"passes" help:"Show a pass and its code."`
 	List       listCommand       `cmd:"" group:"passes" help:"List passes, the newest first."`

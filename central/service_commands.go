@@ -53,6 +53,7 @@ type mosquittoCommand struct {
 	Out        string   `required:"" short:"o" placeholder:"DIR" help:"Folder for the files."`
 	Host       []string `required:"" placeholder:"NAME" help:"Name or address under which lanes reach the broker; may be given again."`
 	Port       int      `default:"8883" help:"Its port."`
+	Central    []string `placeholder:"NAME" help:"Name of a central that does not run yet; may be given again."`
 }
 
 func (x *mosquittoCommand) Run(ctx context.Context, c *console, cl *cli) error {
@@ -63,7 +64,7 @@ func (x *mosquittoCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	if err != nil {
 		return err
 	}
-	path, err := server.Mosquitto(ctx, conf, x.Out, x.Host, x.Port)
+	path, err := server.Mosquitto(ctx, conf, x.Out, x.Host, x.Port, x.Central...)
 	if err != nil {
 		return err
 	}
