@@ -119,11 +119,11 @@ type Holders interface {
 	// Look returns name and photo of the person of one passage, and writes down who
 	// looked and why. ErrNotFound: no such passage, or no pass of a known person;
 	// ErrInvalid: no reason.
-	Look(ctx context.Context, by string, number int64, reason string) (Person, error)
+	Look(ctx context.Context, by string, number int64, reason string) (Face, error)
 }
 
-// Person is who a passage was of.
-type Person struct {
+// Face is who a passage was of, for a guard to compare.
+type Face struct {
 	Passage Passage
 	Pass    Pass
 	Name    string // of the holder, as approved; "" if central knows only the id

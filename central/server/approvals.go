@@ -223,7 +223,7 @@ type holders struct{ *central }
 // maxReason bounds a reason, in bytes.
 const maxReason = 800
 
-func (s holders) Look(ctx context.Context, by string, number int64, reason string) (p office.Person, err error) {
+func (s holders) Look(ctx context.Context, by string, number int64, reason string) (p office.Face, err error) {
 	if reason = strings.TrimSpace(reason); reason == "" || len(reason) > maxReason {
 		return p, office.Refuse(office.ErrInvalid, "Give a reason of at most 200 characters: it is written down who looked and why.")
 	}
@@ -240,13 +240,13 @@ func (s holders) Look(ctx context.Context, by string, number int64, reason strin
 	}
 	// Written down before anything is shown: who looks and then loses the line has looked.
 	if err := s.db.Audit(ctx, s.config.Now().UnixMilli(), by, "see_person", fmt.Sprintf("passage %d, pass %s", number, p.Pass.ID()), reason); err != nil {
-		return office.Person{}, fmt.Errorf("write down who looked: %w", err)
+		return office.Face{}, fmt.Errorf("write down who looked: %w", err)
 	}
 	return p, s.person(ctx, &p)
 }
 
 // person fills in the holder's name and photo.
-func (s holders) person(ctx context.Context, p *office.Person) error {
+func (s holders) person(ctx context.Context, p *office.Face) error {
 	p.Guest = p.Pass.GuestName
 	card, err := s.db.ECard(ctx, p.Pass.HolderName)
 	if err != nil && !errors.Is(err, database.ErrNotFound) {

@@ -389,7 +389,7 @@ func TestLook(t *testing.T) {
 	if _, err := (holders{s.central}).Look(t.Context(), "user:guard", 1, "face"); !errors.Is(err, office.ErrNotFound) {
 		t.Error(err)
 	}
-	p := office.Person{Pass: office.Pass{Pass: pass.Pass{Kind: pass.ECard}, HolderName: "A1"}}
+	p := office.Face{Pass: office.Pass{Pass: pass.Pass{Kind: pass.ECard}, HolderName: "A1"}}
 	number, err := s.db.AddApplication(t.Context(), database.Application{Kind: database.ApplicationECard, Holder: "A1", Name: "First Last", Facts: "[]", Request: "{}", Photo: portrait(t, 200, 200)})
 	if err != nil {
 		t.Fatal(err)
@@ -400,7 +400,7 @@ func TestLook(t *testing.T) {
 	if err := (holders{s.central}).person(t.Context(), &p); err != nil || p.Name != "First Last" || len(p.JPEG) == 0 {
 		t.Errorf("%q, %d bytes, %v", p.Name, len(p.JPEG), err)
 	}
-	guest := office.Person{Pass: office.Pass{Pass: pass.Pass{Kind: pass.Guest}, HolderName: "A1", GuestName: "One"}}
+	guest := office.Face{Pass: office.Pass{Pass: pass.Pass{Kind: pass.Guest}, HolderName: "A1", GuestName: "One"}}
 	if err := (holders{s.central}).person(t.Context(), &guest); err != nil || guest.Guest != "One" || guest.JPEG != nil {
 		t.Errorf("a guest is shown with the holder's face: %+v, %v", guest, err)
 	}

@@ -140,7 +140,7 @@ func (s approvals) Decide(ctx context.Context, by string, d office.Decision) (of
 
 type holders struct{ f *Fake }
 
-func (s holders) Look(ctx context.Context, _ string, number int64, reason string) (p office.Person, err error) {
+func (s holders) Look(ctx context.Context, _ string, number int64, reason string) (p office.Face, err error) {
 	if reason == "" {
 		return p, office.Refuse(office.ErrInvalid, "Give a reason.")
 	}
@@ -149,7 +149,7 @@ func (s holders) Look(ctx context.Context, _ string, number int64, reason string
 		return p, office.Refuse(office.ErrNotFound, "Passage %d is not of a pass.", number)
 	}
 	found, err := passes(s).Find(ctx, rows[0].Entry.Pass)
-	return office.Person{Passage: rows[0], Pass: found, Guest: found.GuestName}, err
+	return office.Face{Passage: rows[0], Pass: found, Guest: found.GuestName}, err
 }
 
 type bulk struct{ f *Fake }
