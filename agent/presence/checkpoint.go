@@ -60,21 +60,22 @@ func (p *Presence) encode() []byte { return p.copy().encode() }
 type snapshot struct {
 	floor   pass.Day
 	sources []sourceID
-	runs    []run
+	runs    []uint64 // key and number of each pass in one zone, see runOf
+	from    []int    // of run n: its uses begin at from[n] and end at from[n+1]
 	uses    []use    // of all runs, numbered as in sources
 	seen    []uint64 // key and generation, see generationOf
 	grants  []link.Entry
 	codes   []byte
 }
 
-// run is one pass in one zone, and where its uses are.
-type run struct {
-	key      key
-	from, to int
-}
+// runOf puts a pass's key, of 44 bits, before the number of its run, which is below
+// MaxRecords: numbers are sorted by code that a lane has anyway, structs each by
+// 10 KB of their own.
+func runOf(k key, n int) uint64 { return uint64(k)<<20 | uint64(n) }
 
-// generationOf puts a pass's key, of 44 bits, before its generation: numbers are
-// sorted by code that a lane has anyway, structs each by 10 KB of their own.
+const runMask = 1<<20 - 1
+
+// generationOf puts a pass's key before its generation.
 func generationOf(k key, gen uint8) uint64 { return uint64(k)<<8 | uint64(gen) }
 
 // copy takes a snapshot.
@@ -82,7 +83,7 @@ func (p *Presence) copy() *snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := &snapshot{
-		floor: p.floor, runs: make([]run, 0, len(p.uses)), uses: make([]use, 0, p.total),
+		floor: p.floor, runs: make([]uint64, 0, len(p.uses)), from: make([]int, 0, len(p.uses)+1), uses: make([]use, 0, p.total),
 		seen: make([]uint64, 0, len(p.seen)), grants: p.grants(), codes: p.codes.append(nil),
 	}
 	order := p.inOrder()
@@ -92,13 +93,13 @@ func (p *Presence) copy() *snapshot {
 		number[s] = uint16(i)
 	}
 	for k, list := range p.uses {
-		from := len(c.uses)
+		c.runs, c.from = append(c.runs, runOf(k, len(c.runs))), append(c.from, len(c.uses))
 		for _, u := range list {
 			u.source = number[u.source]
 			c.uses = append(c.uses, u)
 		}
-		c.runs = append(c.runs, run{k, from, len(c.uses)})
 	}
+	c.from = append(c.from, len(c.uses))
 	for k, g := range p.seen {
 		c.seen = append(c.seen, generationOf(k, g))
 	}
@@ -108,13 +109,17 @@ func (p *Presence) copy() *snapshot {
 // inOrder returns the numbers of the sources that have uses, the own one first:
 // two that remember the same have the same bytes, in whatever order they heard of it.
 func (p *Presence) inOrder() []uint16 {
-	order := []uint16{own}
+	numbers := map[string]uint16{} // a text is sorted by code that a lane has anyway
 	for s := range p.sources {
 		if s != own && p.sources[s].uses > 0 {
-			order = append(order, uint16(s))
+			id := p.sources[s].id
+			numbers[id.lane+"\x00"+string(id.journal[:])] = uint16(s)
 		}
 	}
-	slices.SortFunc(order[1:], func(a, b uint16) int { return compareIDs(p.sources[a].id, p.sources[b].id) })
+	order := []uint16{own}
+	for _, id := range slices.Sorted(maps.Keys(numbers)) {
+		order = append(order, numbers[id])
+	}
 	return order
 }
 
@@ -137,10 +142,11 @@ func (c *snapshot) encode() []byte {
 		copy(lane[:], id.lane)
 		b = append(append(b, lane[:]...), id.journal[:]...)
 	}
-	slices.SortFunc(c.runs, func(x, y run) int { return cmp.Compare(x.key, y.key) })
+	slices.Sort(c.runs)
 	for _, r := range c.runs {
-		b = be.AppendUint16(be.AppendUint64(b, uint64(r.key)), uint16(r.to-r.from))
-		b = appendUses(b, c.uses[r.from:r.to])
+		list := c.uses[c.from[r&runMask]:c.from[r&runMask+1]]
+		b = be.AppendUint16(be.AppendUint64(b, r>>20), uint16(len(list)))
+		b = appendUses(b, list)
 	}
 	slices.Sort(c.seen)
 	for _, g := range c.seen {
