@@ -113,6 +113,7 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.passRoutes(h)
 	a.recordRoutes(h)
 	a.laneRoutes(h)
+	a.placeRoutes(h)
 	a.rulesRoutes(h)
 	a.keyRoutes(h)
 	a.supervisorRoutes(h)

@@ -107,6 +107,8 @@ var needs = map[string]rights.Permission{
 	"GET /passes/{day}/{index}/code": rights.PassesCode, "POST /passes/{day}/{index}/revoke": rights.PassesStatus,
 	"POST /passes/{day}/{index}/hold": rights.PassesStatus, "POST /passes/{day}/{index}/release": rights.PassesStatus,
 	"GET /passages": rights.PassagesRead, "GET /alarms": rights.PassagesRead, "GET /lanes": rights.LanesRead, "POST /lanes": rights.LanesManage,
+	"GET /entrances": rights.LanesRead, "PUT /entrances/{id}": rights.LanesManage, "DELETE /entrances/{id}": rights.LanesManage, "GET /places": rights.LanesRead,
+	"PUT /lanes/{id}/place": rights.LanesManage, "POST /lanes/{id}/retire": rights.LanesManage, "POST /lanes/{id}/revoke": rights.LanesManage, "GET /retired-lanes": rights.LanesRead,
 	"DELETE /lanes/{id}": rights.LanesManage, "GET /feed": rights.LanesRead, "GET /rules": rights.RulesRead, "PUT /rules": rights.RulesWrite,
 	"POST /lanes/{id}/open": rights.LanesOpen, "POST /lanes/{id}/identify": rights.LanesOpen, "GET /commands": rights.LanesRead, "GET /commands/{id}": rights.LanesRead,
 	"POST /zones/{id}/mode": rights.ZonesMode,

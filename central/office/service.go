@@ -61,6 +61,8 @@ type Services struct {
 	Bulk       Bulk
 	Imports    Imports
 	Mails      Mails
+	Places     Places
+	Fleet      Fleet
 }
 
 // Passes issues passes and changes what lanes think of them. The argument by is

@@ -51,6 +51,7 @@ type central struct {
 	feed      *status.Feed
 	ledger    *ledger.Ledger
 	codes     *supervisor.Codes
+	board     *board
 	identity  *identity.Identity
 	photos    *photo.Maker
 	chores    *chores
@@ -80,7 +81,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.db, err = s.config.OpenDatabase(ctx); err != nil {
 		return err
 	}
-	s.alarms = &ledger.Alarms{DB: s.db, Now: s.config.Now}
+	s.alarms, s.board = &ledger.Alarms{DB: s.db, Now: s.config.Now}, newBoard(s)
 	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
 		return err
 	}

@@ -81,6 +81,7 @@ func reachable(menu []console.Nav, routes []console.Route) []console.Nav {
 // live tells open pages that something is new.
 func (s *central) live() map[string]console.Version {
 	return map[string]console.Version{
+		"lanes": s.board.version,
 		"passages": func(ctx context.Context) (string, error) {
 			n, err := s.db.LastEntry(ctx)
 			return strconv.FormatUint(n, 10), err

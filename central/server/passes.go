@@ -20,6 +20,7 @@ func (s *central) services() office.Services {
 	return office.Services{
 		Passes: passes{s}, Records: records{s}, Lanes: lanes{s}, Rules: rules{s}, Feed: feed{s},
 		Tokens: tokens{s.db, s.config.Now}, Keys: keys{s}, Supervisor: supervisorCodes{s},
+		Places: places{s}, Fleet: laneFleet{s},
 		Commands: commands{s}, Modes: rules{s},
 		Requests:  requests{s.db},
 		Approvals: approvals{s}, Policies: approvals{s}, Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},

@@ -33,6 +33,9 @@ type Fake struct {
 	key       ed25519.PrivateKey
 	passes    []*office.Pass // as issued
 	lanes     []office.Lane
+	entrances []office.Entrance
+	places    []office.Place
+	retired   []office.RetiredLane
 	passages  []office.Passage
 	alarms    []office.Alarm
 	rules     link.Rules
@@ -64,7 +67,7 @@ func New(now func() time.Time) *Fake {
 
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
-	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
+	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
 		Requests: requests{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f}}
 }
 
