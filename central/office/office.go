@@ -121,6 +121,7 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.bulkRoutes(h)
 	a.commandRoutes(h)
 	a.tokenRoutes(h)
+	a.webhookRoutes(h)
 	describe(h.OpenAPI(), schemas)
 }
 

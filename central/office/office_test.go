@@ -103,6 +103,8 @@ func order() m { return m{"kind": "ecard", "holder": "A1234567", "day": "2026-11
 
 // needs is what each route asks for. A route that is not in it fails the test.
 var needs = map[string]rights.Permission{
+	"GET /webhooks": rights.WebhooksManage, "POST /webhooks": rights.WebhooksManage, "DELETE /webhooks/{id}": rights.WebhooksManage, "POST /webhooks/{id}/test": rights.WebhooksManage,
+	"POST /webhooks/{id}/enable": rights.WebhooksManage, "GET /webhooks/{id}/deliveries": rights.WebhooksManage,
 	"POST /passes": rights.PassesIssue, "GET /passes": rights.PassesRead, "GET /passes/{day}/{index}": rights.PassesRead,
 	"GET /passes/{day}/{index}/code": rights.PassesCode, "POST /passes/{day}/{index}/revoke": rights.PassesStatus,
 	"POST /passes/{day}/{index}/hold": rights.PassesStatus, "POST /passes/{day}/{index}/release": rights.PassesStatus,

@@ -55,6 +55,8 @@ type Services struct {
 	Commands   Commands
 	Modes      Modes
 	Requests   Requests
+	Webhooks   Webhooks
+	Deliveries Deliveries
 	Approvals  Approvals
 	Policies   Policies
 	Holders    Holders

@@ -51,6 +51,7 @@ type central struct {
 	feed      *status.Feed
 	ledger    *ledger.Ledger
 	codes     *supervisor.Codes
+	webhooks  *webhooks
 	board     *board
 	identity  *identity.Identity
 	photos    *photo.Maker
@@ -85,7 +86,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openChores, s.openServers} {
+	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openChores, s.openWebhooks, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -63,14 +63,15 @@ type Config struct {
 	// Central then asks the root's keepers to sign what it may do; with another file
 	// than before, to hand over to another root. Default: central has its own root,
 	// one key of one, in its key folder.
-	Root   string `yaml:"root"`
-	Sign   Sign   `yaml:"sign"`
-	HTTP   HTTP   `yaml:"http"`
-	SignIn SignIn `yaml:"sign_in"`
-	Enrol  Enrol  `yaml:"enrol"`
-	Broker Broker `yaml:"broker"`
-	Office Office `yaml:"office"`
-	Mail   Mail   `yaml:"mail"`
+	Root     string   `yaml:"root"`
+	Sign     Sign     `yaml:"sign"`
+	HTTP     HTTP     `yaml:"http"`
+	SignIn   SignIn   `yaml:"sign_in"`
+	Enrol    Enrol    `yaml:"enrol"`
+	Broker   Broker   `yaml:"broker"`
+	Office   Office   `yaml:"office"`
+	Mail     Mail     `yaml:"mail"`
+	Webhooks Webhooks `yaml:"webhooks"`
 	// Capacity is how many passes a day can have: a power of two, 1024..131072.
 	// Days that passes were issued for keep theirs. Default 131072.
 	Capacity uint32 `yaml:"capacity"`
@@ -281,6 +282,7 @@ func (c *Config) problems() (list []problem) {
 		wrong((e.Certificate == "") != (e.Key == ""), "broker.external.certificate", "certificate and key belong together")
 	}
 	c.Sign.problems(wrong)
+	c.Webhooks.problems(wrong)
 	c.Office.problems(wrong)
 	c.Mail.problems(wrong)
 	c.SignIn.problems(wrong)

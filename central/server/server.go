@@ -152,6 +152,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.next()
 	parts.add("session", s.session.Run)
 	parts.next()
+	parts.add("webhooks", s.webhooks.dispatcher.Run)
 	parts.add("api", func(ctx context.Context) error { return serveHTTP(ctx, s.api, s.apiListener) })
 	parts.add("enrolment", func(ctx context.Context) error { return serveHTTP(ctx, s.enrol, s.enrolListener) })
 	parts.add("console", s.console.Run)

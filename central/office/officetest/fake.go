@@ -29,24 +29,26 @@ type Fake struct {
 	Now  func() time.Time
 	Sick error // what Healthy returns
 
-	mu        sync.Mutex // guards the following
-	key       ed25519.PrivateKey
-	passes    []*office.Pass // as issued
-	lanes     []office.Lane
-	entrances []office.Entrance
-	places    []office.Place
-	retired   []office.RetiredLane
-	passages  []office.Passage
-	alarms    []office.Alarm
-	rules     link.Rules
-	seq       uint64
-	withdrawn map[uint16]time.Time // pass keys
-	codes     []office.SupervisorCode
-	sheets    int
-	commands  []office.Command
-	tokens    []token
-	requests  map[officeKey]*office.Request
-	desk      desk
+	mu         sync.Mutex // guards the following
+	key        ed25519.PrivateKey
+	passes     []*office.Pass // as issued
+	lanes      []office.Lane
+	entrances  []office.Entrance
+	places     []office.Place
+	retired    []office.RetiredLane
+	passages   []office.Passage
+	alarms     []office.Alarm
+	rules      link.Rules
+	seq        uint64
+	withdrawn  map[uint16]time.Time // pass keys
+	codes      []office.SupervisorCode
+	sheets     int
+	commands   []office.Command
+	tokens     []token
+	requests   map[officeKey]*office.Request
+	webhooks   []office.Webhook
+	deliveries []office.Delivery
+	desk       desk
 }
 
 type token struct {
@@ -68,7 +70,7 @@ func New(now func() time.Time) *Fake {
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
 	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
-		Requests: requests{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f}}
+		Requests: requests{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f}}
 }
 
 // AddLane adds a lane controller as it is.

@@ -22,6 +22,7 @@ func Suite(t *testing.T, s office.Services, now time.Time) {
 	t.Run("rules", func(t *testing.T) { suiteRules(t, s) })
 	t.Run("tokens", func(t *testing.T) { suiteTokens(t, s, now) })
 	t.Run("requests", func(t *testing.T) { suiteRequests(t, s, today, now) })
+	t.Run("webhooks", func(t *testing.T) { suiteWebhooks(t, s) })
 	t.Run("keys", func(t *testing.T) { suiteKeys(t, s, today) })
 	t.Run("supervisor codes", func(t *testing.T) { suiteSupervisor(t, s) })
 	t.Run("lanes", func(t *testing.T) { suiteLanes(t, s) })
