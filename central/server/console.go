@@ -67,6 +67,7 @@ func (s *central) openConsole() (err error) {
 // consoleRoutes are the pages of the console, a line for each folder of them.
 func (s *central) consoleRoutes() []console.Route {
 	return slices.Concat(
+		s.lanePages(),
 		signin.Routes(s.identity),
 	)
 }
