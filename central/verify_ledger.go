@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"turnstile/central/ledger"
 )
@@ -18,7 +19,15 @@ type ledgerReport struct {
 	Last    uint64      `json:"last"`
 	Entries uint64      `json:"entries"`
 	Lost    []lostRange `json:"lost"`
+	Erased  *erasedTo   `json:"erased,omitempty"`
 	Error   string      `json:"error,omitempty"`
+}
+
+// erasedTo is what the retention took out: all entries up to a number.
+type erasedTo struct {
+	To      uint64    `json:"to"`
+	Entries uint64    `json:"entries"`
+	Last    time.Time `json:"last"` // when that was, the last time
 }
 
 // lostRange is entries that a lane declared lost to damage.
@@ -62,6 +71,9 @@ func reportsOf(verdicts []ledger.Verdict) (reports []ledgerReport, broken bool) 
 		for _, g := range v.Gaps {
 			r.Lost = append(r.Lost, lostRange{g.From, g.To})
 		}
+		if e := v.Erased; e.Last > 0 {
+			r.Erased = &erasedTo{e.Last, e.Count, time.UnixMilli(e.At)}
+		}
 		if v.Err != nil {
 			r.Error, broken = v.Err.Error(), true
 		}
@@ -77,6 +89,9 @@ func (c *console) printLedger(reports []ledgerReport) {
 			said = r.Error
 		}
 		fmt.Fprintf(c.out, "lane %s, journal %.8s: %d entries up to %d: %s\n", r.Lane, r.Journal, r.Entries, r.Last, said)
+		if e := r.Erased; e != nil {
+			fmt.Fprintf(c.out, "  %d entries up to %d were erased after the time that they are kept, last on %s\n", e.Entries, e.To, e.Last.Format(time.DateOnly))
+		}
 		for _, l := range r.Lost {
 			fmt.Fprintf(c.out, "  entries %d to %d were lost on the lane's disk\n", l.From, l.To)
 		}

@@ -103,7 +103,8 @@ func (t *LedgerTx) findNumber() error {
 	if t.number >= 0 {
 		return nil
 	}
-	return named(t.tx.QueryRowContext(t.ctx, `SELECT COALESCE(MAX(number), 0) FROM entries`).Scan(&t.number))
+	return named(t.tx.QueryRowContext(t.ctx, `SELECT COALESCE(MAX(last), 0) FROM
+		(SELECT MAX(number) AS last FROM entries UNION ALL SELECT MAX(number) FROM journal_erased) n`).Scan(&t.number))
 }
 
 var intoEntries = insertion{table: "entries",

@@ -10,9 +10,9 @@ import (
 // take the write lock at its begin instead of failing in its middle. 16 MB of
 // pages a connection hold what a large transaction changes in the indices, and as
 // much log is written before it is taken into the file: a page that changes often
-// is then written once.
+// is then written once. What is deleted is overwritten: names are to be gone.
 const pragmas = "_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)" +
-	"&_pragma=synchronous(FULL)&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(4000)&_txlock=immediate"
+	"&_pragma=synchronous(FULL)&_pragma=cache_size(-16384)&_pragma=secure_delete(1)&_pragma=wal_autocheckpoint(4000)&_txlock=immediate"
 
 func openSQLite(path string) (*sql.DB, string, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

@@ -87,7 +87,15 @@ func fit(tx *database.LedgerTx, j *database.Journal, in *incoming) (known int, l
 	if known < len(in.rows) && sameChain && len(gaps) == 0 {
 		return known, nil, nil // the same chain value: the same entries
 	}
-	if err := same(tx, j, in.rows[:known], gaps); err != nil {
+	erased, err := tx.Erased(j.Key)
+	if err != nil {
+		return 0, nil, err
+	}
+	rows := in.rows[:known]
+	for len(rows) > 0 && rows[0].Seq <= erased.Last { // nothing to compare with any more
+		rows = rows[1:]
+	}
+	if err := same(tx, j, rows, gaps); err != nil {
 		return 0, nil, err
 	}
 	if known < len(in.rows) && !sameChain { // equal entries on another chain
@@ -99,6 +107,9 @@ func fit(tx *database.LedgerTx, j *database.Journal, in *incoming) (known int, l
 // same compares rows with what is stored. What comes late for a gap, because
 // somebody mended the lane's file, is neither compared nor stored.
 func same(tx *database.LedgerTx, j *database.Journal, rows []database.Row, gaps []database.Gap) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	stored, err := tx.Entries(j.Key, rows[0].Seq, rows[len(rows)-1].Seq)
 	if err != nil {
 		return err

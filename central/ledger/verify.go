@@ -17,11 +17,15 @@ var ErrBroken = errors.New("the ledger's chain does not close")
 type Verdict struct {
 	Lane    string
 	Journal link.JournalID
-	Last    uint64         // newest entry
-	Entries uint64         // read and chained
-	Gaps    []database.Gap // lost on the lane and declared; the chain begins anew behind each
-	Err     error          // wraps ErrBroken and names the entry; nil: the chain closes
+	Last    uint64          // newest entry
+	Entries uint64          // read and chained
+	Erased  database.Erased // by the retention: what remains is chained from there on
+	Gaps    []database.Gap  // behind that; lost on the lane and declared: the chain begins anew behind each
+	Err     error           // wraps ErrBroken and names the entry; nil: the chain closes
 }
+
+// verifyAgain is how often a journal is read anew of which meanwhile more was erased.
+const verifyAgain = 3
 
 // verifyAtOnce entries are read together.
 const verifyAtOnce = 1000
@@ -36,6 +40,16 @@ func Verify(ctx context.Context, db *database.DB) ([]Verdict, error) {
 	list := make([]Verdict, 0, len(journals))
 	for _, j := range journals {
 		v, err := verifyJournal(ctx, db, j)
+		for range verifyAgain {
+			if err != nil || v.Err == nil {
+				break
+			}
+			// The retention may have erased what was about to be read.
+			e, readErr := db.Erased(ctx, j.Key)
+			if err = readErr; err == nil && e.Last > v.Erased.Last {
+				v, err = verifyJournal(ctx, db, j)
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read journal %x of lane %s: %w", j.ID[:4], j.Lane, err)
 		}
@@ -50,12 +64,18 @@ func verifyJournal(ctx context.Context, db *database.DB, j database.Journal) (Ve
 	if err != nil {
 		return v, err
 	}
+	if v.Erased, err = db.Erased(ctx, j.Key); err != nil {
+		return v, err
+	}
 	for _, g := range gaps { // those behind j.Last came while this one reads
-		if g.To <= j.Last {
+		if g.To <= j.Last && g.To > v.Erased.Last {
 			v.Gaps = append(v.Gaps, g)
 		}
 	}
 	c := chainCheck{chain: link.JournalStart(j.ID), gaps: v.Gaps}
+	if v.Erased.Last > 0 {
+		c.at, c.chain = v.Erased.Last, v.Erased.Chain
+	}
 	for c.at < j.Last && v.Err == nil {
 		entries, err := db.JournalEntries(ctx, j.Key, c.at, int(min(verifyAtOnce, j.Last-c.at)))
 		if err != nil {

@@ -27,6 +27,7 @@ import (
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/photo"
+	"turnstile/central/retention"
 	"turnstile/central/status"
 	"turnstile/central/supervisor"
 )
@@ -50,6 +51,7 @@ type central struct {
 	exchange  *exchange.Exchange
 	feed      *status.Feed
 	ledger    *ledger.Ledger
+	eraser    *retention.Eraser
 	codes     *supervisor.Codes
 	webhooks  *webhooks
 	board     *board
@@ -86,7 +88,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openChores, s.openWebhooks, s.openServers} {
+	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openRetention, s.openChores, s.openWebhooks, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
 		}

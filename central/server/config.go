@@ -17,6 +17,7 @@ import (
 	"turnstile/central/database"
 	"turnstile/central/issuer"
 	"turnstile/central/link"
+	"turnstile/central/retention"
 )
 
 // ErrConfig marks every error that a change of the configuration or of the
@@ -72,6 +73,8 @@ type Config struct {
 	Office   Office   `yaml:"office"`
 	Mail     Mail     `yaml:"mail"`
 	Webhooks Webhooks `yaml:"webhooks"`
+	// Retention erases what was kept long enough.
+	Retention Retention `yaml:"retention"`
 	// Capacity is how many passes a day can have: a power of two, 1024..131072.
 	// Days that passes were issued for keep theirs. Default 131072.
 	Capacity uint32 `yaml:"capacity"`
@@ -148,6 +151,7 @@ func Default() Config {
 		Site: "campus", Data: "central-data", Timezone: "Asia/Hong_Kong", Capacity: link.MaxCapacity, Heads: 5 * time.Second,
 		HTTP: HTTP{Listen: "127.0.0.1:8080"}, Enrol: Enrol{Listen: "127.0.0.1:8443", Hosts: local},
 		Broker: Broker{Listen: "127.0.0.1:8883", Hosts: local}, Office: Office{TwoPersonsAbove: 20},
+		Retention: Retention(retention.DefaultPolicy()),
 	}
 }
 
@@ -284,6 +288,7 @@ func (c *Config) problems() (list []problem) {
 	c.Sign.problems(wrong)
 	c.Webhooks.problems(wrong)
 	c.Office.problems(wrong)
+	c.Retention.problems(wrong)
 	c.Mail.problems(wrong)
 	c.SignIn.problems(wrong)
 	if _, err := c.zones(); err != nil {

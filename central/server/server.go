@@ -157,6 +157,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.add("enrolment", func(ctx context.Context) error { return serveHTTP(ctx, s.enrol, s.enrolListener) })
 	parts.add("console", s.console.Run)
 	parts.add("chores", s.chores.run)
+	parts.add("retention", s.erase)
 	parts.add("identity", s.identity.Run)
 	parts.add("keys", s.keepKeys)
 	parts.add("watchdog", s.watchdog)

@@ -48,6 +48,17 @@ CREATE TABLE pass_words (
 
 ALTER TABLE passes ADD COLUMN zones BIGINT NOT NULL DEFAULT 0;
 
+-- What the retention erased of each journal: all entries up to last, at which the
+-- chain had this value.
+CREATE TABLE journal_erased (
+    journal BIGINT NOT NULL PRIMARY KEY REFERENCES journals (key),
+    last    BIGINT NOT NULL,
+    chain   BYTEA  NOT NULL,
+    count   BIGINT NOT NULL,
+    at      BIGINT NOT NULL,
+    number  BIGINT NOT NULL -- the highest erased one in the ledger
+);
+
 -- How far the next migration is: numbers up to which rows are filled in.
 CREATE TABLE search_filled (
     entries  BIGINT NOT NULL,

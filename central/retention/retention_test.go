@@ -1,0 +1,178 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
+	"turnstile/central/ledger"
+	"turnstile/central/link"
+	"turnstile/central/pass"
+)
+
+var (
+	ctx  = context.Background()
+	zone = time.FixedZone("HKT", 8*3600)
+	noon = time.Date(2026, 11, 22, 12, 0, 0, 0, zone)
+)
+
+// archive is a database with one journal and an eraser.
+type archive struct {
+	*Eraser
+	db      *database.DB
+	now     time.Time
+	journal database.Journal
+}
+
+func newArchive(t *testing.T, db *database.DB) *archive {
+	t.Helper()
+	a := &archive{db: db, now: noon, journal: database.Journal{Lane: "N1", ID: link.JournalID{1}}}
+	a.journal.Chain = link.JournalStart(a.journal.ID)
+	a.Eraser = New(Config{DB: db, Default: DefaultPolicy(), Location: zone, Now: func() time.Time { return a.now }, Log: slog.New(slog.DiscardHandler)})
+	err := db.Ledger(ctx, func(tx *database.LedgerTx) error { return tx.AddJournal(&a.journal) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// take stores n entries that were received at a time, and issues a pass of its day.
+func (a *archive) take(t *testing.T, at time.Time, n int) {
+	t.Helper()
+	day := pass.DayOf(at)
+	_, err := a.db.InsertPass(ctx, day, 1024, func(number, _ uint32) (database.Pass, error) {
+		p := pass.Pass{Kind: pass.Guest, Day: day, Index: number, Length: 6, Zones: 1}
+		return database.Pass{Pass: p, Signature: make([]byte, 64), Holder: "s0001", GuestName: "Chan Tai Man"}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.db.Ledger(ctx, func(tx *database.LedgerTx) error {
+		var rows []database.Row
+		for range n {
+			a.journal.Last++
+			e := link.Entry{Type: link.EntryDenied, Lane: 1, Seq: a.journal.Last, Wall: at.UnixMilli(), Pass: pass.ID{Day: day}}
+			raw := e.Append(nil)
+			a.journal.Chain = link.JournalChain(a.journal.Chain, raw)
+			rows = append(rows, database.Row{Seq: e.Seq, Day: day, Pass: e.Pass, Entry: raw})
+		}
+		return errors.Join(tx.Append(a.journal.Key, at.UnixMilli(), rows), tx.SetJournal(a.journal))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestErase: what is older than the policy goes, what remains verifies, a shorter
+// policy takes more, and it is all in the audit.
+func TestErase(t *testing.T) { databasetest.Both(t, testErase) }
+
+func testErase(t *testing.T, db *database.DB) {
+	a := newArchive(t, db)
+	midnight := time.Date(2026, 10, 22, 0, 0, 0, 0, zone)
+	a.take(t, midnight.AddDate(0, 0, -10), 2*together+5)
+	a.take(t, midnight.Add(-time.Second), 3)
+	a.take(t, midnight, 4)
+	a.take(t, noon.AddDate(0, 0, -3), 5)
+	for _, step := range []struct {
+		policy   Policy
+		version  uint64
+		want     Counts
+		verified uint64
+	}{
+		{Policy{}, 0, Counts{Passages: 2*together + 8, Passes: 2}, 9},
+		{Policy{}, 0, Counts{}, 9},
+		{Policy{Passages: 5, Passes: 40, Photos: 1}, 0, Counts{Passages: 4}, 5},
+		{Policy{Passages: 5, Passes: 2, Photos: 1}, 1, Counts{Passes: 2}, 5},
+	} {
+		if step.policy != (Policy{}) {
+			if err := a.SetPolicy(ctx, "user:eve", step.policy, step.version); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n, err := a.Erase(ctx)
+		if err != nil || n != step.want {
+			t.Fatalf("%+v: erased %+v: %v", step.policy, n, err)
+		}
+		v, err := ledger.Verify(ctx, db)
+		if err != nil || len(v) != 1 || v[0].Err != nil || v[0].Entries != step.verified || v[0].Erased.Last+step.verified != a.journal.Last {
+			t.Fatalf("%+v: %v", v, err)
+		}
+	}
+	log, err := db.AuditAfter(ctx, 0, 100)
+	said := map[string]int{}
+	for _, e := range log {
+		said[e.Action]++
+	}
+	if err != nil || said["erase"] != 3 || said["set_retention"] != 2 {
+		t.Errorf("audit %v: %v", said, err)
+	}
+}
+
+// TestEraseShowsTampering: an entry that was changed before it was erased does
+// not make the chain close.
+func TestEraseShowsTampering(t *testing.T) { databasetest.Both(t, testEraseShowsTampering) }
+
+func testEraseShowsTampering(t *testing.T, db *database.DB) {
+	a := newArchive(t, db)
+	good := a.journal.Chain
+	a.journal.Chain[0] ^= 1 // as if the first entry had been another one
+	a.take(t, noon.AddDate(0, 0, -40), 10)
+	a.take(t, noon, 2)
+	if a.journal.Chain == good {
+		t.Fatal("the chain stands still")
+	}
+	if _, err := a.Erase(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := ledger.Verify(ctx, db); err != nil || !errors.Is(v[0].Err, ledger.ErrBroken) || v[0].Erased.Last != 10 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// TestPolicy: what cannot be is refused, and nobody overwrites another's change.
+func TestPolicy(t *testing.T) { databasetest.Both(t, testPolicy) }
+
+func testPolicy(t *testing.T, db *database.DB) {
+	a := newArchive(t, db)
+	for _, p := range []Policy{{}, {31, 31, 0}, {31, -1, 31}, {MaxDays + 1, 1, 1}} {
+		if err := a.SetPolicy(ctx, "test", p, 0); !errors.Is(err, ErrPolicy) {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	want := Policy{7, 8, 9}
+	if err := a.SetPolicy(ctx, "test", want, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SetPolicy(ctx, "test", Policy{1, 1, 1}, 0); !errors.Is(err, ErrVersion) {
+		t.Errorf("a change of the version before: %v", err)
+	}
+	if p, version, err := a.Policy(ctx); err != nil || p != want || version != 1 {
+		t.Errorf("%+v, %d, %v", p, version, err)
+	}
+}
+
+// TestRun erases at once, and ends with its context.
+func TestRun(t *testing.T) {
+	databasetest.Both(t, func(t *testing.T, db *database.DB) {
+		a := newArchive(t, db)
+		a.take(t, noon.AddDate(0, 0, -40), 10)
+		running, stop := context.WithCancel(ctx)
+		a.config.Now = func() time.Time { // asked for the audit at the end
+			if e, err := db.Erased(ctx, a.journal.Key); err == nil && e.Last == 10 {
+				stop()
+			}
+			return a.now
+		}
+		if err := a.Run(running); err != nil {
+			t.Error(err)
+		}
+		if e, err := db.Erased(ctx, a.journal.Key); err != nil || e.Last != 10 {
+			t.Errorf("%+v, %v", e, err)
+		}
+	})
+}
