@@ -120,7 +120,10 @@ var needs = map[string]rights.Permission{
 	"GET /approval-policy": rights.ApplicationsRead, "PUT /approval-policy": rights.RulesWrite,
 	"POST /bulk-changes": rights.PassesStatus, "GET /bulk-changes": rights.PassesRead, "GET /bulk-changes/{id}": rights.PassesRead, "POST /bulk-changes/{id}/withdraw": rights.PassesStatus,
 	"POST /passes/{day}/{index}/mail": rights.PassesCode,
-	"GET /tokens":                     rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
+	"GET /passages/search":            rights.PassagesRead, "GET /passages/hours": rights.PassagesRead, "GET /passages/lanes": rights.PassagesRead,
+	"GET /passages/export": rights.PassagesExport, "GET /passages/{number}": rights.PassagesRead, "GET /passages/{number}/explain": rights.PassagesRead,
+	"GET /occupancy": rights.PassagesRead, "GET /muster": rights.PassagesRead, "GET /attention": rights.PassagesRead, "POST /alarms/{number}/acknowledge": rights.AlarmsAcknowledge,
+	"GET /tokens": rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
 	"POST /supervisor-codes": rights.SupervisorManage, "GET /supervisor-codes": rights.SupervisorManage, "POST /supervisor-codes/revoke": rights.SupervisorManage,
 }
 

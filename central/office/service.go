@@ -55,6 +55,10 @@ type Services struct {
 	Commands   Commands
 	Modes      Modes
 	Requests   Requests
+	Ledger     Ledger
+	Tally      Tally
+	Presence   Presence
+	Attention  Attention
 	Webhooks   Webhooks
 	Deliveries Deliveries
 	Approvals  Approvals

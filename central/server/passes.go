@@ -24,6 +24,7 @@ func (s *central) services() office.Services {
 		Commands: commands{s}, Modes: rules{s},
 		Requests: requests{s.db}, Webhooks: s.webhooks, Deliveries: deliveries{s.webhooks},
 		Approvals: approvals{s}, Policies: approvals{s}, Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
+		Ledger: passageLedger{s}, Tally: passageLedger{s}, Presence: presence{s}, Attention: attention{s},
 	}
 }
 

@@ -38,6 +38,8 @@ type Fake struct {
 	retired    []office.RetiredLane
 	passages   []office.Passage
 	alarms     []office.Alarm
+	looked     map[int64]looked // alarms that somebody acknowledged
+	exports    []string
 	rules      link.Rules
 	seq        uint64
 	withdrawn  map[uint16]time.Time // pass keys
@@ -70,7 +72,8 @@ func New(now func() time.Time) *Fake {
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
 	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
-		Requests: requests{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f}}
+		Requests: requests{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f},
+		Ledger: ledger{f}, Tally: ledger{f}, Presence: presence{f}, Attention: attention{f}}
 }
 
 // AddLane adds a lane controller as it is.
