@@ -85,7 +85,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 		return err
 	}
 	s.alarms, s.board = &ledger.Alarms{DB: s.db, Now: s.config.Now}, newBoard(s)
-	if s.issuer, s.closeKeys, err = s.config.openService(phrase, s.signRefused); err != nil {
+	if s.issuer, s.closeKeys, err = s.config.openService(ctx, s.db, phrase, s.signRefused); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openRetention, s.openChores, s.openWebhooks, s.openServers} {

@@ -20,6 +20,7 @@ import (
 	"turnstile/central/database"
 	"turnstile/central/fleet"
 	"turnstile/central/issuer"
+	"turnstile/central/keyring"
 	"turnstile/central/lease"
 	"turnstile/central/link"
 )
@@ -32,7 +33,7 @@ func (s *central) openLeases(ctx context.Context) error {
 	}
 	hash := s.issuer.AuthorityHash()
 	settings := lease.Settings{Site: s.config.Site, Timezone: s.config.Timezone, Capacity: s.config.Capacity,
-		Authority: hex.EncodeToString(hash[:]), Keys: "folder"}
+		Authority: hex.EncodeToString(hash[:]), Keys: "database"}
 	if s.config.Sign.Socket != "" {
 		settings.Keys = "socket"
 	}
@@ -133,10 +134,39 @@ func (s *central) follow(ctx context.Context) error {
 		case <-tick.C:
 		}
 		s.feed.Wake()
-		if err := s.fleet.Refresh(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.fleet.Refresh(ctx), s.followKeys(ctx)); err != nil && ctx.Err() == nil {
 			s.config.Log.Warn("follow the other centrals", "error", err)
 		}
 	}
+}
+
+// followKeys takes in keys that another central made or withdrew. What this one had
+// signed with a withdrawn key while it did not know is re-issued.
+func (s *central) followKeys(ctx context.Context) error {
+	ring, ok := s.issuer.(*keyring.Ring)
+	if !ok {
+		return nil
+	}
+	changed, err := ring.Follow(ctx)
+	if changed && err == nil {
+		s.finishWithdrawals(ctx)
+	}
+	return err
+}
+
+// openRing opens the keys that all centrals of a database share. What the operator
+// has to do first is an ErrConfig.
+func (c *Config) openRing(ctx context.Context, db *database.DB, phrase []byte) (*keyring.Ring, error) {
+	o, err := c.keyOptions(phrase)
+	if err != nil {
+		return nil, err
+	}
+	r, err := keyring.Open(ctx, keyring.Config{DB: db, Options: o, Log: c.Log})
+	var wants *issuer.NoDelegation
+	if errors.Is(err, issuer.ErrPassphrase) || errors.As(err, &wants) || errors.Is(err, keyring.ErrForeign) {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return r, err
 }
 
 // centrals returns the common names of this central, of those that run on the
@@ -186,7 +216,7 @@ func NATSCluster(ctx context.Context, c Config, dir string, o NATSOptions) ([]st
 		return nil, err
 	}
 	defer db.Close()
-	i, closeKeys, err := c.openService(phrase, func(string) {}) // the error says it
+	i, closeKeys, err := c.openService(ctx, db, phrase, func(string) {}) // the error says it
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func Mosquitto(ctx context.Context, c Config, dir string, hosts []string, port i
 		return "", err
 	}
 	defer db.Close()
-	i, closeKeys, err := c.openService(phrase, func(string) {}) // the error says it
+	i, closeKeys, err := c.openService(ctx, db, phrase, func(string) {}) // the error says it
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"turnstile/central/database"
 	"turnstile/central/issuer"
 	"turnstile/central/office"
 	"turnstile/central/sign"
@@ -70,10 +71,15 @@ func (c *Config) auditFolder() string {
 	return filepath.Join(filepath.Dir(c.keyFolder()), "audit")
 }
 
-// openService returns the private keys: in this process, or over the socket.
+// openService returns the private keys: in this process, as other centrals of the
+// database have them, or over the socket.
 // alarm is told of what central sign refuses.
-func (c *Config) openService(phrase []byte, alarm func(detail string)) (issuer.Service, func(), error) {
-	if c.Sign.Socket == "" {
+func (c *Config) openService(ctx context.Context, db *database.DB, phrase []byte, alarm func(detail string)) (issuer.Service, func(), error) {
+	switch {
+	case c.Sign.Socket == "" && db.IsShared():
+		ring, err := c.openRing(ctx, db, phrase)
+		return ring, func() {}, err
+	case c.Sign.Socket == "":
 		i, err := c.openKeys(phrase)
 		return i, func() {}, err
 	}

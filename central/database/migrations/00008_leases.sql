@@ -27,3 +27,11 @@ CREATE TABLE revisions (
     number BIGINT NOT NULL
 );
 INSERT INTO revisions (name, number) VALUES ('lanes', 0);
+INSERT INTO revisions (name, number) VALUES ('keys', 0);
+
+-- The key folder that several centrals share, file by file, each encrypted with
+-- the passphrase as in the folder. Empty for one central, and with central sign.
+CREATE TABLE key_files (
+    name TEXT  NOT NULL PRIMARY KEY,
+    data BYTEA NOT NULL
+);
