@@ -62,6 +62,8 @@ type cli struct {
 	Lane       laneCommand       `cmd:"" group:"lanes" help:"Add, remove, open and find lanes."`
 	Rules      rulesCommand      `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
 	Supervisor supervisorCommand `cmd:"" group:"lanes" help:"Print, list and revoke codes that open a lane by hand."`
+	Webhook    webhookCommand    `cmd:"" group:"service" help:"Tell programs of revocations, alarms and passages."`
+	API        apiCommand        `cmd:"" name:"api" group:"service" help:"Send any request to the API."`
 	Sign       signCommand       `cmd:"" group:"service" help:"Run the process that has the private keys, or check its audit."`
 	Keys       keysCommand       `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
 	Root       rootCommand       `cmd:"" group:"service" help:"Make an offline root's keys and sign what central may do."`
