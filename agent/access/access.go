@@ -47,6 +47,9 @@ type Facts struct {
 	Past      Past
 }
 
+// Direction is the gate contract's: who asks for a decision needs no gate.
+type Direction = gate.Direction
+
 // Past is what this agent remembers of the pass, in the lane's zone, from its own
 // lanes and what others told; what a grant under way holds is in it as if it had
 // happened.

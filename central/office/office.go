@@ -120,6 +120,7 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.rulesRoutes(h)
 	a.keyRoutes(h)
 	a.supervisorRoutes(h)
+	a.historyRoutes(h)
 	a.applicationRoutes(h)
 	a.bulkRoutes(h)
 	a.commandRoutes(h)

@@ -112,6 +112,7 @@ var needs = map[string]rights.Permission{
 	"GET /entrances": rights.LanesRead, "PUT /entrances/{id}": rights.LanesManage, "DELETE /entrances/{id}": rights.LanesManage, "GET /places": rights.LanesRead,
 	"PUT /lanes/{id}/place": rights.LanesManage, "POST /lanes/{id}/retire": rights.LanesManage, "POST /lanes/{id}/revoke": rights.LanesManage, "GET /retired-lanes": rights.LanesRead,
 	"DELETE /lanes/{id}": rights.LanesManage, "GET /feed": rights.LanesRead, "GET /rules": rights.RulesRead, "PUT /rules": rights.RulesWrite,
+	"GET /rules/versions": rights.RulesRead, "GET /rules/versions/{version}": rights.RulesRead, "POST /rules/versions/{version}/restore": rights.RulesWrite, "POST /rules/preview": rights.RulesRead,
 	"POST /lanes/{id}/open": rights.LanesOpen, "POST /lanes/{id}/identify": rights.LanesOpen, "GET /commands": rights.LanesRead, "GET /commands/{id}": rights.LanesRead,
 	"POST /zones/{id}/mode": rights.ZonesMode,
 	"GET /keys":             rights.KeysRead, "POST /keys/{key}/withdraw": rights.KeysManage,
@@ -164,7 +165,7 @@ func TestRoleByRoute(t *testing.T) {
 // whether it gets as far as validation.
 func tryRole(t *testing.T, d *desk, route, role string, need rights.Permission) {
 	method, path, _ := strings.Cut(route, " ")
-	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1", "{name}", "x", "{number}", "1").Replace(path)
+	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1", "{name}", "x", "{number}", "1", "{version}", "1").Replace(path)
 	got := d.do(t, role, method, path, nil).Code
 	switch {
 	case role == "" || role == "wrong":

@@ -48,6 +48,7 @@ type Services struct {
 	Records    Records
 	Lanes      Lanes
 	Rules      Rules
+	History    History
 	Feed       Feed
 	Tokens     Tokens
 	Keys       Keys

@@ -6,7 +6,6 @@ import (
 	"turnstile/agent/access"
 	"turnstile/central/link"
 	"turnstile/central/pass"
-	"turnstile/firmware-bridge/gate"
 )
 
 // never is FeedAge of a lane that never had a head.
@@ -18,7 +17,7 @@ func (r *Replay) facts(s *Scan, code *pass.Code, rules *link.Rules) access.Facts
 	f := access.Facts{
 		State: r.state(e), Rules: rules, Keys: r.keys, Gate: map[pass.Day]pass.GateKey{code.Day: r.gate},
 		Clock: e.Clock, Bound: time.Duration(e.Bound) * time.Second,
-		Zone: e.Zone, Direction: gate.Direction(e.Direction), Vouched: r.vouched[lane{s.Lane, e.Lane}],
+		Zone: e.Zone, Direction: access.Direction(e.Direction), Vouched: r.vouched[lane{s.Lane, e.Lane}],
 	}
 	if e.FeedAge != never {
 		f.Age = time.Duration(e.FeedAge) * time.Second

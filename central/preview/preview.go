@@ -21,7 +21,6 @@ import (
 	"turnstile/agent/access"
 	"turnstile/central/link"
 	"turnstile/central/pass"
-	"turnstile/firmware-bridge/gate"
 )
 
 // Scan is one entry of the ledger; a Replay takes them in the order of their time.
@@ -88,6 +87,12 @@ type Replay struct {
 	report  Report
 }
 
+// Directions as entries have them.
+const (
+	in  = 1
+	out = 2
+)
+
 // place is where a pass is inside or not; lane is one turnstile.
 type (
 	place struct {
@@ -133,19 +138,19 @@ func (r *Replay) Take(s Scan) {
 
 // Report returns what was found so far.
 func (r *Replay) Report() Report {
-	out := r.report
+	rep := r.report
 	for g, n := range r.groups {
 		g.Count = n
-		out.Groups = append(out.Groups, g)
+		rep.Groups = append(rep.Groups, g)
 	}
-	slices.SortFunc(out.Groups, func(a, b Group) int {
+	slices.SortFunc(rep.Groups, func(a, b Group) int {
 		if a.Count != b.Count {
 			return b.Count - a.Count
 		}
 		return (int(a.Zone)-int(b.Zone))<<24 | (int(a.Kind)-int(b.Kind))<<16 | (int(a.From)-int(b.From))<<8 | (int(a.To) - int(b.To))
 	})
-	out.Changes = slices.Clone(out.Changes)
-	return out
+	rep.Changes = slices.Clone(rep.Changes)
+	return rep
 }
 
 // happened notes how a passage ended.
@@ -158,10 +163,10 @@ func (r *Replay) happened(s *Scan) {
 	switch {
 	case e.Type == link.EntryUnknown:
 		p.maybe = true
-		if e.Direction == uint8(gate.In) {
+		if e.Direction == in {
 			p.unknown++
 		}
-	case e.Direction == uint8(gate.Out):
+	case e.Direction == out:
 		p.inside, p.maybe = false, false
 	default:
 		p.inside, p.maybe, p.entered = true, false, e.Wall

@@ -18,7 +18,7 @@ import (
 // services returns what the API stands on.
 func (s *central) services() office.Services {
 	return office.Services{
-		Passes: passes{s}, Records: records{s}, Lanes: lanes{s}, Rules: rules{s}, Feed: feed{s},
+		Passes: passes{s}, Records: records{s}, Lanes: lanes{s}, Rules: rules{s}, History: history{s}, Feed: feed{s},
 		Tokens: tokens{s.db, s.config.Now}, Keys: keys{s}, Supervisor: supervisorCodes{s},
 		Places: places{s}, Fleet: laneFleet{s},
 		Commands: commands{s}, Modes: rules{s},

@@ -12,7 +12,8 @@ import (
 	"turnstile/central/link"
 )
 
-const rulesDocument = "rules"
+// RulesDocument is the name under which the database keeps the versions of the rules.
+const RulesDocument = "rules"
 
 // DefaultRules are the rules of a first start: one zone that is always open,
 // the default policies.
@@ -26,7 +27,7 @@ func DefaultRules() link.Rules {
 // loadRules reads the rules in force, or stores the seed as version 1, and makes
 // a new version if the campus clock's offsets have changed since.
 func (f *Feed) loadRules(ctx context.Context) error {
-	version, body, err := f.config.DB.Document(ctx, rulesDocument)
+	version, body, err := f.config.DB.Document(ctx, RulesDocument)
 	if errors.Is(err, database.ErrNotFound) {
 		return f.ownRules(ctx, f.config.Seed)
 	}
@@ -49,7 +50,7 @@ func (f *Feed) ownRules(ctx context.Context, r link.Rules) error {
 	if !errors.Is(err, database.ErrConflict) {
 		return err
 	}
-	version, body, err := f.config.DB.Document(ctx, rulesDocument)
+	version, body, err := f.config.DB.Document(ctx, RulesDocument)
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (f *Feed) readRules(version uint64, body string) error {
 // followRules takes in the rules that another central stored, and reports whether
 // there were any.
 func (f *Feed) followRules(ctx context.Context) (bool, error) {
-	version, body, err := f.config.DB.Document(ctx, rulesDocument)
+	version, body, err := f.config.DB.Document(ctx, RulesDocument)
 	if err != nil || version == f.rules.Version {
 		return false, err
 	}
@@ -93,7 +94,7 @@ func (f *Feed) keepRules(ctx context.Context, r link.Rules, why database.Deed) e
 	if err != nil {
 		return fmt.Errorf("encode rules: %w", err)
 	}
-	if err := f.config.DB.ChangeDocument(ctx, rulesDocument, r.Version, string(body), now.UnixMilli(), why); err != nil {
+	if err := f.config.DB.ChangeDocument(ctx, RulesDocument, r.Version, string(body), now.UnixMilli(), why); err != nil {
 		return err
 	}
 	f.rules = r

@@ -81,7 +81,9 @@ func (b *Browser) Click(selector string) {
 // Fill empties a field and types text into it.
 func (b *Browser) Fill(selector, text string) {
 	b.t.Helper()
-	b.must(chromedp.Clear(selector), chromedp.SendKeys(selector, text))
+	b.must(chromedp.WaitVisible(selector))
+	Eval[string](b, fmt.Sprintf("document.querySelector(%q).value = ''", selector)) // chromedp's Clear wants a text node in a textarea
+	b.must(chromedp.SendKeys(selector, text))
 }
 
 // Choose picks the option of a <select> by its value.

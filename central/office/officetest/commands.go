@@ -80,7 +80,7 @@ func (f *Fake) answer(c *office.Command) {
 }
 
 // SetMode implements office.Modes.
-func (s rules) SetMode(_ context.Context, _ string, zone uint8, m link.Mode, reason string) (link.Rules, error) {
+func (s rules) SetMode(_ context.Context, by string, zone uint8, m link.Mode, reason string) (link.Rules, error) {
 	f := s.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -95,7 +95,8 @@ func (s rules) SetMode(_ context.Context, _ string, zone uint8, m link.Mode, rea
 		z.Mode = m
 		r.Version++
 		r.Issued = f.Now().UnixMilli()
+		f.rules = r
+		f.keep(by)
 	}
-	f.rules = r
 	return r, nil
 }

@@ -41,6 +41,7 @@ type Fake struct {
 	looked     map[int64]looked // alarms that somebody acknowledged
 	exports    []string
 	rules      link.Rules
+	versions   []office.RulesVersion // each that was in force
 	seq        uint64
 	withdrawn  map[uint16]time.Time // pass keys
 	codes      []office.SupervisorCode
@@ -63,6 +64,7 @@ type token struct {
 func New(now func() time.Time) *Fake {
 	f := &Fake{Now: now, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), desk: newDesk()}
 	f.rules = link.Rules{Version: 1, Offsets: []link.Offset{{Minutes: 480}}, Zones: []link.Zone{{ID: 0, Name: "Main", NameZH: "正門"}}, Policies: link.DefaultPolicies(), EscortSec: 30, RepeatMS: 3000}
+	f.keep("central")
 	for _, r := range rights.Roles() {
 		f.tokens = append(f.tokens, token{office.Token{ID: string(r), Name: string(r), Role: r, Created: now()}, string(r) + "-secret"})
 	}
@@ -71,7 +73,7 @@ func New(now func() time.Time) *Fake {
 
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
-	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
+	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, History: history{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
 		Requests: requests{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f},
 		Ledger: ledger{f}, Tally: ledger{f}, Presence: presence{f}, Attention: attention{f}}
 }
@@ -324,7 +326,7 @@ func (s rules) Rules(context.Context) (link.Rules, error) {
 	return r, nil
 }
 
-func (s rules) SetRules(_ context.Context, _ string, r link.Rules) (link.Rules, error) {
+func (s rules) SetRules(_ context.Context, by string, r link.Rules) (link.Rules, error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	if r.Version != s.f.rules.Version {
@@ -333,6 +335,7 @@ func (s rules) SetRules(_ context.Context, _ string, r link.Rules) (link.Rules, 
 	r.Version++
 	r.Issued = s.f.Now().UnixMilli()
 	s.f.rules = r
+	s.f.keep(by)
 	return r, nil
 }
 
