@@ -69,8 +69,9 @@ type Lane struct {
 	Controller *device.Controller // nil with Setup.Wires
 }
 
-// newAgent enrols a lane controller, if it is new, and plugs its devices in.
-func (s *Site) newAgent(ctx context.Context, setup AgentSetup) (*Agent, error) {
+// newAgent enrols a lane controller, if it is new, and plugs its devices in. It
+// asks central for a token unless it is given one.
+func (s *Site) newAgent(ctx context.Context, setup AgentSetup, token string) (*Agent, error) {
 	a := &Agent{ID: setup.ID, group: setup.Multicast, site: s, Data: s.path(setup.ID, "data"), config: s.path(setup.ID, "agent.yaml"), command: setup.Command}
 	if a.command == nil {
 		a.command = []string{s.program("agent"), "run"}
@@ -92,7 +93,7 @@ func (s *Site) newAgent(ctx context.Context, setup AgentSetup) (*Agent, error) {
 	if err := os.WriteFile(a.config, []byte(a.yaml()), 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration of %s: %w", a.ID, err)
 	}
-	return a, a.enrol(ctx)
+	return a, a.enrol(ctx, token)
 }
 
 func (a *Agent) plug(ctx context.Context, setups []LaneSetup) error {
@@ -144,18 +145,21 @@ func (a *Agent) yaml() string {
 	return b.String()
 }
 
-// enrol asks central for a token and enrols with it, once.
-func (a *Agent) enrol(ctx context.Context) error {
+// enrol enrols with a token, once.
+func (a *Agent) enrol(ctx context.Context, token string) error {
 	if _, err := os.Stat(a.Data + "/identity.json"); err == nil {
 		return nil
 	}
-	var invitation struct {
-		Token string `json:"token"`
+	if token == "" {
+		var invitation struct {
+			Token string `json:"token"`
+		}
+		if err := a.site.API.Do(ctx, "POST", "/lanes", map[string]string{"id": a.ID}, &invitation); err != nil {
+			return fmt.Errorf("invite %s: %w", a.ID, err)
+		}
+		token = invitation.Token
 	}
-	if err := a.site.API.Do(ctx, "POST", "/lanes", map[string]string{"id": a.ID}, &invitation); err != nil {
-		return fmt.Errorf("invite %s: %w", a.ID, err)
-	}
-	_, err := run(a.site.program("agent"), nil, invitation.Token+"\n", "enroll", "--central", a.site.endpoints.Enrol, "--token-file", "-", "--config", a.config)
+	_, err := run(a.site.program("agent"), nil, token+"\n", "enroll", "--central", a.site.endpoints.Enrol, "--token-file", "-", "--config", a.config)
 	return err
 }
 

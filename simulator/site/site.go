@@ -79,7 +79,7 @@ func (s *Site) open(ctx context.Context) error {
 		return err
 	}
 	for _, setup := range s.config.Agents {
-		a, err := s.newAgent(ctx, setup)
+		a, err := s.newAgent(ctx, setup, "")
 		if err != nil {
 			return err
 		}
