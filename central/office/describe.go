@@ -29,6 +29,7 @@ func describe(doc *huma.OpenAPI, schemas huma.Registry) {
 			if seen[area] = true; op.Method != http.MethodGet {
 				describeKey(op)
 			}
+			op.Responses["503"] = &huma.Response{}
 			describeAnswers(op, problem)
 			need, _ := op.Metadata[needKey].(rights.Permission)
 			op.Extensions = map[string]any{"x-permission": string(need)}
@@ -74,7 +75,7 @@ func describeAnswers(op *huma.Operation, problem *huma.Schema) {
 		}
 		var kinds []string
 		for _, k := range problemKinds() {
-			if k.status == status && (op.Method != http.MethodGet || !ofKeys(k)) {
+			if k.status == status && meets(op, k) {
 				kinds = append(kinds, k.title+" ("+problemsPath+"#"+k.name+")")
 			}
 		}
@@ -90,9 +91,15 @@ func header(example, description string) *huma.Param {
 	return &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}, Example: example, Description: description}
 }
 
-// ofKeys reports whether a kind is of requests with an Idempotency-Key alone.
-func ofKeys(k *problemKind) bool {
-	return slices.Contains([]*problemKind{problemRunning, problemUnsure, problemGone, problemReused, problemKeys}, k)
+// meets reports whether an operation can end with a kind of problem.
+func meets(op *huma.Operation, k *problemKind) bool {
+	switch k {
+	case problemOrigin, problemRunning, problemUnsure, problemGone, problemReused, problemKeys:
+		return op.Method != http.MethodGet
+	case problemCursor:
+		return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "cursor" })
+	}
+	return true
 }
 
 // example is a request to a real API and its answer.
