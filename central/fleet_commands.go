@@ -197,6 +197,14 @@ type laneCommand struct {
 	Add    laneAddCommand    `cmd:"" help:"Make a token with which one lane controller enrols, once."`
 	Remove laneRemoveCommand `cmd:"" help:"Take a lane controller's certificate and rights away."`
 
+	Rename   laneRenameCommand  `cmd:"" help:"Call a lane controller, or one of its lanes, by another name."`
+	Move     laneMoveCommand    `cmd:"" help:"Move a lane controller to another entrance."`
+	Places   lanePlacesCommand  `cmd:"" help:"Show where lane controllers stand and what they are called."`
+	Entrance entranceCommand    `cmd:"" help:"Show, make, change and remove entrances."`
+	Revoke   laneRevokeCommand  `cmd:"" help:"Revoke a stolen controller's certificate and keys; it may enrol again."`
+	Retire   laneRetireCommand  `cmd:"" help:"Take a controller's rights away for good and keep its history."`
+	Retired  laneRetiredCommand `cmd:"" help:"Show the controllers that were retired."`
+
 	Open     laneOpenCommand     `cmd:"" help:"Open a lane once, for one person."`
 	Identify laneIdentifyCommand `cmd:"" help:"Make a lane show by lamp and display which one it is."`
 	Commands laneCommandsCommand `cmd:"" help:"Show what lanes were told to do, and what became of it."`

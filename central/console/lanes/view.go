@@ -120,8 +120,9 @@ func (s *scribe) controller(p office.Place) string { return s.named(p.Name, p.Na
 func (s *scribe) entrance(e office.Entrance) string { return s.named(e.Name, e.NameZH, e.ID) }
 
 // laneName is what people call a lane: as the office named it, as the controller
-// calls it, or by the controller.
-func (s *scribe) laneName(p office.Place, info *link.LaneInfo) string {
+// calls it, or by the controller, whose name the only lane of a named one has.
+func (s *scribe) laneName(l *office.BoardLane, info *link.LaneInfo) string {
+	p := l.Place
 	if info == nil {
 		return s.controller(p)
 	}
@@ -129,6 +130,9 @@ func (s *scribe) laneName(p office.Place, info *link.LaneInfo) string {
 		if n.Number == info.Number {
 			return s.named(n.Name, n.NameZH, cmp.Or(info.Name, fmt.Sprintf("%s.%d", p.Lane, info.Number)))
 		}
+	}
+	if len(l.State.Lanes) == 1 && p.Name != "" {
+		return s.controller(p)
 	}
 	return cmp.Or(info.Name, fmt.Sprintf("%s.%d", s.controller(p), info.Number))
 }
@@ -146,7 +150,7 @@ func (s *scribe) cards(l *office.BoardLane) []card {
 }
 
 func (s *scribe) card(l *office.BoardLane, info *link.LaneInfo) card {
-	c := card{ID: l.ID, Key: laneKey(l.ID, 0), Name: s.laneName(l.Place, info), Alive: l.Alive, Since: s.stamp(l.Since)}
+	c := card{ID: l.ID, Key: laneKey(l.ID, 0), Name: s.laneName(l, info), Alive: l.Alive, Since: s.stamp(l.Since)}
 	if name := s.controller(l.Place); name != c.Name {
 		c.Controller = name
 	}
