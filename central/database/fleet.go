@@ -176,8 +176,12 @@ type Report struct {
 func (d *DB) SaveReports(ctx context.Context, reports []Report) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
 		for _, r := range reports {
+			alive := 0
+			if r.Alive {
+				alive = 1
+			}
 			_, err := tx.ExecContext(ctx, `UPDATE lanes SET state = $1, alive = $2, since = $3 WHERE id = $4`,
-				r.State, r.Alive, r.Since, r.Lane)
+				r.State, alive, r.Since, r.Lane)
 			if err != nil {
 				return err
 			}

@@ -70,9 +70,12 @@ type member struct {
 	keys  link.Keys       // nil if only invited
 	seal  *ecdh.PublicKey // nil if only invited
 	state *link.LaneState // nil if never heard
+	heard time.Time       // last, or when this central began to listen
 }
 
-// Open loads the fleet. Nobody is alive until heard of.
+// Open loads the fleet. With the embedded broker, which was down when central was,
+// nobody is alive until heard of. An external one has kept the will of who died
+// meanwhile, and other centrals have listened.
 func Open(ctx context.Context, c Config) (*Fleet, error) {
 	f := &Fleet{config: c, lanes: map[string]*member{}, others: map[string]database.Report{}, flush: make(chan struct{}, 1)}
 	var err error
@@ -84,13 +87,14 @@ func Open(ctx context.Context, c Config) (*Fleet, error) {
 		return nil, fmt.Errorf("load lanes: %w", err)
 	}
 	for _, row := range rows {
-		if row.Alive {
+		if row.Alive && !c.TrustRetained {
 			row.Alive, row.Since = false, c.Now().UnixMilli()
 		}
 		m, err := newMember(c.Site, row)
 		if err != nil {
 			return nil, fmt.Errorf("load lane %s: %w", row.ID, err)
 		}
+		m.heard = c.Now()
 		f.lanes[row.ID] = m
 	}
 	return f, nil

@@ -44,6 +44,12 @@ type yard struct {
 
 func newYard(t testing.TB) *yard {
 	t.Helper()
+	return newYardOn(t, filepath.Join(t.TempDir(), "central.db"))
+}
+
+// newYardOn is newYard with a database of its own choice.
+func newYardOn(t testing.TB, where string) *yard {
+	t.Helper()
 	dir := t.TempDir()
 	y := &yard{}
 	y.clock.Store(noon.UnixMilli())
@@ -51,7 +57,7 @@ func newYard(t testing.TB) *yard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if y.db, err = database.Open(ctx, filepath.Join(dir, "central.db")); err != nil {
+	if y.db, err = database.Open(ctx, where); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { y.db.Close() })

@@ -75,6 +75,7 @@ func (f *Fleet) merge(rows []database.Lane) (enrolled, removed []string, err err
 		if err != nil {
 			return nil, nil, fmt.Errorf("load lane %s: %w", row.ID, err)
 		}
+		m.heard = f.config.Now()
 		f.put(row.ID, m)
 		switch {
 		case row.Enrolled != 0:

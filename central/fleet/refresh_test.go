@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"turnstile/central/database/databasetest"
 	"turnstile/central/issuer"
 	"turnstile/central/link"
 )
@@ -19,8 +20,10 @@ func (y *yard) beside(t testing.TB) *yard {
 
 // TestRefresh: what one central did with lanes the others know, with all that
 // follows from it.
-func TestRefresh(t *testing.T) {
-	a := newYard(t)
+func TestRefresh(t *testing.T) { databasetest.Each(t, testRefresh) }
+
+func testRefresh(t *testing.T, where string) {
+	a := newYardOn(t, where)
 	b := a.beside(t)
 	key, first := a.enrol(t, "N1")
 	a.enrol(t, "N2")
@@ -64,8 +67,10 @@ func TestRefresh(t *testing.T) {
 }
 
 // TestAdopt: all hear a report, one stores it, and another when that one is gone.
-func TestAdopt(t *testing.T) {
-	a := newYard(t)
+func TestAdopt(t *testing.T) { databasetest.Each(t, testAdopt) }
+
+func testAdopt(t *testing.T, where string) {
+	a := newYardOn(t, where)
 	b := a.beside(t)
 	key, _ := a.enrol(t, "N1")
 	if err := b.Refresh(ctx); err != nil {
@@ -97,5 +102,50 @@ func TestAdopt(t *testing.T) {
 	}
 	if applied(5) != 1 { // stored by the other one
 		t.Error("what another central stored is not seen")
+	}
+}
+
+// TestSilent: a lane whose broker was killed with it is dead when it has said nothing
+// for minutes; one that reports is not.
+func TestSilent(t *testing.T) {
+	y := newYard(t)
+	one, _ := y.enrol(t, "N1")
+	two, _ := y.enrol(t, "N2")
+	y.report(t, one, link.LaneState{Lane: "N1", Boot: 1, Alive: true, Epoch: 1, Seq: 3}, false)
+	y.report(t, two, link.LaneState{Lane: "N2", Boot: 1, Alive: true, Epoch: 1, Seq: 3}, false)
+	y.clock.Add(silentLife.Milliseconds() / 2)
+	y.report(t, two, link.LaneState{Lane: "N2", Boot: 1, Alive: true, Epoch: 1, Seq: 3}, false)
+	y.clock.Add(silentLife.Milliseconds() / 2)
+	y.silence(y.config.Now())
+	if y.lane(t, "N1").Alive || !y.lane(t, "N2").Alive {
+		t.Error("silence is not death, or all are dead")
+	}
+	if err := y.save(ctx); err != nil {
+		t.Fatal(err)
+	}
+	y.config.TrustRetained = true
+	for _, l := range must(y.db.Lanes(ctx))(t) {
+		if l.Alive != (l.ID == "N2") {
+			t.Errorf("%s is stored as alive: %v", l.ID, l.Alive)
+		}
+	}
+	// Another central that starts believes what was stored, with an external broker.
+	f, err := Open(ctx, y.config)
+	if err != nil || f.Lane("N1").Alive || !f.Lane("N2").Alive {
+		t.Errorf("after a restart: %v", err)
+	}
+	y.report(t, one, link.LaneState{Lane: "N1", Boot: 1, Alive: true, Epoch: 1, Seq: 3}, false)
+	if !y.lane(t, "N1").Alive {
+		t.Error("it is not alive again")
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
 	}
 }

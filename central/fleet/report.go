@@ -53,6 +53,7 @@ func (f *Fleet) heard(m *member, s *link.LaneState, message []byte, retained boo
 	now := f.config.Now().UnixMilli()
 	n := *m
 	alive := s.Alive && (!retained || f.config.TrustRetained || m.row.Alive)
+	n.heard = f.config.Now()
 	if alive != m.row.Alive || m.row.Since == 0 {
 		n.row.Alive, n.row.Since = alive, now
 	}
@@ -79,8 +80,9 @@ const (
 // together share a transaction; one that is lost in a crash comes again with
 // the lane's next, or from the broker.
 func (f *Fleet) Run(ctx context.Context) error {
-	prune := time.NewTicker(historyPrune)
+	prune, silent := time.NewTicker(historyPrune), time.NewTicker(silentEvery)
 	defer prune.Stop()
+	defer silent.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -89,11 +91,36 @@ func (f *Fleet) Run(ctx context.Context) error {
 			if err := f.config.DB.PruneApplied(ctx, f.config.Now().Add(-historyLife).UnixMilli()); err != nil {
 				f.config.Log.Error("forget old lane reports", "error", err)
 			}
+		case <-silent.C:
+			f.silence(f.config.Now())
 		case <-f.flush:
 			if err := f.save(ctx); err != nil && ctx.Err() == nil {
 				f.config.Log.Error("store lane reports", "error", err)
 			}
 		}
+	}
+}
+
+// Lanes report each minute at least. Who has not for silentLife is dead, though no
+// will says so: a broker that was killed has published none.
+const (
+	silentLife  = 200 * time.Second
+	silentEvery = 20 * time.Second
+)
+
+// silence marks the lanes that are silent as dead.
+func (f *Fleet) silence(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, m := range f.lanes {
+		if !m.row.Alive || now.Sub(m.heard) < silentLife {
+			continue
+		}
+		n := *m
+		n.row.Alive, n.row.Since = false, now.UnixMilli()
+		f.put(id, &n)
+		f.queue(database.Report{Lane: id, State: n.row.State, Since: n.row.Since, At: now.UnixMilli()})
+		f.config.Log.Warn("lane is silent", "lane", id, "last", m.heard)
 	}
 }
 
