@@ -69,6 +69,7 @@ func (s *central) consoleRoutes() []console.Route {
 	return slices.Concat(
 		s.lanePages(),
 		signin.Routes(s.identity),
+		s.officePages(),
 		s.rulesPages(),
 	)
 }

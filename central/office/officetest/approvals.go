@@ -27,6 +27,17 @@ func newDesk() desk {
 	return desk{policy: office.Policy{ECards: true, Guests: true}, rows: map[string][]office.ImportRow{}, mails: map[pass.ID][]office.Mail{}}
 }
 
+// SetLane replaces a lane controller that was added.
+func (f *Fake) SetLane(l office.Lane) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.lanes {
+		if f.lanes[i].ID == l.ID {
+			f.lanes[i] = l
+		}
+	}
+}
+
 // TwoPersonsAbove is how many passes one person may change at once in the fake.
 const TwoPersonsAbove = 3
 
@@ -229,6 +240,9 @@ func (s bulk) Find(_ context.Context, id string) (office.BulkChange, error) {
 	defer s.f.mu.Unlock()
 	for _, b := range s.f.desk.bulks {
 		if b.ID == id {
+			if b.State == office.BulkDone {
+				b.RefusedBy = s.f.refusedBy()
+			}
 			return b, nil
 		}
 	}

@@ -1,0 +1,7 @@
+package approvals
+
+// What tests look at.
+var (
+	Files = files
+	Words = words
+)

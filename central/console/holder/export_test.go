@@ -1,0 +1,7 @@
+package holder
+
+// What tests look at.
+var (
+	Files = files
+	Words = words
+)

@@ -1,0 +1,7 @@
+package passes
+
+// What tests look at.
+var (
+	Files = files
+	Words = words
+)
