@@ -39,6 +39,10 @@ func story() []request {
 		{"get-feed", "viewer", "GET", "/feed", nil},
 		{"get-rules", "viewer", "GET", "/rules", nil},
 		{"put-rules", "admin", "PUT", "/rules", nil}, // the body is the answer before
+		{"preview-rules", "viewer", "POST", "/rules/preview", m{"days": 7}}, // likewise
+		{"list-rules-versions", "viewer", "GET", "/rules/versions?limit=1", nil},
+		{"get-rules-version", "viewer", "GET", "/rules/versions/1", nil},
+		{"roll-back-rules", "admin", "POST", "/rules/versions/1/restore", nil},
 		{"issue-pass", "issuer", "POST", "/passes", m{"kind": "guest", "holder": "A1234567", "guest_name": "陳大文", "purpose": "Open day", "day": "2026-11-21", "zones": []int{0}, "start": "08:30", "length": "9h30m", "entries": 1}},
 		{"list-passes", "viewer", "GET", "/passes?day=2026-11-21&kind=guest&limit=50", nil},
 		{"get-code", "issuer", "GET", "/passes/2026-11-21/211/code", nil},
@@ -162,13 +166,17 @@ func tell(t *testing.T) map[string]shown {
 	ids := map[string]string{} // placeholders of the story
 	for _, r := range story() {
 		before(t, d, r.id)
-		if r.id == "put-rules" {
+		if r.id == "put-rules" || r.id == "preview-rules" {
 			var rules m
 			if err := json.Unmarshal(out["get-rules"].Answer, &rules); err != nil {
 				t.Fatal(err)
 			}
 			delete(rules, "issued")
-			r.body = rules
+			if r.id == "put-rules" {
+				r.body = rules
+			} else {
+				r.body.(m)["rules"] = rules
+			}
 		}
 		for name, id := range ids {
 			r.path = strings.ReplaceAll(r.path, name, id)

@@ -83,30 +83,31 @@ type versionPath struct {
 	Version uint64 `path:"version" minimum:"1" maximum:"9007199254740991" example:"3"`
 }
 
-type versionsAnswer struct {
-	Body struct {
-		Versions []RulesVersionBody `json:"versions"`
-		Next     uint64             `json:"next,omitempty" doc:"The value of before for the next page."`
-	}
+// RulesVersionList is one page of versions.
+type RulesVersionList struct {
+	Versions []RulesVersionBody `json:"versions"`
+	Next     string             `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
 }
 
 func (a *api) listVersions(ctx context.Context, in *struct {
-	Before uint64 `query:"before" maximum:"9007199254740991" doc:"Only versions below this one."`
+	Before int64  `query:"before" minimum:"0" maximum:"9007199254740991" doc:"Only versions below this one."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
-}) (*versionsAnswer, error) {
-	list, err := a.History.Versions(ctx, in.Before, in.Limit)
+	Cursor string `query:"cursor" maxLength:"400" doc:"The next of the page before."`
+}) (*paged[RulesVersionList], error) {
+	before, err := numberAfter(ctx, "rules versions", in.Cursor, in.Before)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.History.Versions(ctx, uint64(before), in.Limit+1)
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := &versionsAnswer{}
-	out.Body.Versions = []RulesVersionBody{}
+	list, next := pageByNumber(ctx, "rules versions", in.Limit, list, func(v RulesVersion) int64 { return int64(v.Version) })
+	out := RulesVersionList{Versions: make([]RulesVersionBody, 0, len(list)), Next: next}
 	for _, v := range list {
-		out.Body.Versions = append(out.Body.Versions, RulesVersionBody{v.Version, v.At.In(a.zone), v.By})
+		out.Versions = append(out.Versions, RulesVersionBody{v.Version, v.At.In(a.zone), v.By})
 	}
-	if len(list) == in.Limit && list[len(list)-1].Version > 1 {
-		out.Body.Next = list[len(list)-1].Version
-	}
-	return out, nil
+	return answerPage(ctx, out, next), nil
 }
 
 func (a *api) getVersion(ctx context.Context, in *versionPath) (*rulesAnswer, error) {
