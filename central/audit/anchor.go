@@ -29,11 +29,3 @@ func OpenAnchor(sealed []byte, site string, keys link.Keys) (Anchor, error) {
 	}
 	return *a, nil
 }
-
-// Agrees returns a *Fault if the chain has another entry than the one signed.
-func (a Anchor) Agrees(e Entry) error {
-	if a.Number == e.Number && a.Head != link.Hash(e.Hash) {
-		return &Fault{e.Number, "is not the one that central signed"}
-	}
-	return nil
-}

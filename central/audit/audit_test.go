@@ -70,19 +70,6 @@ func TestEachChangeIsFound(t *testing.T) {
 	}
 }
 
-// TestRewritten shows the limit: who computes all hashes anew has a good chain.
-// That is what anchors and noted heads are for.
-func TestRewritten(t *testing.T) {
-	mine, theirs := log(4), log(4)
-	if _, err := verify(theirs); err != nil || mine[3].Hash == theirs[3].Hash {
-		t.Fatal(err)
-	}
-	a := Anchor{Number: 4, Head: [32]byte(mine[3].Hash)}
-	if a.Agrees(mine[3]) != nil || !errors.Is(a.Agrees(theirs[3]), ErrBroken) {
-		t.Error("an anchor does not tell the chains apart")
-	}
-}
-
 func TestErasedStaysWhole(t *testing.T) {
 	list := log(3)
 	list[1].Salt, list[1].Subject, list[1].Detail = nil, "", ""

@@ -41,6 +41,7 @@ var alarmWords = map[string]Words{
 	"foreign_use":         alarm("Use of another zone", "其他區域的使用訊息", "閘道報告了不屬於它的區域。請檢查其設定；否則移除並重新登記。"),
 	"forged_ask":          alarm("Forged question", "偽造的查詢", "有人持閘道證書傳送並非其金鑰簽署的內容。請移除閘道並重新登記。"),
 	"forged_state":        alarm("Forged report", "偽造的報告", "有人持閘道證書傳送並非其金鑰簽署的內容。請移除閘道並重新登記。"),
+	"audit_broken":        alarm("Audit log changed", "稽核紀錄被更改", "有人直接更改了資料庫。請立即匯出稽核，與以往的匯出及日誌中的首部比較，並查明誰能寫入資料庫。"),
 	"sign_refused":        alarm("Signing refused", "簽署被拒", "簽署程式拒絕了要求；請查看中央系統的日誌。"),
 	"delegation_due":      alarm("Delegation ends soon", "委託即將到期", "請以根金鑰簽署下一份委託並安裝簽名。"),
 	"supervisor_used":     alarm("Supervisor code used", "主管碼已使用", "向持有表格的人員查詢並記下使用原因。"),

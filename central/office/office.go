@@ -125,6 +125,8 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.bulkRoutes(h)
 	a.commandRoutes(h)
 	a.tokenRoutes(h)
+	a.peopleRoutes(h)
+	a.auditRoutes(h)
 	a.webhookRoutes(h)
 	describe(h.OpenAPI(), schemas)
 }

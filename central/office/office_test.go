@@ -125,6 +125,8 @@ var needs = map[string]rights.Permission{
 	"GET /passages/export": rights.PassagesExport, "GET /passages/{number}": rights.PassagesRead, "GET /passages/{number}/explain": rights.PassagesRead,
 	"GET /occupancy": rights.PassagesRead, "GET /muster": rights.PassagesRead, "GET /attention": rights.PassagesRead, "POST /alarms/{number}/acknowledge": rights.AlarmsAcknowledge,
 	"GET /tokens": rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
+	"GET /people": rights.PeopleRead, "POST /people": rights.PeopleManage, "POST /people/{name}/invite": rights.PeopleManage, "PUT /people/{name}/roles": rights.PeopleManage,
+	"DELETE /people/{name}": rights.PeopleManage, "GET /audit": rights.AuditRead, "POST /audit/verify": rights.AuditRead, "GET /audit/export": rights.AuditRead,
 	"POST /supervisor-codes": rights.SupervisorManage, "GET /supervisor-codes": rights.SupervisorManage, "POST /supervisor-codes/revoke": rights.SupervisorManage,
 }
 

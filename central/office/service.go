@@ -56,6 +56,8 @@ type Services struct {
 	Commands   Commands
 	Modes      Modes
 	Requests   Requests
+	People     People
+	Audit      Audit
 	Ledger     Ledger
 	Tally      Tally
 	Presence   Presence

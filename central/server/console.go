@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"turnstile/central/console"
+	"turnstile/central/console/audit"
+	"turnstile/central/console/people"
 	"turnstile/central/console/signin"
 	"turnstile/central/identity"
 	"turnstile/central/rights"
@@ -68,7 +70,7 @@ func (s *central) openConsole() (err error) {
 func (s *central) consoleRoutes() []console.Route {
 	return slices.Concat(
 		s.lanePages(),
-		signin.Routes(s.identity),
+		signin.Routes(s.identity), people.Routes(People{s.db, s.config.Now, s.consoleURL()}), audit.Routes(auditLog{s}),
 		s.officePages(),
 		s.rulesPages(),
 	)

@@ -22,7 +22,7 @@ func (s *central) services() office.Services {
 		Tokens: tokens{s.db, s.config.Now}, Keys: keys{s}, Supervisor: supervisorCodes{s},
 		Places: places{s}, Fleet: laneFleet{s},
 		Commands: commands{s}, Modes: rules{s},
-		Requests: requests{s.db}, Webhooks: s.webhooks, Deliveries: deliveries{s.webhooks},
+		Requests: requests{s.db}, People: People{s.db, s.config.Now, s.consoleURL()}, Audit: auditLog{s}, Webhooks: s.webhooks, Deliveries: deliveries{s.webhooks},
 		Approvals: approvals{s}, Policies: approvals{s}, Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
 		Ledger: passageLedger{s}, Tally: passageLedger{s}, Presence: presence{s}, Attention: attention{s},
 	}

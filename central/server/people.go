@@ -3,9 +3,13 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -43,8 +47,9 @@ func (s *central) box() (identity.Box, error) {
 
 // People keeps the staff accounts.
 type People struct {
-	db  *database.DB
-	now func() time.Time
+	db     *database.DB
+	now    func() time.Time
+	origin string // address of the console
 }
 
 // OpenPeople opens the staff accounts of central's database, also beside a
@@ -54,7 +59,32 @@ func OpenPeople(ctx context.Context, c Config) (People, io.Closer, error) {
 	if err != nil {
 		return People{}, nil, err
 	}
-	return People{db, time.Now}, db, nil
+	now := c.Now
+	if now == nil {
+		now = time.Now
+	}
+	return People{db, now, c.consoleAddress()}, db, nil
+}
+
+// consoleAddress is where people reach the console, as far as the configuration
+// and a central that runs tell.
+func (c *Config) consoleAddress() string {
+	if c.HTTP.URL != "" {
+		return c.HTTP.URL
+	}
+	address := "http://" + c.HTTP.Listen
+	if c.HTTP.safe() {
+		address = "https://" + c.HTTP.Listen
+	}
+	var running Endpoints
+	if data, err := os.ReadFile(filepath.Join(c.Data, EndpointsFile)); err == nil && json.Unmarshal(data, &running) == nil {
+		address = running.HTTP
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://localhost:" + u.Port()
 }
 
 // invitationTime is how long a link to register with is good.
@@ -92,20 +122,19 @@ func roleWords(roles []rights.Role) (string, error) {
 	return text, nil
 }
 
-// Invite makes a one-use token to register with, in place of earlier ones. It
-// belongs into the link that identity.JoinURL makes.
-func (s People) Invite(ctx context.Context, by, name string) (token string, expires time.Time, err error) {
+// Invite makes a one-use link to register with, in place of earlier ones.
+func (s People) Invite(ctx context.Context, by, name string) (office.AccountInvitation, error) {
 	p, err := s.find(ctx, name)
 	if err != nil {
-		return "", expires, err
+		return office.AccountInvitation{}, err
 	}
 	now := s.now()
-	expires = now.Add(invitationTime)
+	expires := now.Add(invitationTime)
 	token, i := identity.NewInvitation(p.ID, now, expires)
 	if err := s.db.InvitePerson(ctx, i, by); err != nil {
-		return "", expires, fmt.Errorf("store invitation: %w", err)
+		return office.AccountInvitation{}, fmt.Errorf("store invitation: %w", err)
 	}
-	return token, expires, nil
+	return office.AccountInvitation{URL: identity.JoinURL(s.origin, token), Expires: expires}, nil
 }
 
 func (s People) find(ctx context.Context, name string) (database.Person, error) {
@@ -138,4 +167,70 @@ func (s People) Begin(ctx context.Context, name string) (cookie string, err erro
 		return "", fmt.Errorf("store session: %w", err)
 	}
 	return cookie, nil
+}
+
+// List returns everybody by name.
+func (s People) List(ctx context.Context) ([]office.Account, error) {
+	rows, err := s.db.People(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list people: %w", err)
+	}
+	invited, err := s.db.Invited(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list invitations: %w", err)
+	}
+	out := make([]office.Account, 0, len(rows))
+	for _, p := range rows {
+		o := office.Account{Name: p.Name, Roles: identity.ParseRoles(p.Roles), Managed: p.Managed, Created: time.UnixMilli(p.Created), CreatedBy: p.CreatedBy,
+			Seen: orZero(p.Seen), Ended: orZero(p.Ended)}
+		if until := invited[p.ID]; until > s.now().UnixMilli() {
+			o.Invited = time.UnixMilli(until)
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+func orZero(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// SetRoles changes what a person may do.
+func (s People) SetRoles(ctx context.Context, by, name string, roles []rights.Role) error {
+	words, err := roleWords(roles)
+	if err != nil {
+		return err
+	}
+	p, err := s.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	if p.Managed != "" {
+		return office.Refuse(office.ErrConflict, "The roles of %s come from %s; change them there.", name, p.Managed)
+	}
+	return refusedPerson(s.db.SetPersonRoles(ctx, p.ID, words, by, s.now().UnixMilli()), name)
+}
+
+// End takes a person's access away.
+func (s People) End(ctx context.Context, by, name string) error {
+	p, err := s.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	return refusedPerson(s.db.EndPerson(ctx, p.ID, by, s.now().UnixMilli()), name)
+}
+
+func refusedPerson(err error, name string) error {
+	switch {
+	case errors.Is(err, database.ErrLastAdmin):
+		return office.Refuse(office.ErrConflict, "Nobody else who has signed in is an admin; make another one first.")
+	case errors.Is(err, database.ErrNotFound):
+		return office.Refuse(office.ErrNotFound, "The access of %s has ended already.", name)
+	case err != nil:
+		return fmt.Errorf("change person: %w", err)
+	}
+	return nil
 }

@@ -159,6 +159,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.add("chores", s.chores.run)
 	parts.add("retention", s.erase)
 	parts.add("identity", s.identity.Run)
+	parts.add("audit heads", s.signHeads)
 	parts.add("keys", s.keepKeys)
 	parts.add("watchdog", s.watchdog)
 

@@ -36,11 +36,15 @@ func invite(t *testing.T, o *consoletest.Office, name string, roles ...rights.Ro
 			t.Fatal(err)
 		}
 	}
-	token, _, err := people.Invite(t.Context(), "test", name)
+	i, err := people.Invite(t.Context(), "test", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "/join?token=" + token
+	_, path, ok := strings.Cut(i.URL, console.Base)
+	if !ok || !strings.HasPrefix(i.URL, strings.Replace(o.URL, "127.0.0.1", "localhost", 1)+console.Base+"/join?token=") {
+		t.Errorf("invited with %s", i.URL)
+	}
+	return path
 }
 
 // authenticator gives the browser a virtual one, as a phone has.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"turnstile/central/audit"
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
@@ -48,6 +49,8 @@ type Fake struct {
 	sheets     int
 	commands   []office.Command
 	tokens     []token
+	accounts   []office.Account
+	deeds      []audit.Entry
 	requests   map[officeKey]*office.Request
 	webhooks   []office.Webhook
 	deliveries []office.Delivery
@@ -74,7 +77,7 @@ func New(now func() time.Time) *Fake {
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
 	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, History: history{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
-		Requests: requests{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f},
+		Requests: requests{f}, People: people{f}, Audit: log{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f},
 		Ledger: ledger{f}, Tally: ledger{f}, Presence: presence{f}, Attention: attention{f}}
 }
 
