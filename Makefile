@@ -26,7 +26,7 @@ MACHINES := amd64 arm64 armhf
 # through every bit or every fault of a file in one goroutine, and are left out as well.
 RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault ./simulator/machine/...
 
-.PHONY: help demo build test tests foreign kernels bench-vm power chaos parity check race fuzz corpus bench codecs deps programs clean
+.PHONY: help demo build test tests foreign kernels bench-vm power chaos cluster parity check race fuzz corpus bench codecs deps programs clean
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -65,6 +65,9 @@ power: deps ## cut the power of the real agent on a disk that loses what was not
 
 chaos: programs ## break a running campus for MINUTES (2) by a schedule of SEED, each promise checked after each step
 	@$(BIN)/simulator chaos --for $(or $(MINUTES),2)m --seed $(or $(SEED),0)
+
+cluster: deps ## kill centrals and NATS nodes, or a mosquitto, under load for MINUTES (2) each by a schedule of SEED
+	$(GO) test -vet=off -count=1 -v -timeout 24h ./simulator/cluster -for $(or $(MINUTES),2)m -seed $(or $(SEED),1)
 
 parity: programs ## decide a day of 10,000 passes online and cut off, and explain each difference; SEED=
 	@$(BIN)/simulator parity --seed $(or $(SEED),1)
