@@ -62,8 +62,17 @@ type PassChange struct {
 	Heard  time.Time // when the lane told central that it has it; zero: not yet, or not kept
 }
 
-// Told returns what the lane had been told of the pass when it wrote the entry.
+// Told returns what the lane had been told of the pass when it wrote the entry: by
+// the feed's log, or by the entry itself, which knows better.
 func (e *Explanation) Told() link.Status {
+	if e.Entry.Type == link.EntryDenied {
+		switch e.Entry.Reason {
+		case pass.Revoked:
+			return link.Revoked
+		case pass.Held:
+			return link.Held
+		}
+	}
 	status := link.Good
 	for _, c := range e.History {
 		if c.Known {

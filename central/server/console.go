@@ -73,6 +73,7 @@ func (s *central) consoleRoutes() []console.Route {
 		signin.Routes(s.identity), people.Routes(People{s.db, s.config.Now, s.consoleURL()}), audit.Routes(auditLog{s}),
 		s.officePages(),
 		s.rulesPages(),
+		s.passagePages(),
 	)
 }
 
@@ -93,6 +94,7 @@ func (s *central) live() map[string]console.Version {
 		},
 		"feed":      func(context.Context) (string, error) { return s.acknowledged(), nil },
 		"approvals": s.undecided,
+		"alarms":    attention{s}.version,
 	}
 }
 
