@@ -47,6 +47,8 @@ type cli struct {
 
 	Serve      serveCommand      `cmd:"" group:"service" help:"Run the issuing service."`
 	Token      tokenCommand      `cmd:"" group:"service" help:"Make, list, rotate and revoke API tokens."`
+	Backup     backupCommand     `cmd:"" group:"service" help:"Back up database and keys into one file, while central runs."`
+	Restore    restoreCommand    `cmd:"" group:"service" help:"Make a data folder of a backup."`
 	Mosquitto  mosquittoCommand  `cmd:"" group:"service" help:"Write the configuration and certificates of an external broker."`
 	NATS       natsCommand       `cmd:"" name:"nats-cluster" group:"service" help:"Write the configurations and certificates of a NATS cluster."`
 	Issue      issueCommand      `cmd:"" group:"passes" help:"Issue a pass."`

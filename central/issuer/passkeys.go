@@ -100,6 +100,9 @@ func (i *Issuer) loadKeyset() error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		i.published = &link.Keyset{}
+		if len(i.passKeys) > 0 { // a restoration took it out: the next one is above all that lanes may know
+			i.published.Version = uint64(i.now.Unix())
+		}
 		return nil
 	}
 	if err != nil {

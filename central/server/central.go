@@ -297,6 +297,9 @@ func (s *central) reported(ctx context.Context, lane string, m broker.Message) e
 	if !s.leases.Mine(lane) {
 		return nil
 	}
+	if err := s.compareFeed(ctx, lane, l.State); err != nil {
+		return err
+	}
 	return s.ledger.Remind(ctx, lane, l.State.Journal, l.State.Acked)
 }
 

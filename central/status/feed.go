@@ -154,6 +154,9 @@ func Open(ctx context.Context, c Config) (*Feed, error) {
 	if err := f.loadRules(ctx); err != nil {
 		return nil, fmt.Errorf("open feed: %w", err)
 	}
+	if err := f.renewEpoch(ctx); err != nil {
+		return nil, fmt.Errorf("open feed: %w", err)
+	}
 	f.leading = f.held()
 	if _, err := f.roll(ctx); err != nil {
 		return nil, fmt.Errorf("open feed: %w", err)

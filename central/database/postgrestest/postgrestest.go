@@ -49,7 +49,7 @@ trap '' INT TERM
 umask 077
 PATH="$2:$PATH"
 if initdb --no-sync --auth=trust --username=turnstile --encoding=UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=en data >log 2>&1 &&
-	pg_ctl start --silent --wait --pgdata data --log log --options "-k '$1' -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200"
+	pg_ctl start --silent --wait --pgdata data --log log --options "-k '$1' -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200$3"
 then echo ready; cat >/dev/null
 else cat log
 fi
@@ -57,18 +57,26 @@ fi
 cd / && rm -rf "$1"
 `
 
-var shared = sync.OnceValues(Start)
+var shared = sync.OnceValues(func() (*Server, error) { return Start() })
+
+// ErrMissing tells that there is no server on this machine.
+var ErrMissing = errors.New("PostgreSQL 15 is not there: make deps installs postgresql-15")
 
 // Start starts a server of one's own, for tests that stop it; others call URL.
-func Start() (*Server, error) {
+// settings are the server's, as fsync=on.
+func Start(settings ...string) (*Server, error) {
 	if _, err := os.Stat(filepath.Join(programs, "initdb")); err != nil {
-		return nil, fmt.Errorf("find PostgreSQL 15 (make deps installs postgresql-15): %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
 	folder, err := os.MkdirTemp("/tmp", "postgrestest-") // a socket's path has at most 107 bytes
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("sh", "-c", script, "sh", folder, programs)
+	more := ""
+	for _, s := range settings {
+		more += " -c " + s
+	}
+	cmd := exec.Command("sh", "-c", script, "sh", folder, programs, more)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := unprivileged(cmd, folder); err != nil {
 		return nil, err
@@ -135,25 +143,37 @@ func (s *Server) URL(t testing.TB) string {
 	s.made++
 	name := fmt.Sprintf("test_%d", s.made)
 	s.mu.Unlock()
-	s.exec(t, "CREATE DATABASE "+name)
-	t.Cleanup(func() { s.exec(t, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	return s.url(name)
+	where, err := s.Create(context.Background(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.exec(context.Background(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
+	return where
+}
+
+// Create makes an empty database of that name, a plain word, and returns its URL.
+func (s *Server) Create(ctx context.Context, name string) (string, error) {
+	return s.url(name), s.exec(ctx, "CREATE DATABASE "+name)
 }
 
 func (s *Server) url(database string) string {
 	return (&url.URL{Scheme: "postgres", User: url.User("turnstile"), Path: "/" + database, RawQuery: url.Values{"host": {s.folder}}.Encode()}).String()
 }
 
-func (s *Server) exec(t testing.TB, statement string) {
-	t.Helper()
+func (s *Server) exec(ctx context.Context, statement string) error {
 	db, err := sql.Open("pgx", s.url("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(context.Background(), statement); err != nil {
-		t.Errorf("%s: %v", statement, err)
+	if _, err := db.ExecContext(ctx, statement); err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
 	}
+	return nil
 }
 
 // Stop ends the server at once, in the middle of what it does, and waits until it
