@@ -149,6 +149,9 @@ func TestBoard(t *testing.T) {
 	if l := s.on(t, "north"); seen(l, 1) != "2:3:GRANTED" || len(strings.Fields(seen(l, 2))) != sightsPerLane {
 		t.Errorf("the result does not complete its decision, or the list is long: %q, %q", seen(l, 1), seen(l, 2))
 	}
+	if seen(l, 1) != "2:1:GRANTED" {
+		t.Error("a board that somebody shows has changed")
+	}
 	// Who begins later, as after a restart, sees the same.
 	fresh := newBoard(s.central)
 	other, err := fresh.get(t.Context())

@@ -101,6 +101,7 @@ func (s *sights) begin(ctx context.Context, lane string) error {
 	return nil
 }
 
+// newestFirst copies what was seen at all lanes into one list.
 func newestFirst(byLane map[uint8][]office.Sight) (list []office.Sight) {
 	for _, l := range byLane {
 		list = append(list, l...)
@@ -110,8 +111,7 @@ func newestFirst(byLane map[uint8][]office.Sight) (list []office.Sight) {
 }
 
 // see adds an entry to what was seen at its lane, the newest first: a result
-// completes its decision, and what only concerns the program is left out. The
-// list that it is given stays as it is.
+// completes its decision, and what only concerns the program is left out.
 func see(list []office.Sight, r database.Stored, e *link.Entry, limit int) []office.Sight {
 	switch e.Type {
 	case link.EntryBoot, link.EntryFloor:
@@ -121,7 +121,6 @@ func see(list []office.Sight, r database.Stored, e *link.Entry, limit int) []off
 			return s.Type == link.EntryGranted && s.Journal == r.Journal && s.Seq == e.Grant
 		})
 		if i >= 0 {
-			list = slices.Clone(list)
 			list[i].Type = e.Type
 			return list
 		}

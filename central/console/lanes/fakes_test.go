@@ -200,6 +200,7 @@ func newYard() *yard {
 		stand("fire", "library", "Fire", func(s *link.LaneState) { s.Warnings = []string{"gate.fire"} }),
 		{Lane: office.Lane{ID: "new-1"}, Place: office.Place{Lane: "new-1"}},
 	}
+	y.board.Lanes[0].Changed = y.board.Version
 	y.retired = []office.RetiredLane{{ID: "old-1", At: noon, By: "user:office", Reason: "sold", Enrolled: noon}}
 	y.commands["north-1.1"] = office.Command{ID: "north-1.1", Lane: "north-1", Index: 1, Action: link.CommandOpen, Direction: 1, Cause: pass.CauseVisitor,
 		Reason: "visitor: the dean's guest", By: "user:guard", Issued: noon, Expires: noon.Add(30 * time.Second), State: office.CommandDone, Result: link.EntryPassed, Answered: noon.Add(4 * time.Second)}

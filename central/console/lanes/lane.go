@@ -21,6 +21,8 @@ type laneView struct {
 	Enrolled int // enrolments
 	Sights   []namedSight
 	Commands []commandView
+	Alarms   []alarmView
+	Deeds    []deedView
 	Place    placeForm
 	Reason   filled // of retiring or revoking
 }
@@ -43,6 +45,29 @@ type controllerFacts struct {
 type namedSight struct {
 	sightView
 	Lane string
+}
+
+// alarmView is one alarm in the person's language.
+type alarmView struct {
+	office.Alarm
+	Name, What string
+}
+
+// deedView is a line of the audit in the person's language.
+type deedView struct {
+	office.Deed
+	Name string
+}
+
+// deeds are the words for what can be done with a controller.
+var deeds = map[string]office.Text{
+	"invite":             {English: "Invited", Chinese: "已邀請"},
+	"enrol":              {English: "Enrolled", Chinese: "已登記"},
+	"renew":              {English: "Certificate renewed", Chinese: "憑證已續期"},
+	"rename":             {English: "Renamed", Chinese: "已改名"},
+	"move":               {English: "Moved", Chinese: "已移動"},
+	"revoke_certificate": {English: "Certificate revoked", Chinese: "憑證已撤銷"},
+	"remove":             {English: "Retired", Chinese: "已退役"},
 }
 
 // lane shows all about one controller.
@@ -100,7 +125,16 @@ func (v *laneView) tell(w *scribe, l *office.BoardLane) {
 	for _, x := range v.Dossier.Passages {
 		v.Sights = append(v.Sights, namedSight{w.sight(x), names[x.Lane]})
 	}
+	for _, a := range v.Dossier.Alarms {
+		words := office.AlarmWords(a.Code, a.Next)
+		v.Alarms = append(v.Alarms, alarmView{a, w.in(words.Name), w.in(words.Next)})
+	}
 	for _, d := range v.Dossier.Deeds {
+		name := d.Action
+		if t, ok := deeds[d.Action]; ok {
+			name = w.in(t)
+		}
+		v.Deeds = append(v.Deeds, deedView{d, name})
 		switch d.Action {
 		case "renew":
 			v.Renewed++

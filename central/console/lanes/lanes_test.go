@@ -304,3 +304,43 @@ func TestResultOfACommand(t *testing.T) {
 		}
 	}
 }
+
+// TestControllersPage: what is known of a controller stands there, and what came
+// from elsewhere is text.
+func TestControllersPage(t *testing.T) {
+	y := newYard()
+	page := ask(t, serve(t, y), "GET", "/lanes/at/north-2", "").Body.String()
+	for _, want := range []string{"Gate forced", "0badcafe", "Journal lacks entries", "&lt;b&gt;3&lt;/b&gt; entries", "7–9", "Enrolled", "Certificate renewed", "1 ×",
+		"event 40, keys 2, rules 5", "entry 120, at central up to 120", "1.4.0", "Issue a pass for today.", "visitor: the dean&#39;s guest", "/office/lanes/at/north-2/open/1"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if strings.Contains(page, "<b>3</b>") {
+		t.Error("an alarm's detail is markup")
+	}
+	old := ask(t, serve(t, y), "GET", "/lanes/at/old-1", "").Body.String()
+	if !strings.Contains(old, "Retired at 2026-11-21 12:00:00 by user:office") || strings.Contains(old, "/old-1/retire") || !strings.Contains(old, "/old-1/invite") {
+		t.Error("a retired controller's page")
+	}
+	y.role = rights.Security
+	guard := ask(t, serve(t, y), "GET", "/lanes/at/north-2", "").Body.String()
+	if strings.Contains(guard, "/retire") || strings.Contains(guard, "/revoke") || !strings.Contains(guard, "/open/1") {
+		t.Error("a guard is shown what a guard may not do, or not what may be done")
+	}
+}
+
+// FuzzMap: no cursor and no filter breaks the map.
+func FuzzMap(f *testing.F) {
+	for _, s := range []string{"at=here.10.000000000000", "at=here.-1.x&trouble=1", "entrance=main&view=wall&at=..", "%zz", "at=here.18446744073709551615."} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		if len(query) > 4096 || strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return
+		}
+		if w := ask(t, serve(t, newYard()), "GET", "/lanes/map?"+query, ""); w.Code != 200 || !strings.Contains(w.Body.String(), `id="pulse"`) {
+			t.Errorf("%q: %d", query, w.Code)
+		}
+	})
+}
