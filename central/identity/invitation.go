@@ -27,6 +27,12 @@ func NewInvitation(person string, now, expires time.Time) (token string, i datab
 	return id + "." + secret, database.PersonInvitation{ID: id, Person: person, Secret: hash[:], Created: now.UnixMilli(), Expires: expires.UnixMilli()}
 }
 
+// splitToken takes a token apart.
+func splitToken(token string) (id, secret string, ok bool) {
+	id, secret, ok = strings.Cut(token, ".")
+	return id, secret, ok && len(id) == invitationID && len(secret) <= 64
+}
+
 // JoinPath is where a person registers, below console.Base.
 const JoinPath = "/join"
 
@@ -38,8 +44,8 @@ func JoinURL(origin, token string) string {
 // Invitation returns whose token this is, without using it up: a mail filter that
 // opens links spends nothing. ErrInvitation.
 func (i *Identity) Invitation(ctx context.Context, token string) (database.PersonInvitation, database.Person, error) {
-	id, secret, ok := strings.Cut(token, ".")
-	if !ok || len(id) != invitationID || len(secret) > 64 {
+	id, secret, ok := splitToken(token)
+	if !ok {
 		return database.PersonInvitation{}, database.Person{}, ErrInvitation
 	}
 	row, err := i.config.DB.PersonInvitation(ctx, id)
