@@ -37,8 +37,13 @@ const (
 	CodeGaps      = "journal_gaps"
 )
 
-// codeHeld is the alarm of a door that stands open.
-const codeHeld = "held_open"
+// Alarms of what a gate or two lanes did: a door that stands open, a pass that two
+// lanes let in without knowing of each other, two people on one grant.
+const (
+	codeHeld      = "held_open"
+	codeConflict  = "conflict"
+	codeTailgated = "tailgated"
+)
 
 // nextSteps tell what to do about an alarm.
 var nextSteps = map[string]string{
@@ -50,8 +55,10 @@ var nextSteps = map[string]string{
 	CodeDropped:   "The lane's disk was full. Read the lane's warnings and make room.",
 	CodeLost: "Secure the files named .bad in the lane's journal folder and replace its disk. Compare with the cameras what passed meanwhile. " +
 		"If there are none, or the lane warns journal.forked, somebody else has its key: remove the lane, move its journal folder away for the office and enrol it again; it begins a new journal.",
-	CodeGaps: "The lane's disk loses too much: nothing more of this journal is taken. Stop the agent, move its journal folder away for the office and replace the disk; it begins a new one.",
-	codeHeld: "Send somebody to the gate: its door or barrier stands open after a passage.",
+	CodeGaps:      "The lane's disk loses too much: nothing more of this journal is taken. Stop the agent, move its journal folder away for the office and replace the disk; it begins a new one.",
+	codeHeld:      "Send somebody to the gate: its door or barrier stands open after a passage.",
+	codeConflict:  "See both passages and the cameras: the code may be shared. Revoke the pass if it is.",
+	codeTailgated: "Look at the camera; the second person is in no list.",
 }
 
 // Publisher hands acknowledgements to the broker; broker.Session is one.
@@ -184,7 +191,7 @@ func (in *incoming) note(e *link.Entry) {
 var alarming = map[link.EntryType]string{
 	link.EntryForced: "gate_forced", link.EntryTamper: "housing_opened", link.EntryFire: "fire_release",
 	link.EntryRefused: "feed_refused", link.EntryFault: "gate_fault", link.EntryGateLost: "gate_lost", link.EntryScanLost: "scanner_lost",
-	link.EntryHeld: codeHeld,
+	link.EntryHeld: codeHeld, link.EntryConflict: codeConflict, link.EntryTailgated: codeTailgated,
 }
 
 func next(code string) string {

@@ -1,6 +1,10 @@
 package office
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -72,3 +76,49 @@ func TestEntryWords(t *testing.T) {
 		t.Errorf("of a newer lane: %+v", w)
 	}
 }
+
+// TestAlarmWords: each code that central raises an alarm with has words. The
+// sources are read, since the packages that raise them are not this one's.
+func TestAlarmWords(t *testing.T) {
+	found := map[string]bool{}
+	for _, dir := range []string{"ledger", "supervisor", "exchange", "fleet", "status", "server"} {
+		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || dir == "fleet" && filepath.Base(file) != "report.go" {
+				continue // the other codes of package fleet are answers to installers
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range alarmCode.FindAllSubmatch(source, -1) {
+				found[string(m[1])] = true
+			}
+		}
+	}
+	for code := range found {
+		w, ok := alarmWords[code]
+		if !ok {
+			t.Errorf("%s has no words", code)
+			continue
+		}
+		w.Meaning, w.Next.English = w.Name, "Look."
+		checkWords(t, code, w)
+	}
+	if len(found) < 25 {
+		t.Errorf("%d codes found: %v", len(found), found)
+	}
+	if w := AlarmWords("new_one", "Look."); w.Name.Chinese != "new_one" || w.Next.Chinese != "Look." || w.Next.English != "Look." {
+		t.Errorf("of a newer central: %+v", w)
+	}
+	if w := AlarmWords("conflict", "See both."); w.Next.English != "See both." || w.Next.Chinese == "See both." {
+		t.Errorf("%+v", w)
+	}
+}
+
+// alarmCode are the places where a code of an alarm stands: a constant, the map of
+// entry types, or a call.
+var alarmCode = regexp.MustCompile(`(?:\b[cC]ode[A-Z][A-Za-z]*\s*=\s*|link\.Entry[A-Za-z]+:\s*|(?:Alarm|Raise|alarm)\(ctx, )"([a-z]+(?:_[a-z]+)*)"`)
