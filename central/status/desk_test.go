@@ -158,8 +158,8 @@ func (d *desk) start(t fataler) {
 			return link.KeysOf(d.lane.Public().(ed25519.PublicKey))
 		},
 		Exchange: &d.exchange, Signer: d.signer,
-		Alarm:    func(context.Context, string, string, string, string) { d.alarms.Add(1) },
-		Now:      d.now, Log: slog.New(slog.DiscardHandler),
+		Alarm: func(context.Context, string, string, string, string) { d.alarms.Add(1) },
+		Now:   d.now, Log: slog.New(slog.DiscardHandler),
 	}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

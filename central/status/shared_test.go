@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"turnstile/central/database"
@@ -219,5 +222,51 @@ func TestTakeOver(t *testing.T) {
 	lane.hearAll(t, a.broker)
 	if lane.forks > 0 || lane.head.Seq != seq+1 || lane.state.Day(id.Day).Status(id.Index) != link.Good {
 		t.Errorf("lane at %d, %d forks", lane.head.Seq, lane.forks)
+	}
+}
+
+// TestWhoAnswers: of all centrals one answers a lane: about the feed the signer, about
+// the time the one that serves the lane.
+func TestWhoAnswers(t *testing.T) {
+	a, b, _, _ := newPair(t, filepath.Join(t.TempDir(), "central.db"))
+	served := map[*desk]*atomic.Bool{a: {}, b: {}}
+	for d, mine := range served {
+		d.config.Mine = func(string) bool { return mine.Load() }
+	}
+	if err := a.Online(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.broker.take()
+	answers := func(want *link.Ask) (n int) {
+		t.Helper()
+		for _, d := range []*desk{a, b} {
+			if err := d.ask(t, want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, m := range a.broker.take() {
+			if k := link.TypeOf(m.payload); k == link.TypeTime || k == link.TypeRules {
+				n++
+			}
+		}
+		return n
+	}
+	nonce := make([]byte, len(link.Nonce{}))
+	for _, c := range []struct {
+		mine        []*desk
+		times, keys int
+	}{{nil, 0, 1}, {[]*desk{a}, 1, 1}, {[]*desk{b}, 1, 1}} {
+		for d, mine := range served {
+			mine.Store(slices.Contains(c.mine, d))
+		}
+		if n := answers(&link.Ask{Lane: "N1", Want: link.WantTime, Nonce: nonce}); n != c.times {
+			t.Errorf("served by %d: %d answers about the time", len(c.mine), n)
+		}
+		if n := answers(&link.Ask{Lane: "N1", Want: link.WantKeys}); n != c.keys {
+			t.Errorf("served by %d: %d answers about keys", len(c.mine), n)
+		}
+	}
+	if n := a.exchange.asked.Load() + b.exchange.asked.Load(); n != 0 {
+		t.Errorf("%d questions for uses", n)
 	}
 }
