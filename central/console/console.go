@@ -17,11 +17,18 @@ import (
 	"strings"
 	"time"
 
+	"turnstile/central/requestlog"
 	"turnstile/central/rights"
 )
 
 // Base is the path under which all pages stand; Route patterns are below it.
 const Base = "/office"
+
+// The frame's own routes, below Base, that programs ask rather than people.
+const (
+	StaticPattern = "/static/{name}" // style sheets and scripts
+	LivePattern   = "/live"          // the stream of server-sent events
+)
 
 // MaxBody bounds a request's body in bytes, unless its Route says otherwise.
 const MaxBody = 64 << 10
@@ -124,8 +131,8 @@ func (c *Console) Run(ctx context.Context) error { return c.hub.run(ctx) }
 func (c *Console) Routes() []Route {
 	own := []Route{
 		{Method: http.MethodGet, Pattern: "/{$}", Handle: c.home},
-		{Method: http.MethodGet, Pattern: "/static/{name}", Public: true, Handle: c.static},
-		{Method: http.MethodGet, Pattern: "/live", Slow: true, Handle: c.live},
+		{Method: http.MethodGet, Pattern: StaticPattern, Public: true, Handle: c.static},
+		{Method: http.MethodGet, Pattern: LivePattern, Slow: true, Handle: c.live},
 		{Method: http.MethodPost, Pattern: "/language", Public: true, Handle: c.language},
 	}
 	return append(own, c.options.Routes...)
@@ -144,8 +151,11 @@ func (c *Console) route(o Route) http.Handler {
 			http.NewResponseController(w).SetReadDeadline(time.Time{})
 		}
 		req := &Request{Request: r, Writer: w, console: c}
+		requestlog.Route(r.Context(), Base+o.Pattern)
 		var known bool
-		req.Who, known = c.options.Auth.Principal(r)
+		if req.Who, known = c.options.Auth.Principal(r); known {
+			requestlog.Actor(r.Context(), req.By())
+		}
 		if err := c.admit(req, o, known); err != nil {
 			req.fail(err)
 			return

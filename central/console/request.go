@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"turnstile/central/office"
+	"turnstile/central/requestlog"
 )
 
 // Request is a request of a person for a page or a deed. Handlers answer it with
@@ -137,7 +138,7 @@ func (r *Request) fail(err error) {
 	if r.Header.Get("Accept") == "application/json" {
 		r.Writer.Header().Set("Content-Type", "application/problem+json")
 		r.Writer.WriteHeader(p.Status)
-		json.NewEncoder(r.Writer).Encode(map[string]any{"status": p.Status, "detail": p.Detail})
+		json.NewEncoder(r.Writer).Encode(map[string]any{"status": p.Status, "detail": p.Detail, "request_id": requestlog.ID(r.Context())})
 		return
 	}
 	if r.Fragmentary() {
@@ -171,7 +172,7 @@ func (r *Request) problem(err error) problem {
 	case errors.Is(err, office.ErrUnavailable):
 		status = http.StatusServiceUnavailable
 	default:
-		r.console.options.Log.Error("page", "method", r.Method, "path", r.URL.Path, "cause", err)
+		r.console.options.Log.Error("page failed", "request", requestlog.ID(r.Context()), "cause", err)
 		return problem{status, r.T("Central could not do this; its log has the cause.")}
 	}
 	if !errors.As(err, &refusal) {

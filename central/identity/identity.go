@@ -56,6 +56,7 @@ type Identity struct {
 	passwords *passwords
 	webauthn  *webauthn.WebAuthn // nil: browsers offer no passkeys at this address
 	providers *providers
+	counts    counts
 }
 
 // Open returns the identity of a central. ErrConfig for a URL that browsers

@@ -288,6 +288,7 @@ func (i *Identity) arrive(w http.ResponseWriter, r *http.Request, provider strin
 // exchange turns the code into a verified ID token.
 func (i *Identity) exchange(r *http.Request, c *Provider, trip journey) (*oidc.IDToken, error) {
 	refuse := func(why string, err error) (*oidc.IDToken, error) {
+		i.counts.refused.Add(1)
 		i.config.Log.Warn("openid sign-in refused", "provider", c.ID, "why", why, "cause", err)
 		return nil, ErrProvider
 	}

@@ -110,6 +110,7 @@ func (i *Identity) SignInPasskey(r *http.Request, state string, answer []byte) e
 	}
 	row, used, person, err := i.verifyPasskey(r.Context(), session, answer)
 	if err != nil {
+		i.counts.refused.Add(1)
 		return err
 	}
 	if err := spend(r.Context()); err != nil {

@@ -143,6 +143,7 @@ func (i *Identity) begin(r *http.Request, person, method string) error {
 	if _, _, err := i.sessions.Commit(ctx); err != nil { // the middleware does so again, and could only say that it failed
 		return fmt.Errorf("save session: %w", err)
 	}
+	i.counts.signedIn.Add(1)
 	return nil
 }
 

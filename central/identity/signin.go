@@ -117,6 +117,7 @@ func (i *Identity) rehash(ctx context.Context, p *database.Person, password stri
 // refused writes a failed sign-in down: of an account that is not there as well,
 // without the name, which may be a password; both take the same time.
 func (i *Identity) refused(ctx context.Context, r *http.Request, p database.Person) error {
+	i.counts.refused.Add(1)
 	network := byNetwork(address(r))
 	if err := i.config.DB.Audit(ctx, i.now(), "central", "sign_in_refused", p.Name, network); err != nil {
 		return fmt.Errorf("note a refused sign-in: %w", err)

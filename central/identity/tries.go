@@ -147,6 +147,7 @@ func (i *Identity) try(ctx context.Context, subjects []string) error {
 		return fmt.Errorf("count a try: %w", err)
 	}
 	if until != 0 {
+		i.counts.throttled.Add(1)
 		return &Wait{time.UnixMilli(until)}
 	}
 	return nil

@@ -76,7 +76,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	req.RemoteAddr = "192.0.2.7:1234"
 	w := httptest.NewRecorder()
 	d.http.ServeHTTP(w, req)
-	if w.Code != http.StatusForbidden {
+	if w.Code != http.StatusUnauthorized {
 		t.Errorf("metrics from elsewhere: %d", w.Code)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"turnstile/central/link"
+	"turnstile/central/requestlog"
 )
 
 // Requests keeps the Idempotency-Keys of requests, over all centrals that share
@@ -244,6 +245,7 @@ func (a *api) answerAgain(ctx huma.Context, row Request) {
 		if !ok {
 			p = problemInternal.say("Central could not read what this request made; its log has the cause.")
 		}
+		p.RequestID = requestlog.ID(ctx.Context())
 		ctx.SetHeader("Content-Type", p.ContentType(""))
 		ctx.SetStatus(p.Status)
 		writeJSON(ctx.BodyWriter(), p)

@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"turnstile/central/requestlog"
 )
 
 // Base is the path under which all of the API stands.
@@ -27,13 +29,14 @@ const MaxUpload = 8 << 20
 // Options are what the API needs besides its services. Zero fields have the
 // defaults named.
 type Options struct {
-	Version string               // of the program, for the OpenAPI document
-	Zone    *time.Location       // campus clock; times in answers have its offset; nil: UTC
-	Log     *slog.Logger         // nil: slog.Default()
-	Metrics *prometheus.Registry // served at /metrics, gets the API's own; nil: a new one
-	Now     func() time.Time     // nil: time.Now
-	Token   Rate                 // of requests of one token; zero: 200 a second, 2000 at once
-	Address Rate                 // of requests from one address, loopback excepted; zero: 400 a second, 4000 at once
+	Version string                      // of the program, for the OpenAPI document
+	Zone    *time.Location              // campus clock; times in answers have its offset; nil: UTC
+	Log     *slog.Logger                // nil: slog.Default()
+	Metrics *prometheus.Registry        // served at /metrics, gets the API's own; nil: a new one
+	Now     func() time.Time            // nil: time.Now
+	Ready   func(context.Context) error // whether requests are taken; nil: while Feed is healthy
+	Token   Rate                        // of requests of one token; zero: 200 a second, 2000 at once
+	Address Rate                        // of requests from one address, loopback excepted; zero: 400 a second, 4000 at once
 }
 
 // api is the API's handlers.
@@ -50,7 +53,8 @@ type api struct {
 }
 
 // New returns the handler of the whole HTTP surface: the API under Base, the
-// OpenAPI 3.1 document at /openapi.json and /openapi.yaml, /healthz, /metrics.
+// OpenAPI 3.1 document at /openapi.json and /openapi.yaml, /livez, /readyz,
+// /healthz, /metrics.
 // Without a token are, below Base, the page problems and the text docs.
 func New(s Services, o Options) http.Handler {
 	if o.Zone == nil {
@@ -75,8 +79,10 @@ func New(s Services, o Options) http.Handler {
 	a.again = map[string]func(context.Context, string) (any, error){"issue-pass": a.issuedBefore}
 	mux := http.NewServeMux()
 	a.register(mux, o.Version)
-	mux.HandleFunc("GET /healthz", a.healthz)
-	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
+	if o.Ready == nil {
+		o.Ready = s.Feed.Healthy
+	}
+	a.watch(mux, o.Ready, o.Metrics)
 	mux.HandleFunc("GET "+problemsPath, problemPage)
 	mux.HandleFunc("GET "+docsPath, docsPage)
 	origin := http.NewCrossOriginProtection()
@@ -152,6 +158,8 @@ func withProblems(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {
+			_, path, _ := strings.Cut(pattern, " ")
+			requestlog.Route(r.Context(), path)
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -173,30 +181,10 @@ func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
 
 func writeProblem(w http.ResponseWriter, k *problemKind, detail string) {
 	p := k.say(detail)
+	p.RequestID = w.Header().Get(requestlog.Header)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	writeJSON(w, p)
-}
-
-func (a *api) healthz(w http.ResponseWriter, r *http.Request) {
-	if err := a.Feed.Healthy(r.Context()); err != nil {
-		a.log.Warn("not healthy", "cause", err)
-		writeProblem(w, problemAway, "Central cannot do all of its work; its log names the part that fails.")
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write([]byte(`{"status":"ok"}` + "\n"))
-}
-
-// loopbackOnly keeps the metrics, which need no token, on this machine.
-func loopbackOnly(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !remote(r.RemoteAddr).IsLoopback() {
-			writeProblem(w, problemForbidden, "Metrics are for this machine; scrape them at a loopback address.")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // remote returns the address of a peer. X-Forwarded-For is not looked at: anyone

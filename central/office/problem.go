@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"turnstile/central/requestlog"
 )
 
 // Problem is every answer of the API that is no success (RFC 9457).
@@ -18,6 +20,8 @@ type Problem struct {
 	Status int     `json:"status" example:"422"`
 	Detail string  `json:"detail" example:"validation failed" doc:"What is wrong this time and what to do next."`
 	Errors []Fault `json:"errors,omitempty" doc:"Each fault of the request with its place; at most 50."`
+	// RequestID is that of the answer's header X-Request-Id.
+	RequestID string `json:"request_id,omitempty" example:"7WQVJ3LZ5ZQ2M4N6P7R3S5T2UA" doc:"The request in central's log."`
 }
 
 // Fault is one fault of a request.
@@ -85,7 +89,7 @@ const problemsPath = Base + "/problems"
 
 // say returns a problem of the kind.
 func (k *problemKind) say(detail string, faults ...Fault) *Problem {
-	return &Problem{problemsPath + "#" + k.name, k.title, k.status, detail, faults}
+	return &Problem{Type: problemsPath + "#" + k.name, Title: k.title, Status: k.status, Detail: detail, Errors: faults}
 }
 
 // kindOf returns the kind of a status that nobody named a kind for.
@@ -108,12 +112,16 @@ const (
 )
 
 // explain turns the library's errors into problems before they are written.
-func explain(_ huma.Context, _ string, v any) (any, error) {
+func explain(ctx huma.Context, _ string, v any) (any, error) {
+	if p, ok := v.(*Problem); ok {
+		p.RequestID = requestlog.ID(ctx.Context())
+	}
 	m, ok := v.(*huma.ErrorModel)
 	if !ok {
 		return v, nil
 	}
 	p := kindOf(m.Status, len(m.Errors)).say(m.Detail)
+	p.RequestID = requestlog.ID(ctx.Context())
 	for _, e := range m.Errors {
 		if e != nil && len(p.Errors) < maxFaults {
 			p.Errors = append(p.Errors, faultOf(e))
@@ -183,7 +191,7 @@ func (a *api) problem(ctx context.Context, err error) error {
 		}
 		return p.kind.say(detail)
 	}
-	a.log.Error("request", "by", caller(ctx), "cause", err)
+	a.log.Error("request failed", "request", requestlog.ID(ctx), "by", caller(ctx), "cause", err)
 	return problemInternal.say("Central could not do this; its log has the cause.")
 }
 
@@ -196,5 +204,7 @@ func wrong(location, message string, value any) error {
 func (a *api) refuse(ctx huma.Context, k *problemKind, detail string) {
 	ctx.SetHeader("Content-Type", "application/problem+json")
 	ctx.SetStatus(k.status)
-	writeJSON(ctx.BodyWriter(), k.say(detail))
+	p := k.say(detail)
+	p.RequestID = requestlog.ID(ctx.Context())
+	writeJSON(ctx.BodyWriter(), p)
 }

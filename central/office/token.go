@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/time/rate"
 
+	"turnstile/central/requestlog"
 	"turnstile/central/rights"
 )
 
@@ -151,23 +152,17 @@ func caller(ctx context.Context) string { return callOf(ctx).token.Name }
 // authorize lets a request through to its handler, before anything of it is
 // read, if its token has the permission that the operation needs.
 func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
-	scheme, secret, _ := strings.Cut(ctx.Header("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		secret = ""
-	}
-	secret = strings.TrimSpace(secret)
+	secret := bearer(ctx.Header("Authorization"))
 	t, err := a.gate.check(ctx.Context(), remote(ctx.RemoteAddr()), secret)
 	if err != nil {
 		a.refuseToken(ctx, err)
 		return
 	}
+	requestlog.Actor(ctx.Context(), t.Name)
 	if !a.allowed(ctx, t) || !withinLimit(a, ctx, a.byToken, t.ID) {
 		return
 	}
 	next(huma.WithValue(ctx, callKey{}, call{t, secret, ctx.URL()}))
-	if ctx.Method() != http.MethodGet {
-		a.log.Info("request", "operation", ctx.Operation().OperationID, "by", t.Name, "path", ctx.URL().Path, "status", ctx.Status())
-	}
 }
 
 // allowed answers what a token may not ask for. A token that is limited to some

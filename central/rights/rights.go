@@ -39,13 +39,14 @@ const (
 	AuditRead         Permission = "audit.read"         // read, verify and export the audit log
 	WebhooksManage    Permission = "webhooks.manage"    // register and remove webhooks
 	AlarmsAcknowledge Permission = "alarms.acknowledge" // write down that somebody looked at an alarm
+	MetricsRead       Permission = "metrics.read"       // read the metrics from another machine
 )
 
 // All lists every permission.
 func All() []Permission {
 	return []Permission{PassesRead, PassesIssue, PassesCode, PassesStatus, PassesConfirm, ApplicationsRead, ApplicationsWrite, ApplicationsJudge,
 		LanesRead, LanesManage, LanesOpen, ZonesMode, PassagesRead, PassagesExport, PhotosSee, RulesRead, RulesWrite, KeysRead, KeysManage,
-		SupervisorManage, PeopleRead, PeopleManage, AuditRead, WebhooksManage, AlarmsAcknowledge}
+		SupervisorManage, PeopleRead, PeopleManage, AuditRead, WebhooksManage, AlarmsAcknowledge, MetricsRead}
 }
 
 // Role is a named set of permissions.
@@ -66,7 +67,7 @@ const (
 func Roles() []Role { return []Role{Viewer, Issuer, Approver, Security, Auditor, Admin} }
 
 // look is what everybody in the office may see.
-var look = Set{PassesRead, LanesRead, PassagesRead, RulesRead, KeysRead}
+var look = Set{PassesRead, LanesRead, PassagesRead, RulesRead, KeysRead, MetricsRead}
 
 // Permissions returns what a role may do; nothing for an unknown one.
 func (r Role) Permissions() Set {

@@ -63,6 +63,8 @@ type central struct {
 	withdrawing sync.Mutex // one withdrawal at a time
 	waiting     waiting    // commands that lanes have not answered
 
+	stopping  chan struct{} // closed when central was told to stop
+	pages     *pageMetrics
 	published chan struct{} // closed when the feed was published for the first time
 	first     sync.Once
 
@@ -347,7 +349,7 @@ func (s *central) sealTo() []status.Lane {
 func (s *central) openServers(context.Context) (err error) {
 	metrics := prometheus.NewRegistry()
 	s.register(metrics)
-	handler := office.New(s.services(), office.Options{Version: s.config.Version, Zone: s.location, Log: s.config.Log, Metrics: metrics, Now: s.config.Now})
+	handler := office.New(s.services(), office.Options{Version: s.config.Version, Zone: s.location, Log: s.config.Log, Metrics: metrics, Now: s.config.Now, Ready: s.ready})
 	if err := errors.Join(s.openIdentity(), s.openConsole()); err != nil {
 		return err
 	}
@@ -355,7 +357,7 @@ func (s *central) openServers(context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: http.proxies: %w", ErrConfig, err)
 	}
-	if s.api, err = newAPI(behindProxies(proxies, s.surface(handler)), s.config.HTTP, s.config.Data); err != nil {
+	if s.api, err = newAPI(s.logged(behindProxies(proxies, s.surface(handler))), s.config.HTTP, s.config.Data); err != nil {
 		return err
 	}
 	server := &renewing{make: func(now time.Time) (tls.Certificate, error) {

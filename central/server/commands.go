@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"turnstile/central/database"
@@ -25,6 +26,8 @@ const (
 
 // waiting are the commands that this process gave and nobody has answered.
 type waiting struct {
+	given, answered, expired atomic.Uint64 // since the start
+
 	mu   sync.Mutex // guards the following
 	list map[string]waitingCommand
 }
@@ -47,6 +50,7 @@ func (w *waiting) add(c waitingCommand) {
 		w.list = map[string]waitingCommand{}
 	}
 	w.list[commandID(c.Lane, c.Number)] = c
+	w.given.Add(1)
 }
 
 func (w *waiting) drop(id string) {
@@ -95,11 +99,16 @@ func (s *central) sendCommand(ctx context.Context, c *waitingCommand) {
 // isOver reports whether a command need not be sent any more. What cannot be read
 // is sent: a repeat is harmless.
 func (s *central) isOver(ctx context.Context, c *waitingCommand) bool {
-	if s.config.Now().UnixMilli() >= c.Expires {
-		return true
-	}
 	row, err := s.db.Command(ctx, c.Lane, c.Number)
-	return err == nil && row.Answer != 0
+	switch {
+	case err == nil && row.Answer != 0:
+		s.waiting.answered.Add(1)
+	case s.config.Now().UnixMilli() >= c.Expires:
+		s.waiting.expired.Add(1)
+	default:
+		return false
+	}
+	return true
 }
 
 // commands is the API's office.Commands.

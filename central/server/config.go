@@ -100,6 +100,9 @@ type HTTP struct {
 	// Proxies are the addresses or networks (10.0.0.0/8) of reverse proxies. From
 	// these alone X-Forwarded-For and X-Forwarded-Proto are believed. Default none.
 	Proxies []string `yaml:"proxies"`
+	// Drain is how long central, told to stop, says so at /readyz and works on before
+	// its listeners close: a few seconds behind a balancer. 0s..20s, default 0s.
+	Drain time.Duration `yaml:"drain"`
 	// Public allows an address that other machines reach; it needs Certificate and Key, or ACME.
 	Public bool `yaml:"public"`
 	// Certificate and Key are PEM files; with them the API speaks HTTPS.
@@ -278,6 +281,7 @@ func (c *Config) problems() (list []problem) {
 		wrong(c.HTTP.Certificate != "", "http.acme", "the certificate comes from files or from an authority, not from both")
 		c.HTTP.ACME.check(wrong)
 	}
+	wrong(c.HTTP.Drain < 0 || c.HTTP.Drain > maxDrain, "http.drain", "want 0s to %s", maxDrain)
 	wrong(len(c.Enrol.Hosts) == 0, "enrol.hosts", "want at least one name or address")
 	wrong(len(c.Broker.Hosts) == 0, "broker.hosts", "want at least one name or address")
 	if e := c.Broker.External; e != nil {

@@ -36,6 +36,7 @@ func (s *central) register(r *prometheus.Registry) {
 	count("broker_lost_total", "Connections to the broker that broke.", func() float64 { return float64(s.session.Lost()) })
 	count("broker_dropped_total", "Messages dropped because their handler was behind.", func() float64 { return float64(s.session.Dropped()) })
 	r.MustRegister(newCodeGauge(s.codes), newLaneGauges(s))
+	s.registerOffice(r, gauge, count)
 	count("ledger_entries_total", "Journal entries stored.", func() float64 { return float64(s.ledger.Counts().Stored) })
 	count("ledger_repeated_total", "Journal entries that were stored before or did not fit.", func() float64 { return float64(s.ledger.Counts().Repeated) })
 	count("ledger_refused_total", "Batches that were not their lane's own.", func() float64 { return float64(s.ledger.Counts().Refused) })

@@ -2,8 +2,8 @@
 // keys, starts the broker, the feed, the ledger, enrolment and the API, and
 // stops them in order.
 //
-// The order of stopping, within stopLimit: the API and enrolment finish what
-// they have begun; the session to the broker ends; feed, ledger and fleet end
+// The order of stopping: /readyz says so for http.drain; the API and enrolment
+// finish what they have begun, within stopLimit, and live pages end; the session to the broker ends; feed, ledger and fleet end
 // after their running transaction; the embedded broker stops; the database is
 // closed. A crash at any point loses nothing that was acknowledged.
 package server
@@ -71,7 +71,7 @@ func Run(ctx context.Context, c Config, ready func(Endpoints)) error {
 		}
 		defer unlock()
 	}
-	s := &central{config: c, published: make(chan struct{}), refusals: make(chan string, maxRefusals)}
+	s := &central{config: c, published: make(chan struct{}), stopping: make(chan struct{}), refusals: make(chan string, maxRefusals)}
 	defer s.close()
 	if err := s.open(ctx, phrase); err != nil {
 		return err
@@ -173,6 +173,7 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	case <-parts.failed():
 	}
 	notify(s.config.Log, daemon.SdNotifyStopping)
+	s.drain(parts.failed())
 	err := parts.stop()
 	s.config.Log.Info("central stopped")
 	return err
@@ -240,32 +241,6 @@ func (s *central) watchdog(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// serveHTTP serves until ctx ends, then lets running requests finish.
-func serveHTTP(ctx context.Context, h *http.Server, l net.Listener) error {
-	ended := make(chan error, 1)
-	go func() {
-		if h.TLSConfig != nil {
-			ended <- h.ServeTLS(l, "", "")
-		} else {
-			ended <- h.Serve(l)
-		}
-	}()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
-	defer cancel()
-	if err := h.Shutdown(limit); err != nil {
-		h.Close()
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve %s: %w", l.Addr(), err)
-	}
-	return nil
 }
 
 // baseURL returns the API's URL.
