@@ -188,7 +188,7 @@ func TestExportForm(t *testing.T) {
 
 func TestAcknowledgeForm(t *testing.T) {
 	d := newDesktop(t)
-	const path = "/passages/attention/1"
+	const path = "/passages/attention/1/acknowledge"
 	if w := d.do("POST", path, "auditor", url.Values{"count": {"1"}}); w.Code != 403 {
 		t.Errorf("an auditor: %d", w.Code)
 	}
@@ -203,7 +203,7 @@ func TestAcknowledgeForm(t *testing.T) {
 			t.Errorf("count %q: %d", count, w.Code)
 		}
 	}
-	if w := d.do("POST", "/passages/attention/9", "security", url.Values{"count": {"1"}}); w.Code != 404 {
+	if w := d.do("POST", "/passages/attention/9/acknowledge", "security", url.Values{"count": {"1"}}); w.Code != 404 {
 		t.Errorf("no such alarm: %d", w.Code)
 	}
 	if w := d.do("POST", path, "security", url.Values{"count": {"1"}, "note": {"<u>seen</u>"}}); w.Code != 303 {

@@ -81,7 +81,7 @@ func Routes(s Services) []console.Route {
 		{Method: http.MethodPost, Pattern: "/passages/muster", Need: rights.PassagesRead, Handle: d.musterFile},
 		read("/passages/attention", d.attention),
 		read("/passages/alarms", d.alarms),
-		{Method: http.MethodPost, Pattern: "/passages/attention/{number}", Need: rights.AlarmsAcknowledge, Handle: d.acknowledge},
+		{Method: http.MethodPost, Pattern: "/passages/attention/{number}/acknowledge", Need: rights.AlarmsAcknowledge, Handle: d.acknowledge},
 		read("/passages/{number}", d.one),
 	}
 }
