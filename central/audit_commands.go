@@ -24,9 +24,9 @@ type auditCommand struct {
 // exportLimit is how long an export may take.
 const exportLimit = time.Hour
 
-// export returns the running central's log as it comes.
-func (c *client) export(ctx context.Context) (io.ReadCloser, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/audit/export", nil)
+// stream returns an answer of any size as it comes.
+func (c *client) stream(ctx context.Context, path string) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -57,7 +57,7 @@ func (x *auditExportCommand) Run(ctx context.Context, c *console, cl *cli) error
 	if err != nil {
 		return err
 	}
-	in, err := api.export(ctx)
+	in, err := api.stream(ctx, "/audit/export")
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (x *auditVerifyCommand) open(ctx context.Context, c *console, cl *cli) (io.
 	if err != nil {
 		return nil, err
 	}
-	return api.export(ctx)
+	return api.stream(ctx, "/audit/export")
 }
 
 // reportAudit says what a good chain proves, and which head to note.

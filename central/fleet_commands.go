@@ -20,6 +20,10 @@ type passagesCommand struct {
 	Day    string `help:"Campus day: today, tomorrow or 2026-11-21."`
 	Pass   string `help:"Such as 2026-11-21/004711."`
 	Follow bool   `short:"f" help:"Go on with what comes in, until interrupted."`
+
+	Where  map[string]string `short:"w" placeholder:"FIELD=VALUE" help:"Search instead, the latest first: day, from, until, lane, index, zone, type, reason, kind, direction, pass, name; several values of one field with commas between them."`
+	Export string            `enum:",csv,json,ndjson" default:"" help:"Take all that --where finds away as a file: csv, json or ndjson."`
+	Out    string            `short:"o" placeholder:"FILE" help:"Where --export writes to, instead of standard output; a file that stands is not written over."`
 }
 
 // followEvery is how often --follow asks.
@@ -29,6 +33,9 @@ func (x *passagesCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	api, err := cl.client(c)
 	if err != nil {
 		return err
+	}
+	if len(x.Where) > 0 || x.Export != "" {
+		return x.search(ctx, c, cl, api)
 	}
 	day, err := api.day(ctx, x.Day)
 	if err != nil {
@@ -64,19 +71,19 @@ func (x *passagesCommand) print(ctx context.Context, c *console, cl *cli, api *c
 	} else if !heading {
 		return 0, nil
 	}
-	return len(list.Passages), c.show(cl, list, func() {
-		t := table{}
-		if heading {
-			t.heading = []string{"NUMBER", "TIME", "LANE", "", "WHAT", "REASON", "PASS", "HOLDER", "GUEST", "MARKS"}
-		}
-		for _, p := range list.Passages {
-			t.add(number(p.Number), text(clock(p.Time)), text(laneName(p)), text(p.Direction), passageCell(p), text(ungranted(p.Reason)), text(p.Pass), text(p.Holder), text(p.GuestName), cell{strings.Join(p.Marks, " "), yellow})
-		}
-		t.print(c)
-		if !x.Follow {
-			c.printMore(list.Next)
-		}
-	})
+	return len(list.Passages), c.show(cl, list, func() { c.printPassages(list.Passages, heading) })
+}
+
+// printPassages prints passages as a table.
+func (c *console) printPassages(list []office.PassageBody, heading bool) {
+	t := table{}
+	if heading {
+		t.heading = []string{"NUMBER", "TIME", "LANE", "", "WHAT", "REASON", "PASS", "HOLDER", "GUEST", "MARKS"}
+	}
+	for _, p := range list {
+		t.add(number(p.Number), text(clock(p.Time)), text(laneName(p)), text(p.Direction), passageCell(p), text(ungranted(p.Reason)), text(p.Pass), text(p.Holder), text(p.GuestName), cell{strings.Join(p.Marks, " "), yellow})
+	}
+	t.print(c)
 }
 
 func laneName(p office.PassageBody) string {

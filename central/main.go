@@ -59,7 +59,11 @@ type cli struct {
 	Release    releaseCommand    `cmd:"" group:"passes" help:"Take a revocation or hold back."`
 	Verify     verifyCommand     `cmd:"" group:"passes" help:"Explain a code field by field."`
 	Passages   passagesCommand   `cmd:"" group:"lanes" help:"Read the ledger."`
+	Why        whyCommand        `cmd:"" group:"lanes" help:"Explain one passage."`
+	Occupancy  occupancyCommand  `cmd:"" group:"lanes" help:"Count who is inside."`
+	Muster     musterCommand     `cmd:"" group:"lanes" help:"List who is inside."`
 	Alarms     alarmsCommand     `cmd:"" group:"lanes" help:"Read the alarms."`
+	Ack        ackCommand        `cmd:"" group:"lanes" help:"Write down that somebody looked at an alarm."`
 	Lanes      lanesCommand      `cmd:"" group:"lanes" help:"Show the lane controllers."`
 	Lane       laneCommand       `cmd:"" group:"lanes" help:"Add, remove, open and find lanes."`
 	Rules      rulesCommand      `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
