@@ -68,7 +68,7 @@ type AuditBody struct {
 // AuditList is one page of the log, the newest first.
 type AuditList struct {
 	Entries []AuditBody `json:"entries"`
-	Next    int64       `json:"next,omitempty" doc:"The before of the next page; missing on the last one."`
+	Next    string      `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
 }
 
 // AuditReportBody is what a verification found.
@@ -98,21 +98,24 @@ type auditInput struct {
 	To      time.Time `query:"to" doc:"Before."`
 	Before  int64     `query:"before" minimum:"0" doc:"Only lower numbers."`
 	Limit   int       `query:"limit" minimum:"1" maximum:"500" default:"100"`
+	Cursor  string    `query:"cursor" maxLength:"400" doc:"The next of the page before."`
 }
 
-func (a *api) listAudit(ctx context.Context, in *auditInput) (*struct{ Body AuditList }, error) {
-	rows, err := a.Audit.Page(ctx, AuditFilter{By: in.By, Action: in.Action, Subject: in.Subject, From: in.From, To: in.To, Before: in.Before, Limit: in.Limit})
+func (a *api) listAudit(ctx context.Context, in *auditInput) (*paged[AuditList], error) {
+	before, err := numberAfter(ctx, "audit", in.Cursor, in.Before)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.Audit.Page(ctx, AuditFilter{By: in.By, Action: in.Action, Subject: in.Subject, From: in.From, To: in.To, Before: before, Limit: in.Limit + 1})
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := AuditList{Entries: make([]AuditBody, 0, len(rows))}
+	rows, next := pageByNumber(ctx, "audit", in.Limit, rows, func(e audit.Entry) int64 { return e.Number })
+	out := AuditList{Entries: make([]AuditBody, 0, len(rows)), Next: next}
 	for _, e := range rows {
 		out.Entries = append(out.Entries, AuditBody{e.Number, a.at(time.UnixMilli(e.At)), e.By, e.Action, e.Subject, e.Detail, e.Erased(), e.Hash.String()})
 	}
-	if len(rows) == in.Limit {
-		out.Next = rows[len(rows)-1].Number
-	}
-	return &struct{ Body AuditList }{out}, nil
+	return answerPage(ctx, out, next), nil
 }
 
 func (a *api) verifyAudit(ctx context.Context, _ *struct{}) (*struct{ Body AuditReportBody }, error) {

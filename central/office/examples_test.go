@@ -38,7 +38,7 @@ func story() []request {
 	return []request{
 		{"get-feed", "viewer", "GET", "/feed", nil},
 		{"get-rules", "viewer", "GET", "/rules", nil},
-		{"put-rules", "admin", "PUT", "/rules", nil}, // the body is the answer before
+		{"put-rules", "admin", "PUT", "/rules", nil},                        // the body is the answer before
 		{"preview-rules", "viewer", "POST", "/rules/preview", m{"days": 7}}, // likewise
 		{"list-rules-versions", "viewer", "GET", "/rules/versions?limit=1", nil},
 		{"get-rules-version", "viewer", "GET", "/rules/versions/1", nil},
@@ -96,6 +96,14 @@ func story() []request {
 		{"remove-entrance", "admin", "DELETE", "/entrances/spare", nil},
 		{"list-keys", "viewer", "GET", "/keys", nil},
 		{"withdraw-key", "admin", "POST", "/keys/1/withdraw", m{"reason": "stolen"}},
+		{"add-person", "admin", "POST", "/people", m{"name": "chan", "roles": []string{"issuer", "approver"}}},
+		{"list-people", "auditor", "GET", "/people", nil},
+		{"set-roles", "admin", "PUT", "/people/chan/roles", m{"roles": []string{"security"}}},
+		{"invite-person", "admin", "POST", "/people/chan/invite", nil},
+		{"end-person", "admin", "DELETE", "/people/chan", nil},
+		{"list-audit", "auditor", "GET", "/audit?limit=2", nil},
+		{"verify-audit", "auditor", "POST", "/audit/verify", nil},
+		{"export-audit", "auditor", "GET", "/audit/export?format=csv", nil},
 		{"create-token", "admin", "POST", "/tokens", m{"name": "gate-display", "scopes": []string{"passages.read", "lanes.read"}, "lanes": []string{"north"}, "expires": "2027-02-19T00:00:00+08:00"}},
 		{"list-tokens", "admin", "GET", "/tokens?limit=4", nil},
 		{"rotate-token", "admin", "POST", "/tokens/gate-display/rotate", nil},
@@ -157,6 +165,7 @@ var random = []struct {
 	{regexp.MustCompile(`turnstile-enrol-1\.[A-Za-z0-9._-]+`), "turnstile-enrol-1.GQ2WCZJQGE.A-SECRET-THAT-IS-SHOWN-ONCE"},
 	{regexp.MustCompile(`fake-token-\d+-`), "turnstile-api-1.MZQWWZJNORXW.A-SECRET-"},
 	{regexp.MustCompile(`rotated-turnstile`), "turnstile"},
+	{regexp.MustCompile(`("hash":"|"head":"|,)[0-9a-f]{64}`), "${1}9f2c1e5d0b7a4836c1d2e3f405162738495a6b7c8d9eaf0b1c2d3e4f50617283"},
 }
 
 // tell makes the story's calls and returns them with their answers, by operation.

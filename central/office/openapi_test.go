@@ -29,7 +29,6 @@ var whole = map[string]string{
 	"list-commands":          "the newest, for the board; the audit has all",
 	"list-bulk-changes":      "the newest, for the desk; the audit has all",
 	"mail-code":              "the mails of one pass, which are bounded",
-	"list-audit":             "pages by number: before and next",
 }
 
 // TestOpenAPI checks the document's structure, and that every operation says what

@@ -113,7 +113,9 @@ func (a *api) listPeople(ctx context.Context, in *peopleInput) (*paged[AccountLi
 	return answerPage(ctx, out, next), nil
 }
 
-type rolesBody struct {
+// RolesBody is what a person may do. It is exported because huma overlooks
+// embedded structs that are not.
+type RolesBody struct {
 	Roles []string `json:"roles" minItems:"1" maxItems:"6" uniqueItems:"true" enum:"viewer,issuer,approver,security,auditor,admin"`
 }
 
@@ -135,7 +137,7 @@ func grantable(ctx context.Context, words []string) ([]rights.Role, error) {
 type addPersonInput struct {
 	Body struct {
 		Name string `json:"name" pattern:"^[a-z0-9][a-z0-9._-]{0,31}$" patternDescription:"1 to 32 of a-z 0-9 . _ -" example:"chan" doc:"Stands in the audit, and is never given to anybody else."`
-		rolesBody
+		RolesBody
 	}
 }
 
@@ -158,13 +160,14 @@ func (a *api) invitation(ctx context.Context, name string) (*struct{ Body Accoun
 	return &struct{ Body AccountInvitationBody }{AccountInvitationBody{name, i.URL, a.at(i.Expires)}}, nil
 }
 
-type personInput struct {
+// PersonPath names a person in a path.
+type PersonPath struct {
 	Name string `path:"name" maxLength:"32" example:"chan"`
 }
 
 // invitePerson refuses for somebody who may do more than the token: the link makes
 // whoever has it that person.
-func (a *api) invitePerson(ctx context.Context, in *personInput) (*struct{ Body AccountInvitationBody }, error) {
+func (a *api) invitePerson(ctx context.Context, in *PersonPath) (*struct{ Body AccountInvitationBody }, error) {
 	all, err := a.People.List(ctx)
 	if err != nil {
 		return nil, a.problem(ctx, err)
@@ -185,8 +188,8 @@ func (a *api) invitePerson(ctx context.Context, in *personInput) (*struct{ Body 
 }
 
 type setRolesInput struct {
-	personInput
-	Body rolesBody
+	PersonPath
+	Body RolesBody
 }
 
 func (a *api) setRoles(ctx context.Context, in *setRolesInput) (*struct{}, error) {
@@ -200,7 +203,7 @@ func (a *api) setRoles(ctx context.Context, in *setRolesInput) (*struct{}, error
 	return nil, nil
 }
 
-func (a *api) endPerson(ctx context.Context, in *personInput) (*struct{}, error) {
+func (a *api) endPerson(ctx context.Context, in *PersonPath) (*struct{}, error) {
 	if err := a.People.End(ctx, caller(ctx), in.Name); err != nil {
 		return nil, a.problem(ctx, err)
 	}

@@ -3,6 +3,7 @@ package office
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -279,6 +280,9 @@ type entranceInput struct {
 }
 
 func (a *api) putEntrance(ctx context.Context, in *entranceInput) (*struct{ Body EntranceBody }, error) {
+	if err := printableFields("name", in.Body.Name, "name_zh", in.Body.NameZH); err != nil {
+		return nil, err
+	}
 	e := Entrance{in.ID, in.Body.Name, in.Body.NameZH, in.Body.Position}
 	if e.NameZH == "" {
 		e.NameZH = e.Name
@@ -323,8 +327,14 @@ type placeInput struct {
 
 func (a *api) putPlace(ctx context.Context, in *placeInput) (*struct{ Body PlaceBody }, error) {
 	b := in.Body
+	if err := printableFields("name", b.Name, "name_zh", b.NameZH); err != nil {
+		return nil, err
+	}
 	p := Place{Lane: in.ID, Entrance: b.Entrance, Position: b.Position, Name: b.Name, NameZH: b.NameZH}
-	for _, l := range b.Lanes {
+	for i, l := range b.Lanes {
+		if !printable(l.Name) || !printable(l.NameZH) {
+			return nil, wrong("body.lanes["+strconv.Itoa(i)+"].name", "has control characters", nil)
+		}
 		p.Lanes = append(p.Lanes, LaneName{uint8(l.Number), l.Name, l.NameZH})
 	}
 	if err := a.Places.SetPlace(ctx, caller(ctx), p); err != nil {
@@ -341,6 +351,9 @@ type endInput struct {
 }
 
 func (a *api) retireLane(ctx context.Context, in *endInput) (*struct{}, error) {
+	if err := printableFields("reason", in.Body.Reason); err != nil {
+		return nil, err
+	}
 	if err := a.Fleet.Retire(ctx, caller(ctx), in.ID, in.Body.Reason); err != nil {
 		return nil, a.problem(ctx, err)
 	}
@@ -348,6 +361,9 @@ func (a *api) retireLane(ctx context.Context, in *endInput) (*struct{}, error) {
 }
 
 func (a *api) revokeLane(ctx context.Context, in *endInput) (*struct{}, error) {
+	if err := printableFields("reason", in.Body.Reason); err != nil {
+		return nil, err
+	}
 	if err := a.Fleet.Revoke(ctx, caller(ctx), in.ID, in.Body.Reason); err != nil {
 		return nil, a.problem(ctx, err)
 	}

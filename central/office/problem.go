@@ -200,6 +200,17 @@ func wrong(location, message string, value any) error {
 	return problemInvalid.say("validation failed", faultOf(&huma.ErrorDetail{Location: location, Message: message, Value: value}))
 }
 
+// printableFields returns a problem for the first of some fields of the body, each
+// with its text behind it, that has control characters.
+func printableFields(pairs ...string) error {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if !printable(pairs[i+1]) {
+			return wrong("body."+pairs[i], "has control characters", nil)
+		}
+	}
+	return nil
+}
+
 // refuse answers a request that gets no further.
 func (a *api) refuse(ctx huma.Context, k *problemKind, detail string) {
 	ctx.SetHeader("Content-Type", "application/problem+json")

@@ -204,8 +204,8 @@ type supervisorRevocation struct {
 }
 
 func (a *api) revokeSupervisor(ctx context.Context, in *supervisorRevocation) (*supervisorAnswer, error) {
-	if !printable(in.Body.Reason) {
-		return nil, wrong("body.reason", "has control characters", nil)
+	if err := printableFields("what", in.Body.What, "reason", in.Body.Reason); err != nil {
+		return nil, err
 	}
 	list, err := a.Supervisor.Revoke(ctx, caller(ctx), in.Body.What, in.Body.Reason)
 	return a.supervisorList(ctx, list, err)
