@@ -285,6 +285,9 @@ func (s *desk) changeNow(r *console.Request) error {
 	if err != nil {
 		return err
 	}
+	if !p.Proposed && r.URL.Query().Get("was") == "proposed" {
+		return r.Redirect("/passes/bulk/" + url.PathEscape(p.ID)) // the rest of the page is another one now
+	}
 	return r.Fragment(pages, "change.html", "now", &p)
 }
 
