@@ -151,7 +151,9 @@ func (c *Console) route(o Route) http.Handler {
 			http.NewResponseController(w).SetReadDeadline(time.Time{})
 		}
 		req := &Request{Request: r, Writer: w, console: c}
-		requestlog.Route(r.Context(), Base+o.Pattern)
+		if o.Pattern != "" {
+			requestlog.Route(r.Context(), Base+o.Pattern)
+		}
 		var known bool
 		if req.Who, known = c.options.Auth.Principal(r); known {
 			requestlog.Actor(r.Context(), req.By())

@@ -109,6 +109,11 @@ func TestCommandToALane(t *testing.T) {
 	if lines := r.audited(t, "open"); len(lines) != 2 || lines[1].Subject != "N1/2" || lines[1].Detail != "out, assistance: Wheelchair user, gate 2" || lines[1].By != c.By {
 		t.Errorf("audit %+v", lines)
 	}
+	for name, want := range map[string]string{"sent": "2", "answered": "1", "expired": "0"} {
+		if got := metric(t, r, "turnstile_commands_"+name+"_total"); got != want {
+			t.Errorf("%s commands %s in the metrics, want %s", got, name, want)
+		}
+	}
 	var alarms office.AlarmList
 	if a.call(t, "GET", "/alarms", nil, &alarms); len(alarms.Alarms) != 0 {
 		t.Errorf("alarms %+v", alarms.Alarms)

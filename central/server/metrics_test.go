@@ -7,7 +7,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	"turnstile/central/rights"
 )
 
 // scrape returns the names of all metrics that a central offers.
@@ -44,11 +49,74 @@ func described(r *running) []string {
 		"turnstile_lane_controller_clock_trusted", "turnstile_lane_controller_warning", "turnstile_supervisor_codes"}
 }
 
+// withHooks lets webhooks go to this machine.
+func withHooks(c Config) Config {
+	c.Webhooks = Webhooks{Allow: []string{"127.0.0.1"}, HTTP: true}
+	return c
+}
+
+// busy makes what metrics with labels come from: requests to API and console, a
+// sign-in that fails, a session, and a webhook that nobody answers.
+func (r *running) busy(t *testing.T) (hook string) {
+	t.Helper()
+	var made struct {
+		ID string `json:"id"`
+	}
+	if code := r.api(t).call(t, "POST", "/webhooks", map[string]any{"url": "http://127.0.0.1:1/", "events": []string{"revocation"}}, &made); code != http.StatusCreated || made.ID == "" {
+		t.Fatalf("POST /webhooks: %d", code)
+	}
+	request, err := http.NewRequest("POST", r.endpoints.HTTP+"/office/sign-in", strings.NewReader("name=anna&password=wrong+horse+battery&code=123456"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.AddCookie(r.session(t, rights.Viewer))
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return made.ID
+}
+
+// TestOfficeInTheMetrics: the figures are those of what happened.
+func TestOfficeInTheMetrics(t *testing.T) {
+	r := run(t, withHooks(configure(t)))
+	hook := r.busy(t)
+	a := r.api(t)
+	var p struct {
+		ID string `json:"id"`
+	}
+	order := map[string]any{"kind": "ecard", "holder": "A1", "day": time.Now().In(time.FixedZone("HKT", 8*3600)).Format(time.DateOnly), "start": "00:00", "length": "25h"}
+	if code := a.call(t, "POST", "/passes", order, &p); code != http.StatusCreated {
+		t.Fatalf("POST /passes: %d", code)
+	}
+	if code := a.call(t, "POST", "/passes/"+p.ID+"/revoke", map[string]any{"reason": "lost"}, nil); code != http.StatusOK {
+		t.Fatalf("revoke: %d", code)
+	}
+	eventually(t, "a delivery that fails", func() bool { return metric(t, r, `turnstile_webhook_deliveries_total{outcome="failed"}`) == "1" })
+	for name, want := range map[string]string{
+		"turnstile_sessions": "1", `turnstile_signins_total{outcome="refused"}`: "1", `turnstile_signins_total{outcome="signed_in"}`: "0",
+		`turnstile_mails{state="waiting"}`: "0", "turnstile_lease_partitions_held": "64", "turnstile_lease_signer_held": "1", "turnstile_centrals": "1",
+		`turnstile_webhook_events_behind{webhook="` + hook + `"}`: "1", `turnstile_webhook_disabled{webhook="` + hook + `"}`: "0",
+		`turnstile_console_requests_total{method="POST",route="/office/sign-in",status="403"}`: "1",
+	} {
+		if got := metric(t, r, name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range []string{"turnstile_database_size_bytes", "turnstile_database_connections_max", `turnstile_webhook_failing_since_timestamp_seconds{webhook="` + hook + `"}`} {
+		if got, err := strconv.ParseFloat(metric(t, r, name), 64); err != nil || got < 1 {
+			t.Errorf("%s is %v, %v", name, got, err)
+		}
+	}
+}
+
 // TestDashboardsAskForWhatThereIs holds the dashboard and the alert rules to the
 // metrics that a running central has.
 func TestDashboardsAskForWhatThereIs(t *testing.T) {
-	r := run(t, configure(t))
-	r.api(t).call(t, "GET", "/lanes", nil, nil) // so that there is a request to count
+	r := run(t, withHooks(configure(t)))
+	r.busy(t)
 	names := scrape(t, r)
 	for _, name := range described(r) {
 		names[name] = true

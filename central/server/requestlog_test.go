@@ -134,11 +134,11 @@ func TestLogTellsNoSecrets(t *testing.T) {
 	s.token = marked + "-token"
 	s.call(t, "GET", "/passes", "", "", 401)
 	form := url.Values{"name": {marked}, "password": {marked}, "code": {marked}, "token": {marked}, "q": {marked}, "reason": {marked}}.Encode()
-	for _, path := range []string{"/", "/signin?back=" + marked, "/passes?q=" + marked, "/passes/" + marked + "/1", "/passages?words=" + marked, "/lanes/" + marked, "/people/" + marked,
+	for _, path := range []string{"/", "/sign-in?back=" + marked, "/passes?q=" + marked, "/passes/" + marked + "/1", "/passages?words=" + marked, "/lanes/" + marked, "/people/" + marked,
 		"/audit?q=" + marked, "/rules?x=" + marked, "/live?topics=" + marked, "/static/" + marked, "/" + marked, "/join?token=" + marked} {
 		s.do(t, "GET", "/office"+path, "", "")
 	}
-	for _, path := range []string{"/signin", "/signin/password", "/join", "/passes/new", "/language", "/people", "/lanes", "/" + marked} {
+	for _, path := range []string{"/sign-in", "/sign-in/passkey", "/sign-in/openid/" + marked, "/passes/new", "/language", "/people", "/lanes", "/" + marked} {
 		s.do(t, "POST", "/office"+path, "application/x-www-form-urlencoded", form)
 	}
 	s.do(t, marked, "/office/passes", "", "")
