@@ -45,37 +45,40 @@ type cli struct {
 	TokenFile string `placeholder:"FILE" env:"TURNSTILE_TOKEN_FILE" help:"File with the API token; or put the token into TURNSTILE_TOKEN."`
 	JSON      bool   `name:"json" help:"Print JSON for programs."`
 
-	Serve      serveCommand      `cmd:"" group:"service" help:"Run the issuing service."`
-	Token      tokenCommand      `cmd:"" group:"service" help:"Make, list, rotate and revoke API tokens."`
-	Backup     backupCommand     `cmd:"" group:"service" help:"Back up database and keys into one file, while central runs."`
-	Restore    restoreCommand    `cmd:"" group:"service" help:"Make a data folder of a backup."`
-	Mosquitto  mosquittoCommand  `cmd:"" group:"service" help:"Write the configuration and certificates of an external broker."`
-	NATS       natsCommand       `cmd:"" name:"nats-cluster" group:"service" help:"Write the configurations and certificates of a NATS cluster."`
-	Issue      issueCommand      `cmd:"" group:"passes" help:"Issue a pass."`
-	Show       showCommand       `cmd:"" group:"passes" help:"Show a pass and its code."`
-	List       listCommand       `cmd:"" group:"passes" help:"List passes, the newest first."`
-	Revoke     revokeCommand     `cmd:"" group:"passes" help:"Make all lanes refuse a pass."`
-	Hold       holdCommand       `cmd:"" group:"passes" help:"Refuse a pass until it is released."`
-	Release    releaseCommand    `cmd:"" group:"passes" help:"Take a revocation or hold back."`
-	Verify     verifyCommand     `cmd:"" group:"passes" help:"Explain a code field by field."`
-	Passages   passagesCommand   `cmd:"" group:"lanes" help:"Read the ledger."`
-	Why        whyCommand        `cmd:"" group:"lanes" help:"Explain one passage."`
-	Occupancy  occupancyCommand  `cmd:"" group:"lanes" help:"Count who is inside."`
-	Muster     musterCommand     `cmd:"" group:"lanes" help:"List who is inside."`
-	Alarms     alarmsCommand     `cmd:"" group:"lanes" help:"Read the alarms."`
-	Ack        ackCommand        `cmd:"" group:"lanes" help:"Write down that somebody looked at an alarm."`
-	Lanes      lanesCommand      `cmd:"" group:"lanes" help:"Show the lane controllers."`
-	Lane       laneCommand       `cmd:"" group:"lanes" help:"Add, remove, open and find lanes."`
-	Rules      rulesCommand      `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
-	Supervisor supervisorCommand `cmd:"" group:"lanes" help:"Print, list and revoke codes that open a lane by hand."`
-	Webhook    webhookCommand    `cmd:"" group:"service" help:"Tell programs of revocations, alarms and passages."`
-	API        apiCommand        `cmd:"" name:"api" group:"service" help:"Send any request to the API."`
-	Sign       signCommand       `cmd:"" group:"service" help:"Run the process that has the private keys, or check its audit."`
-	Keys       keysCommand       `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
-	Root       rootCommand       `cmd:"" group:"service" help:"Make an offline root's keys and sign what central may do."`
-	People     peopleCommand     `cmd:"" group:"service" help:"Invite the people of the office, change their roles, end their access."`
-	Audit      auditCommand      `cmd:"" group:"service" help:"Verify and export the log of who did what."`
-	Version    versionCommand    `cmd:"" group:"service" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" group:"service" help:"Run the issuing service."`
+	Token       tokenCommand       `cmd:"" group:"service" help:"Make, list, rotate and revoke API tokens."`
+	Backup      backupCommand      `cmd:"" group:"service" help:"Back up database and keys into one file, while central runs."`
+	Restore     restoreCommand     `cmd:"" group:"service" help:"Make a data folder of a backup."`
+	Mosquitto   mosquittoCommand   `cmd:"" group:"service" help:"Write the configuration and certificates of an external broker."`
+	NATS        natsCommand        `cmd:"" name:"nats-cluster" group:"service" help:"Write the configurations and certificates of a NATS cluster."`
+	Issue       issueCommand       `cmd:"" group:"passes" help:"Issue a pass."`
+	Show        showCommand        `cmd:"" group:"passes" help:"Show a pass and its code."`
+	List        listCommand        `cmd:"" group:"passes" help:"List passes, the newest first."`
+	Revoke      revokeCommand      `cmd:"" group:"passes" help:"Make all lanes refuse a pass."`
+	Hold        holdCommand        `cmd:"" group:"passes" help:"Refuse a pass until it is released."`
+	Release     releaseCommand     `cmd:"" group:"passes" help:"Take a revocation or hold back."`
+	Verify      verifyCommand      `cmd:"" group:"passes" help:"Explain a code field by field."`
+	Mail        mailCommand        `cmd:"" group:"passes" help:"Mail a pass's code."`
+	Bulk        bulkCommand        `cmd:"" group:"passes" help:"Revoke, hold and release many passes."`
+	Application applicationCommand `cmd:"" group:"passes" help:"Show and decide eCard applications and requests for guests."`
+	Passages    passagesCommand    `cmd:"" group:"lanes" help:"Read the ledger."`
+	Why         whyCommand         `cmd:"" group:"lanes" help:"Explain one passage."`
+	Occupancy   occupancyCommand   `cmd:"" group:"lanes" help:"Count who is inside."`
+	Muster      musterCommand      `cmd:"" group:"lanes" help:"List who is inside."`
+	Alarms      alarmsCommand      `cmd:"" group:"lanes" help:"Read the alarms."`
+	Ack         ackCommand         `cmd:"" group:"lanes" help:"Write down that somebody looked at an alarm."`
+	Lanes       lanesCommand       `cmd:"" group:"lanes" help:"Show the lane controllers."`
+	Lane        laneCommand        `cmd:"" group:"lanes" help:"Add, remove, open and find lanes."`
+	Rules       rulesCommand       `cmd:"" group:"lanes" help:"Show and set the rules of zones and passes."`
+	Supervisor  supervisorCommand  `cmd:"" group:"lanes" help:"Print, list and revoke codes that open a lane by hand."`
+	Webhook     webhookCommand     `cmd:"" group:"service" help:"Tell programs of revocations, alarms and passages."`
+	API         apiCommand         `cmd:"" name:"api" group:"service" help:"Send any request to the API."`
+	Sign        signCommand        `cmd:"" group:"service" help:"Run the process that has the private keys, or check its audit."`
+	Keys        keysCommand        `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
+	Root        rootCommand        `cmd:"" group:"service" help:"Make an offline root's keys and sign what central may do."`
+	People      peopleCommand      `cmd:"" group:"service" help:"Invite the people of the office, change their roles, end their access."`
+	Audit       auditCommand       `cmd:"" group:"service" help:"Verify and export the log of who did what."`
+	Version     versionCommand     `cmd:"" group:"service" help:"Print the version."`
 }
 
 // console is what a command may touch of its process.

@@ -80,7 +80,7 @@ func fillEntries(ctx context.Context, tx *sql.Tx) (more bool, err error) {
 			return false, err
 		}
 	}
-	if err := tally.store(newInserter(ctx, tx, false)); err != nil {
+	if err := tally.store(newInserter(ctx, nil, tx, false)); err != nil {
 		return false, err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE search_filled SET entries = $1`, list[len(list)-1].number)

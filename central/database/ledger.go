@@ -33,15 +33,19 @@ type LedgerTx struct {
 	ctx      context.Context
 	tx       *sql.Tx
 	number   int64 // last ledger number given, -1 before the first
+	pending  []newRow
 	inserter *inserter
 	tally    *tally
 }
 
 // Ledger runs f in one transaction.
 func (d *DB) Ledger(ctx context.Context, f func(*LedgerTx) error) error {
-	return d.writeAs(ctx, writerLedger, func(tx *sql.Tx) error {
-		t := &LedgerTx{d, ctx, tx, -1, newInserter(ctx, tx, d.postgres), newTally()}
+	return d.writeOn(ctx, writerLedger, func(conn *sql.Conn, tx *sql.Tx) error {
+		t := &LedgerTx{db: d, ctx: ctx, tx: tx, number: -1, inserter: newInserter(ctx, conn, tx, d.postgres), tally: newTally()}
 		if err := f(t); err != nil {
+			return err
+		}
+		if err := t.flush(); err != nil {
 			return err
 		}
 		return t.tally.store(t.inserter)
@@ -79,23 +83,49 @@ func (t *LedgerTx) SetJournal(j Journal) error {
 
 // Entries returns the stored entries from .. to of a journal.
 func (t *LedgerTx) Entries(key int64, from, to uint64) ([][]byte, error) {
+	if err := t.flush(); err != nil {
+		return nil, err
+	}
 	return all(t.ctx, t.tx, func(r rowScanner) (b []byte, err error) { return b, r.Scan(&b) },
 		`SELECT entry FROM entries WHERE journal = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq`, key, int64(from), int64(to))
 }
 
 // Append adds entries to the ledger in order, with what they are searched and
-// counted by.
+// counted by. The rows are not to be changed before the transaction ends.
 func (t *LedgerTx) Append(key, received int64, rows []Row) error {
 	if err := t.findNumber(); err != nil {
 		return err
 	}
-	err := t.inserter.insert(&intoEntries, len(rows), func(i int, args []any) []any {
+	for i := range rows {
 		t.number++
 		r := &rows[i]
 		c := columnsOf(key, received, r.Entry)
 		t.tally.add(r.Pass, &c)
-		return append(args, t.number, key, int64(r.Seq), int64(r.Day), int64(r.Pass.Day), int64(r.Pass.Index), received, r.Entry, c.at, c.lane, int64(c.facet))
+		t.pending = append(t.pending, newRow{r, key, received, t.number, c.at, c.lane, c.facet})
+	}
+	if len(t.pending) < pendingRows {
+		return nil
+	}
+	return t.flush()
+}
+
+// pendingRows is how many entries of a transaction wait to be written together.
+const pendingRows = 1000
+
+// newRow is an entry that is in the ledger when the transaction is committed.
+type newRow struct {
+	*Row
+	journal, received, number, at, lane int64
+	facet                               facet
+}
+
+// flush writes what Append took.
+func (t *LedgerTx) flush() error {
+	err := t.inserter.insert(&intoEntries, len(t.pending), func(i int, args []any) []any {
+		r := &t.pending[i]
+		return append(args, r.number, r.journal, int64(r.Seq), int64(r.Day), int64(r.Pass.Day), int64(r.Pass.Index), r.received, r.Entry, r.at, r.lane, int64(r.facet))
 	})
+	t.pending = t.pending[:0]
 	return named(err)
 }
 

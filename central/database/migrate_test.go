@@ -101,7 +101,7 @@ func fillOld(t *testing.T, db *sql.DB, version int64, n int) {
 		t.Fatal(err)
 	}
 	into := insertion{table: "entries", columns: []string{"number", "journal", "seq", "day", "pass_day", "pass_idx", "received", "entry"}}
-	err = newInserter(ctx, tx, false).insert(&into, n, func(i int, args []any) []any {
+	err = newInserter(ctx, nil, tx, false).insert(&into, n, func(i int, args []any) []any {
 		e := randomEntry(r)
 		e.Seq, e.Pass = uint64(i+1), pass.ID{Day: 2517, Index: 1}
 		return append(args, i+1, 1, int64(e.Seq), 2517, int64(e.Pass.Day), int64(e.Pass.Index), int64(base+dayMs), e.Append(nil))

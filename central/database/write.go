@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
@@ -40,28 +41,51 @@ func (d *DB) write(ctx context.Context, f func(*sql.Tx) error) error {
 }
 
 // writeAs runs f in one transaction; f's error, or a failed commit, undoes all.
-// Writers of this process wait here for their turn and hold no connection
-// meanwhile: SQLite's own wait is a lottery that one of many loses for seconds,
-// and then fails.
 func (d *DB) writeAs(ctx context.Context, w writer, f func(*sql.Tx) error) error {
+	return d.writeOn(ctx, w, func(_ *sql.Conn, tx *sql.Tx) error { return f(tx) })
+}
+
+// writeOn is writeAs for what needs the transaction's connection as well. Writers
+// of this process wait here for their turn and hold no connection meanwhile:
+// SQLite's own wait is a lottery that one of many loses for seconds, and then fails.
+func (d *DB) writeOn(ctx context.Context, w writer, f func(*sql.Conn, *sql.Tx) error) error {
 	select {
 	case d.turns[w] <- struct{}{}:
 		defer func() { <-d.turns[w] }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	tx, err := d.sql.BeginTx(ctx, nil)
+	conn, tx, err := d.begin(ctx)
 	if err != nil {
 		return named(err)
 	}
+	defer conn.Close()
 	defer tx.Rollback() // no-op after a commit
 	if err := d.lock(ctx, tx, w); err != nil {
 		return named(err)
 	}
-	if err := f(tx); err != nil {
+	if err := f(conn, tx); err != nil {
 		return named(err)
 	}
 	return named(tx.Commit())
+}
+
+// begin begins a transaction on a connection that is alive: those that lay idle
+// may have been cut meanwhile.
+func (d *DB) begin(ctx context.Context) (conn *sql.Conn, tx *sql.Tx, err error) {
+	for range maxConnections + 1 {
+		if conn, err = d.sql.Conn(ctx); err != nil {
+			return nil, nil, err
+		}
+		if tx, err = conn.BeginTx(ctx, nil); err == nil {
+			return conn, tx, nil
+		}
+		conn.Close()
+		if !errors.Is(err, driver.ErrBadConn) {
+			break
+		}
+	}
+	return nil, nil, err
 }
 
 // lock waits until no other central writes as w, and holds that to the end of

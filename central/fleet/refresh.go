@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/link"
 )
 
 // Refresh takes in what other centrals of the database changed: who is invited,
@@ -132,4 +134,46 @@ func (f *Fleet) Adopt() {
 		}
 	}
 	f.wake()
+}
+
+// healAfter is how old a report is that another central has to store and has not:
+// it may have moved between nodes of the broker when it came.
+const healAfter = 5 * time.Second
+
+// Reconcile takes in the reports that other centrals stored and this one did not
+// hear, and stores those that it heard and nobody stored. Lanes report again within
+// a minute by themselves.
+func (f *Fleet) Reconcile(ctx context.Context) error {
+	rows, err := f.config.DB.Lanes(ctx)
+	if err != nil {
+		return fmt.Errorf("load lanes: %w", err)
+	}
+	now := f.config.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, row := range rows {
+		m := f.lanes[row.ID]
+		if m == nil || m.keys == nil || bytes.Equal(row.State, m.row.State) {
+			continue
+		}
+		stored, err := link.Open[link.LaneState](row.State, link.TypeState, f.config.Site, m.keys, link.MaxState)
+		if err == nil && (m.state == nil || isNewer(stored, m.state)) {
+			n := *m
+			n.state, n.heard = stored, now
+			n.row.State, n.row.Alive, n.row.Since = row.State, row.Alive, row.Since
+			f.put(row.ID, &n)
+			continue
+		}
+		if r, ok := f.others[row.ID]; ok && now.UnixMilli()-r.At >= healAfter.Milliseconds() {
+			delete(f.others, row.ID)
+			f.reports = append(f.reports, r)
+		}
+	}
+	f.wake()
+	return nil
+}
+
+// isNewer reports whether a lane said a after b.
+func isNewer(a, b *link.LaneState) bool {
+	return !stale(b, a) && (stale(a, b) || a.Sent > b.Sent)
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -102,6 +103,58 @@ func testAdopt(t *testing.T, where string) {
 	}
 	if applied(5) != 1 { // stored by the other one
 		t.Error("what another central stored is not seen")
+	}
+}
+
+// TestReconcile: what one central did not hear it learns from what another stored; and
+// what the one that has to store it did not hear, another stores in its place.
+func TestReconcile(t *testing.T) { databasetest.Each(t, testReconcile) }
+
+func testReconcile(t *testing.T, where string) {
+	a := newYardOn(t, where)
+	b := a.beside(t)
+	b.config.Mine = func(string) bool { return false }
+	key, _ := a.enrol(t, "N1")
+	if err := b.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	reconcile := func(y *yard) {
+		t.Helper()
+		if err := errors.Join(y.Reconcile(ctx), y.save(ctx)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := link.LaneState{Lane: "N1", Boot: 1, Alive: true, Epoch: 1, Seq: 3, Sent: 1}
+	a.report(t, key, state, false)
+	if err := a.save(ctx); err != nil {
+		t.Fatal(err)
+	}
+	reconcile(b)
+	if l := b.lane(t, "N1"); l.State == nil || l.State.Seq != 3 || !l.Alive {
+		t.Errorf("what another central stored is not known: %+v", l)
+	}
+	state.Seq, state.Sent = 4, 2
+	b.report(t, key, state, false)
+	reconcile(b)
+	reconcile(a)
+	if l := a.lane(t, "N1"); l.State.Seq != 3 {
+		t.Error("stored at once by one that has not to")
+	}
+	b.clock.Add(healAfter.Milliseconds())
+	reconcile(b)
+	reconcile(a)
+	if l := a.lane(t, "N1"); l.State.Seq != 4 {
+		t.Error("what the other central did not hear is lost")
+	}
+	if r, err := a.RefusedBy(ctx, 1, 4); err != nil || r.Lanes != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	state.Sent = 3 // the same of the feed, a later report
+	a.report(t, key, state, false)
+	reconcile(a)
+	reconcile(b)
+	if l := b.lane(t, "N1"); l.State.Sent != 3 {
+		t.Error("a later report is not taken in")
 	}
 }
 

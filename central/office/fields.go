@@ -170,3 +170,7 @@ func ValidAddress(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Name == "" && a.Address == s && len(s) <= 254 && printable(s) && strings.Contains(s, ".")
 }
+
+// PlainName is who did something as people read it: the name of a person, or of
+// an API token.
+func PlainName(by string) string { return strings.TrimPrefix(by, "user:") }

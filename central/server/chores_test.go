@@ -406,6 +406,36 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// TestLookAtPassage: who looked and why stands in the audit, with the pass and
+// without the name.
+func TestLookAtPassage(t *testing.T) {
+	s := openCentral(t, configure(t))
+	defer s.stop()
+	id := s.issue(t, 1)[0]
+	j := database.Journal{Lane: "north-1", ID: link.JournalID{1}, Last: 1}
+	err := s.db.Ledger(t.Context(), func(tx *database.LedgerTx) error {
+		if err := tx.AddJournal(&j); err != nil {
+			return err
+		}
+		e := link.Entry{Type: link.EntryGranted, Seq: 1, Lane: 1, Direction: 1, Kind: pass.ECard, KeyID: 1, Pass: id, Wall: time.Now().UnixMilli()}
+		if err := tx.Append(j.Key, 1, []database.Row{{Seq: 1, Day: id.Day, Pass: id, Entry: e.Append(nil)}}); err != nil {
+			return err
+		}
+		return tx.SetJournal(j)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := (holders{s.central}).Look(t.Context(), "user:guard", 1, "face")
+	if err != nil || f.Pass.ID() != id || f.Pass.HolderName != "H0" || f.JPEG != nil || f.Passage.Lane != "north-1" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	lines, err := s.db.AuditPage(t.Context(), database.AuditFilter{Action: "see_person", Limit: 9})
+	if err != nil || len(lines) != 1 || lines[0].By != "user:guard" || lines[0].Detail != "face" || !strings.Contains(lines[0].Subject, id.String()) {
+		t.Errorf("the audit has %+v, %v", lines, err)
+	}
+}
+
 func TestLetter(t *testing.T) {
 	c := configure(t)
 	c.Mail = Mail{Host: "127.0.0.1", Port: 1, From: "Campus passes <passes@campus.example>", Security: mail.None}

@@ -107,6 +107,10 @@ func (s *central) journals() []string {
 // database not have told of one.
 const followEvery = time.Second
 
+// reconcileEvery is how often what was heard of lanes is compared with what other
+// centrals stored.
+const reconcileEvery = 5 * time.Second
+
 // follow takes in what other centrals change, until ctx ends.
 func (s *central) follow(ctx context.Context) error {
 	if !s.db.IsShared() {
@@ -124,14 +128,19 @@ func (s *central) follow(ctx context.Context) error {
 			}
 		})
 	})
-	tick := time.NewTicker(followEvery)
+	tick, compare := time.NewTicker(followEvery), time.NewTicker(reconcileEvery)
 	defer tick.Stop()
+	defer compare.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
 		case <-tick.C:
+		case <-compare.C:
+			if err := s.fleet.Reconcile(ctx); err != nil && ctx.Err() == nil {
+				s.config.Log.Warn("follow the other centrals", "error", err)
+			}
 		}
 		s.feed.Wake()
 		if err := errors.Join(s.fleet.Refresh(ctx), s.followKeys(ctx)); err != nil && ctx.Err() == nil {

@@ -55,7 +55,7 @@ func (s *central) consoleURL() string {
 
 // openConsole makes the console over the services that the API stands on.
 func (s *central) openConsole() (err error) {
-	routes := s.consoleRoutes()
+	routes := stepUp(s.consoleRoutes())
 	s.console, err = console.New(console.Options{
 		Auth: s.identity, Routes: routes, Nav: reachable(menu, routes), Live: s.live(),
 		Site: s.config.Site, Version: s.config.Version, Zone: s.location, Log: s.config.Log, Now: s.config.Now,

@@ -107,7 +107,7 @@ func (s passageLedger) knew(ctx context.Context, e *office.Explanation) error {
 		return nil
 	}
 	k.FeedSeq = entry.FeedSeq
-	if entry.FeedAge != 1<<32-1 && entry.FeedSeq > 0 {
+	if entry.FeedAge != 1<<32-1 {
 		k.Heard = e.At().Add(-time.Duration(entry.FeedAge) * time.Second)
 	}
 	if err := s.floor(ctx, e); err != nil {

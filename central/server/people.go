@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"turnstile/central/console"
 	"turnstile/central/database"
 	"turnstile/central/identity"
 	"turnstile/central/office"
@@ -33,6 +34,19 @@ func (s *SignIn) problems(wrong func(bad bool, key, format string, args ...any))
 		wrong(slices.ContainsFunc(s.OpenID[:n], func(p identity.Provider) bool { return p.ID == s.OpenID[n].ID || p.Issuer == s.OpenID[n].Issuer }),
 			"sign_in.openid", "%s stands twice", s.OpenID[n].ID)
 	}
+}
+
+// stepUp makes deeds that let much out, or change much at once, ask for a recent
+// sign-in, whichever page they are of: somebody may have left a screen unlocked.
+// What is filled in for a while asks when its form is opened.
+func stepUp(routes []console.Route) []console.Route {
+	dangerous := []string{"POST /passages/export", "GET /passes/bulk", "POST /passes/bulk/{id}/confirm", "POST /passes/import/{id}/settle"}
+	for i, r := range routes {
+		if slices.Contains(dangerous, r.Method+" "+r.Pattern) {
+			routes[i].Recent = true
+		}
+	}
+	return routes
 }
 
 // box seals what stands in the database and has to be read again: secrets of

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	length = flag.Duration("for", 18*time.Second, "how long processes are killed")
+	length = flag.Duration("for", 12*time.Second, "how long processes are killed")
 	seed   = flag.Uint64("seed", 1, "of the schedule")
 )
 

@@ -76,6 +76,8 @@ func TestLanesFromTheConsole(t *testing.T) {
 		t.Error("the map names a holder")
 	}
 	wall.Shot("lanes-endtoend-map")
+	wall.Click("#lane-north-1 a[href*='/person']")
+	wall.Wait("location.pathname.endsWith('/person') && document.querySelector('main form textarea, main form input, main form select')") // why it is asked
 
 	lockedFromDesk(t, s, wall, a, p.Code)
 	retiredFromDesk(t, s, chief, a)

@@ -80,7 +80,7 @@ type measure struct {
 
 func (r *rig) measures() []measure {
 	return []measure{{"decision", r.decision}, {"durable", r.durable}, {"entries", r.entries}, {"together", r.together}, {"wire", r.wire},
-		{"full", r.full}, {"gate", r.gate}, {"revoke", r.revoke}, {"search", r.search}}
+		{"full", r.full}, {"gate", r.gate}, {"revoke", r.revoke}, {"ingest", r.ingest}, {"search", r.search}}
 }
 
 // compare times product and limit in turn, n calls each a round, and adds a row

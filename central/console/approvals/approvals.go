@@ -4,7 +4,9 @@
 package approvals
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"html/template"
 	"io/fs"
@@ -24,7 +26,13 @@ import (
 //go:embed pages/*.html
 var files embed.FS
 
-var pages = console.MustParse(sub(), words)
+//go:embed style.css
+var style []byte
+
+var (
+	pages     = console.MustParse(sub(), words)
+	styleName = func() string { sum := sha256.Sum256(style); return hex.EncodeToString(sum[:8]) }()
+)
 
 func sub() fs.FS {
 	f, err := fs.Sub(files, "pages")
@@ -51,13 +59,29 @@ func Routes(d Deps) []console.Route {
 	route := func(method, pattern string, need rights.Permission, handle func(*console.Request) error) console.Route {
 		return console.Route{Method: method, Pattern: "/approvals" + pattern, Need: need, Handle: handle}
 	}
+	css := route(http.MethodGet, "/style.css", "", s.style)
+	css.Public = true
 	return []console.Route{
-		route(http.MethodGet, "", rights.ApplicationsRead, s.list), route(http.MethodGet, "/now", rights.ApplicationsRead, s.listNow),
+		css, route(http.MethodGet, "", rights.ApplicationsRead, s.list), route(http.MethodGet, "/now", rights.ApplicationsRead, s.listNow),
 		route(http.MethodGet, "/{number}", rights.ApplicationsRead, s.show), route(http.MethodGet, "/{number}/photo", rights.ApplicationsRead, s.photo),
 		route(http.MethodPost, "/{number}/approve", rights.ApplicationsJudge, s.approve), route(http.MethodPost, "/{number}/reject", rights.ApplicationsJudge, s.reject),
 		route(http.MethodPost, "/policy", rights.RulesWrite, s.setPolicy),
 	}
 }
+
+// style serves the pages' own style sheet, which changes with its address.
+func (s *desk) style(r *console.Request) error {
+	h := r.Writer.Header()
+	h.Set("Content-Type", "text/css; charset=utf-8")
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	r.Writer.Write(style)
+	return nil
+}
+
+// base is what all pages' data begin with.
+type base struct{ Style string }
+
+func newBase() base { return base{console.Base + "/approvals/style.css?v=" + styleName} }
 
 // say translates with the pages' words.
 func say(r *console.Request, text string, args ...any) string { return r.Say(pages, text, args...) }
@@ -87,6 +111,7 @@ func (w row) Waited() string {
 
 func newRow(r *console.Request, a office.Application) row {
 	x := row{Application: a, Path: console.Base + "/approvals/" + strconv.FormatInt(a.Number, 10), KindText: say(r, "eCard"), Wait: r.Now().Sub(a.HandedIn)}
+	x.DecidedBy = office.PlainName(a.DecidedBy)
 	if a.Kind == office.ApplyGuests {
 		x.KindText = say(r, "Guests")
 	}
@@ -98,6 +123,7 @@ const pageSize = 50
 
 // listPage is what waits.
 type listPage struct {
+	base
 	Rows    []row
 	Next    string
 	Changes []change
@@ -133,7 +159,7 @@ func (s *desk) listNow(r *console.Request) error {
 
 func (s *desk) read(r *console.Request) (*listPage, error) {
 	q := r.URL.Query()
-	p := &listPage{Done: q.Get("done") == "1", Kind: q.Get("kind")}
+	p := &listPage{base: newBase(), Done: q.Get("done") == "1", Kind: q.Get("kind")}
 	if p.Kind != string(office.ApplyECard) && p.Kind != string(office.ApplyGuests) {
 		p.Kind = ""
 	}
@@ -187,13 +213,16 @@ func (s *desk) proposals(r *console.Request) (list []change, err error) {
 	}
 	for _, b := range open {
 		text := map[link.Status]string{link.Revoked: say(r, "Revoke %d passes", b.Passes), link.Held: say(r, "Hold %d passes", b.Passes), link.Good: say(r, "Release %d passes", b.Passes)}[b.Status]
-		list = append(list, change{b, console.Base + "/passes/bulk/" + url.PathEscape(b.ID), text, b.By == r.By()})
+		mine := b.By == r.By()
+		b.By = office.PlainName(b.By)
+		list = append(list, change{b, console.Base + "/passes/bulk/" + url.PathEscape(b.ID), text, mine})
 	}
 	return list, nil
 }
 
 // onePage is one application with what the office knows beside it.
 type onePage struct {
+	base
 	row
 	Photo   template.URL // "" for none
 	Zones   []string
@@ -237,7 +266,7 @@ func (s *desk) show(r *console.Request) error {
 }
 
 func (s *desk) showOne(r *console.Request, status int, a office.Application, p onePage) error {
-	p.row, p.Over = newRow(r, a), a.State != office.ApplicationOpen
+	p.base, p.row, p.Over = newBase(), newRow(r, a), a.State != office.ApplicationOpen
 	p.Reasons = []string{say(r, "The photo does not show the face clearly."), say(r, "The photo is not of a passport's kind: plain ground, no hat, no sunglasses."), say(r, "The photo is not of this person."), say(r, "The record does not fit this person.")}
 	if a.Kind == office.ApplyGuests {
 		p.Reasons = []string{say(r, "Too many guests for that day."), say(r, "The purpose is not stated."), say(r, "There is another event on that day.")}

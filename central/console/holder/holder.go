@@ -43,7 +43,9 @@ func Routes(h office.Holders) []console.Route {
 	const at = "/passages/{number}/person"
 	return []console.Route{
 		{Method: http.MethodGet, Pattern: at, Need: rights.PhotosSee, Handle: s.ask},
-		{Method: http.MethodPost, Pattern: at, Need: rights.PhotosSee, Handle: s.look},
+		{Method: http.MethodPost, Pattern: at + "/shown", Need: rights.PhotosSee, Handle: s.look},
+		// Whoever comes back to the answer is asked again.
+		{Method: http.MethodGet, Pattern: at + "/shown", Need: rights.PhotosSee, Handle: s.ask},
 	}
 }
 

@@ -71,14 +71,14 @@ func TestLook(t *testing.T) {
 	for name, form := range map[string]url.Values{
 		"nothing": {}, "spaces": {"reason": {"  "}}, "long": {"reason": {strings.Repeat("x", 201)}}, "control": {"reason": {"a\nb"}}, "twice": {"reason": {"a", "b"}},
 	} {
-		if w := send(c, "POST", "/passages/7/person", form); w.Code != 422 || strings.Contains(w.Body.String(), "data:image") {
+		if w := send(c, "POST", "/passages/7/person/shown", form); w.Code != 422 || strings.Contains(w.Body.String(), "data:image") {
 			t.Errorf("%s: %d", name, w.Code)
 		}
 	}
 	if len(p.looks) != 0 {
 		t.Errorf("looked up without a reason: %v", p.looks)
 	}
-	w := send(c, "POST", "/passages/7/person", url.Values{"reason": {"face <i>"}})
+	w := send(c, "POST", "/passages/7/person/shown", url.Values{"reason": {"face <i>"}})
 	body := w.Body.String()
 	if w.Code != 200 || !strings.Contains(body, "data:image/jpeg;base64,/9j/anBlZw==") || !strings.Contains(body, "&lt;b&gt;陳大文") || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v %s", w.Code, w.Header(), body)
@@ -87,7 +87,7 @@ func TestLook(t *testing.T) {
 		t.Errorf("%v", p.looks)
 	}
 	for _, path := range []string{"/passages/8/person", "/passages/0/person", "/passages/-1/person", "/passages/x/person", "/passages/99999999999999999999/person"} {
-		if w := send(c, "POST", path, url.Values{"reason": {"x"}}); w.Code != 404 {
+		if w := send(c, "POST", path+"/shown", url.Values{"reason": {"x"}}); w.Code != 404 {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
@@ -97,7 +97,7 @@ func TestOnlyWhoMaySee(t *testing.T) {
 	for _, role := range rights.Roles() {
 		p, c := serve(t, role)
 		may := role.Permissions().Has(rights.PhotosSee)
-		w := send(c, "POST", "/passages/7/person", url.Values{"reason": {"x"}})
+		w := send(c, "POST", "/passages/7/person/shown", url.Values{"reason": {"x"}})
 		if may != (w.Code == 200) || may != (len(p.looks) == 1) {
 			t.Errorf("%s: %d, %v", role, w.Code, p.looks)
 		}

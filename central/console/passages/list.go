@@ -154,9 +154,11 @@ func (d *desk) fresh(r *console.Request) error {
 	if err != nil || after < 0 {
 		return r.Wrong("There is no such page.")
 	}
-	n, err := d.names(r)
-	if err != nil {
-		return err
+	n := &names{} // open pages ask this twice a second: names are read only if they are needed
+	if r.URL.Query().Get("entrance") != "" {
+		if n, err = d.names(r); err != nil {
+			return err
+		}
 	}
 	f := readFilter(r, r.URL.Query(), n)
 	p := &listPage{Filter: f, Self: f.path("/passages"), Fresh: f.path("/passages/fresh", "after", strconv.FormatInt(after, 10))}

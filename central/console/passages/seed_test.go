@@ -64,7 +64,10 @@ func newCampus(t *testing.T, guests ...string) *campus {
 			t.Fatal(err)
 		}
 	}
-	c.record(t, 0, link.Entry{Type: link.EntryFloor, Wall: c.now.Add(-9 * time.Hour).UnixMilli(), Floor: &link.Floor{Epoch: 1, Seq: 1, Keyset: 1, Rules: 1}})
+	var feed office.FeedBody
+	c.Call(t, "GET", "/feed", nil, &feed, 200)
+	floor := link.Floor{Epoch: feed.Epoch, Seq: 1, Keyset: 1, Rules: feed.Rules}
+	c.record(t, 0, link.Entry{Type: link.EntryFloor, Wall: c.now.Add(-9 * time.Hour).UnixMilli(), Floor: &floor})
 	return c
 }
 

@@ -248,6 +248,7 @@ type changePart struct {
 
 func (s *desk) part(r *console.Request, b office.BulkChange) (p changePart, err error) {
 	p = changePart{BulkChange: b, Path: console.Base + "/passes/bulk/" + b.ID, Mine: b.By == r.By()}
+	p.By, p.SettledBy = office.PlainName(b.By), office.PlainName(b.SettledBy)
 	p.Proposed, p.Running, p.Done = b.State == office.BulkProposed, b.State == office.BulkRunning, b.State == office.BulkDone
 	p.StatusName = statusNames[min(int(b.Status), len(statusNames)-1)]
 	p.StatusText = map[link.Status]string{link.Good: say(r, "Release"), link.Revoked: say(r, "Revoke"), link.Held: say(r, "Hold")}[b.Status]
@@ -283,6 +284,9 @@ func (s *desk) changeNow(r *console.Request) error {
 	p, err := s.findChange(r)
 	if err != nil {
 		return err
+	}
+	if !p.Proposed && r.URL.Query().Get("was") == "proposed" {
+		return r.Redirect("/passes/bulk/" + url.PathEscape(p.ID)) // the rest of the page is another one now
 	}
 	return r.Fragment(pages, "change.html", "now", &p)
 }

@@ -65,18 +65,20 @@ func newDesk(t *testing.T) *desk {
 	var err error
 	d.console, err = console.New(console.Options{
 		Auth: d, Site: "campus", Version: "test", Zone: officetest.HongKong, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
-		Nav: []console.Nav{{Path: "/passes", Text: "Passes", Need: rights.PassesRead}},
-		Live: map[string]console.Version{"feed": func(context.Context) (string, error) {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			return strings.Repeat("x", d.seq), nil
-		}},
+		Nav:    []console.Nav{{Path: "/passes", Text: "Passes", Need: rights.PassesRead}},
+		Live:   map[string]console.Version{"feed": d.version, "approvals": d.version},
 		Routes: passes.Routes(passes.Deps{Passes: d.services.Passes, Bulk: d.services.Bulk, Imports: d.services.Imports, Mails: d.services.Mails, Rules: d.services.Rules, Feed: d.services.Feed}),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+func (d *desk) version(context.Context) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return strings.Repeat("x", d.seq), nil
 }
 
 // issue issues n passes of today for P0, P1, P2 in turn.

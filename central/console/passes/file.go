@@ -41,6 +41,7 @@ type filePart struct {
 
 func newFile(i office.Import) filePart {
 	p := filePart{Import: i, Path: console.Base + "/passes/import/" + i.ID}
+	p.By = office.PlainName(i.By)
 	p.Running, p.Preview, p.Done = i.State == office.ImportRunning, i.State == office.ImportPreview, i.State == office.ImportDone
 	if i.Good > 0 {
 		p.Percent = (i.Issued + i.Failed) * 100 / i.Good

@@ -231,16 +231,19 @@ type row struct {
 	Over              bool // its window has passed
 	Changed           time.Time
 	ChangedBy, Reason string
+	Window            [2]string // From and Until to the minute
 }
 
 func newRow(r *console.Request, p *office.Pass, zones []link.Zone) row {
 	from, until := p.Window()
+	minute := func(unix int64) string { return time.Unix(unix, 0).In(r.Zone()).Format("2006-01-02 15:04") }
 	out := row{
-		ID: p.ID().String(), Path: console.Base + path(p.ID()), Day: p.Day.String(), Holder: p.HolderName, Guest: p.GuestName, Purpose: p.Purpose,
+		Window: [2]string{minute(from), minute(until)},
+		ID:     p.ID().String(), Path: console.Base + path(p.ID()), Day: p.Day.String(), Holder: p.HolderName, Guest: p.GuestName, Purpose: p.Purpose,
 		Kind: kindName(r, p.Kind), Status: statusNames[min(int(p.Status), len(statusNames)-1)], StatusText: statusText(r, p.Status),
-		From: time.Unix(from, 0), Until: time.Unix(until, 0), Issued: p.Issued, IssuedBy: p.IssuedBy, Live: p.Flags&pass.LiveRequired != 0,
+		From: time.Unix(from, 0), Until: time.Unix(until, 0), Issued: p.Issued, IssuedBy: office.PlainName(p.IssuedBy), Live: p.Flags&pass.LiveRequired != 0,
 		Escort: p.Flags&pass.Escort != 0, Exempt: p.Flags&pass.PassbackExempt != 0, Entries: int(p.Entries),
-		Over: until <= r.Now().Unix(), Changed: p.Changed, ChangedBy: p.ChangedBy, Reason: p.Reason,
+		Over: until <= r.Now().Unix(), Changed: p.Changed, ChangedBy: office.PlainName(p.ChangedBy), Reason: p.Reason,
 	}
 	for _, z := range zones {
 		if p.Zones&(1<<z.ID) != 0 {

@@ -6,7 +6,7 @@ import "turnstile/central/console"
 var words = console.Words{
 	// list
 	"Issue a pass": "簽發通行證", "Issue many passes": "批量簽發通行證", "Changes of many passes": "批量更改紀錄", "Change of many passes": "批量更改",
-	"Holder, guest, pass number or code": "持有人、訪客、通行證編號或通行碼", "Kind": "種類", "All zones": "所有區域", "All kinds": "所有種類", "Any status": "任何狀態",
+	"Holder, guest, number or code": "持有人、訪客、通行證編號或通行碼", "Kind": "種類", "All zones": "所有區域", "All kinds": "所有種類", "Any status": "任何狀態",
 	"Find by a code or a picture of one": "以通行碼或其圖片尋找", "Code": "通行碼", "or a picture (PNG, JPEG, at most 8 MB)": "或圖片（PNG、JPEG，最多 8 MB）", "Find": "尋找",
 	"Passes, the newest first": "通行證，最新的在前", "Select": "選取", "Select %s": "選取 %s", "Pass": "通行證", "Pass %s": "通行證 %s", "Valid": "有效時間", "Issued": "簽發",
 	"live": "動態碼", "over": "已過期", "Revoke, hold or release what is ticked": "撤銷、暫停或恢復已勾選的通行證", "Print these": "列印這些", "Pages": "分頁",
