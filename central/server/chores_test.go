@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -354,6 +355,64 @@ func TestImportAgainstNewRules(t *testing.T) {
 	}
 	if rows, err := x.Rows(t.Context(), i.ID, office.RowsFaulty, 0, 9); err != nil || len(rows) != 1 || rows[0].Line != 3 || len(rows[0].Faults) != 1 {
 		t.Errorf("%+v, %v", rows, err)
+	}
+}
+
+// watched samples how much memory is in use while a file is read.
+type watched struct {
+	*strings.Reader
+	reads int
+	peak  uint64
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	if w.reads++; w.reads%200 == 0 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		w.peak = max(w.peak, m.HeapAlloc)
+	}
+	return w.Reader.Read(p)
+}
+
+// TestLargestFile: of 100,000 rows each of the 10,000 bad ones is named, and the
+// memory that it takes does not grow with the file.
+func TestLargestFile(t *testing.T) {
+	s := openCentral(t, configure(t))
+	defer s.stop()
+	day := s.feed.Today() + 1
+	var b strings.Builder
+	b.WriteString("kind,holder,guest_name,day\r\n")
+	for i := range 100_000 {
+		if i%10 == 3 {
+			fmt.Fprintf(&b, "guest,H%d,\"Guest %d,%s\r\n", i, i, day)
+			continue
+		}
+		fmt.Fprintf(&b, "guest,H%d,Guest %d,%s\r\n", i, i, day)
+	}
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	file := &watched{Reader: strings.NewReader(b.String())}
+	i, err := (imports{s.central}).Preview(t.Context(), "user:a", "all.csv", file)
+	if err != nil || i.Good != 90_000 || i.Bad != 10_000 {
+		t.Fatalf("%+v, %v", i, err)
+	}
+	if file.peak > before.HeapAlloc+64<<20 {
+		t.Errorf("%d MB in use while reading, %d before", file.peak>>20, before.HeapAlloc>>20)
+	}
+	named := map[int]bool{}
+	for after, more := 0, true; more; {
+		rows, err := (imports{s.central}).Rows(t.Context(), i.ID, office.RowsFaulty, after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			named[r.Line], after = true, r.Line
+		}
+		more = len(rows) == 1000
+	}
+	if len(named) != 10_000 || !named[5] || !named[99_995] {
+		t.Errorf("%d bad rows are named", len(named))
 	}
 }
 
