@@ -394,14 +394,8 @@ func (a *api) refusedBody(r *RefusedBy) *RefusedByBody {
 	return out
 }
 
-// at returns t in campus time, to the millisecond. A lane's clock can say
-// anything, JSON only the years up to 9999: what is beyond becomes the epoch.
-func (a *api) at(t time.Time) time.Time {
-	if y := t.UTC().Year(); y < 1 || y > 9998 {
-		t = time.Unix(0, 0)
-	}
-	return t.In(a.zone).Truncate(time.Millisecond)
-}
+// at returns t in campus time; see campusTime.
+func (a *api) at(t time.Time) time.Time { return campusTime(t, a.zone) }
 
 // maybe returns nil for the zero time.
 func (a *api) maybe(t time.Time) *time.Time {

@@ -48,6 +48,7 @@ func (d *desk) attentionPage(r *console.Request) (*attentionPage, error) {
 	}
 	for _, a := range page.Alarms {
 		w := office.AlarmWords(a.Code, a.Next)
+		a.By = office.PlainName(a.By)
 		p.Rows = append(p.Rows, alarmRow{AlarmState: a, Name: n.text(w.Name), Todo: n.text(w.Next), Place: place(n, a.Lane)})
 	}
 	all := ""

@@ -210,7 +210,7 @@ func TestAcknowledgeForm(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	w := d.do("GET", "/passages/attention?all=1", "security", nil)
-	if !strings.Contains(w.Body.String(), "&lt;u&gt;seen&lt;/u&gt;") || !strings.Contains(w.Body.String(), "user:security") || !strings.Contains(w.Body.String(), "Gate forced") {
+	if !strings.Contains(w.Body.String(), "&lt;u&gt;seen&lt;/u&gt;") || !strings.Contains(w.Body.String(), "by security") || !strings.Contains(w.Body.String(), "Gate forced") {
 		t.Errorf("%s", w.Body)
 	}
 }

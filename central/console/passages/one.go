@@ -191,11 +191,11 @@ func (t *teller) revoked() string {
 	case p == nil:
 		return t.say("Central never issued a pass of this number.")
 	case p.Status == link.Good && !p.Changed.IsZero():
-		return t.say("It is good again since %s (%s).", t.time(p.Changed), p.ChangedBy)
+		return t.say("It is good again since %s (%s).", t.time(p.Changed), office.PlainName(p.ChangedBy))
 	case p.Status != link.Good && p.Reason != "":
-		return t.say("%s did so at %s: %s", p.ChangedBy, t.time(p.Changed), p.Reason)
+		return t.say("%s did so at %s: %s", office.PlainName(p.ChangedBy), t.time(p.Changed), p.Reason)
 	case p.Status != link.Good:
-		return t.say("%s did so at %s and gave no reason.", p.ChangedBy, t.time(p.Changed))
+		return t.say("%s did so at %s and gave no reason.", office.PlainName(p.ChangedBy), t.time(p.Changed))
 	}
 	return ""
 }
@@ -329,10 +329,10 @@ func (t *teller) now() (list []fact) {
 	from, until := p.Window()
 	add(t.r.T("Status"), t.n.text(office.StatusText(p.Status)), map[link.Status]string{link.Good: "ok", link.Revoked: "no", link.Held: "wait"}[p.Status])
 	if !p.Changed.IsZero() {
-		add(t.say("Changed"), t.say("%s by %s", t.time(p.Changed), p.ChangedBy), "")
+		add(t.say("Changed"), t.say("%s by %s", t.time(p.Changed), office.PlainName(p.ChangedBy)), "")
 		add(t.r.T("Reason"), p.Reason, "")
 	}
-	add(t.say("Issued"), t.say("%s by %s", t.time(p.Issued), p.IssuedBy), "")
+	add(t.say("Issued"), t.say("%s by %s", t.time(p.Issued), office.PlainName(p.IssuedBy)), "")
 	add(t.say("Valid"), t.say("%s until %s", t.time(time.Unix(from, 0)), t.time(time.Unix(until, 0))), "")
 	add(t.say("Zones"), t.zones(p.Zones), "")
 	if p.Entries > 0 {
