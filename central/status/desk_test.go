@@ -111,7 +111,13 @@ func must[T any](t fataler) func(T, error) T {
 
 func newDesk(t testing.TB) *desk {
 	t.Helper()
-	d := &desk{data: t.TempDir(), broker: &published{}, stop: func() {}}
+	return newDeskOn(t, "")
+}
+
+// newDeskOn is newDesk on the database that where names, "" for a file of its own.
+func newDeskOn(t testing.TB, where string) *desk {
+	t.Helper()
+	d := &desk{data: t.TempDir(), where: where, broker: &published{}, stop: func() {}}
 	d.clock.Store(noon.UnixMilli())
 	d.prepare(t)
 	d.start(t)

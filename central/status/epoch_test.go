@@ -2,18 +2,18 @@ package status
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/link"
 )
 
 // restored tells the desk's database that it is a restored one.
 func (d *desk) restored(t *testing.T) database.Restored {
 	t.Helper()
-	db := must[*database.DB](t)(database.Open(context.Background(), filepath.Join(d.data, "central.db")))
+	db := must[*database.DB](t)(database.Open(context.Background(), d.where))
 	defer db.Close()
 	return must[database.Restored](t)(db.NewEpoch(context.Background(), 0, d.now().UnixMilli(), "test"))
 }
@@ -21,8 +21,10 @@ func (d *desk) restored(t *testing.T) database.Restored {
 // TestRestored: after a restoration the feed begins a higher epoch, once, in which
 // what was refused and withdrawn stays so; rules get a version above any before; and
 // whoever starts with its snapshots comes to its state.
-func TestRestored(t *testing.T) {
-	d := newDesk(t)
+func TestRestored(t *testing.T) { databasetest.Each(t, testRestored) }
+
+func testRestored(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	bad, good := d.issue(t, d.Today()), d.issue(t, d.Today())
 	d.set(t, bad, link.Revoked)
 	key := d.View().Keys.Keys[0].ID

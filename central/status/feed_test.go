@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 )
@@ -52,8 +53,10 @@ func delegation(d *desk) (*link.Delegation, error) {
 
 // TestDays: at midnight yesterday closes and tomorrow opens, with what was
 // revoked of it before; what is retained of the closed day is cleared.
-func TestDays(t *testing.T) {
-	d := newDesk(t)
+func TestDays(t *testing.T) { databasetest.Each(t, testDays) }
+
+func testDays(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	today := d.Today()
 	far, gone := d.issue(t, today+5), d.issue(t, today-1)
 	if p := d.set(t, far, link.Held); p.StatusSeq != 0 || p.Status != link.Held {
@@ -90,8 +93,10 @@ func TestDays(t *testing.T) {
 
 // TestRestart: after each kind of change the next start has the same state, and
 // a lane that followed before follows on.
-func TestRestart(t *testing.T) {
-	d := newDesk(t)
+func TestRestart(t *testing.T) { databasetest.Each(t, testRestart) }
+
+func testRestart(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	var ids []pass.ID
 	for range 40 {
 		ids = append(ids, d.issue(t, d.Today()))
@@ -119,8 +124,10 @@ func TestRestart(t *testing.T) {
 
 // TestManyAtOnce: concurrent changes share transactions and deltas, each is
 // answered, none is lost; deltas keep to their bound.
-func TestManyAtOnce(t *testing.T) {
-	d := newDesk(t)
+func TestManyAtOnce(t *testing.T) { databasetest.Each(t, testManyAtOnce) }
+
+func testManyAtOnce(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	const n = 300
 	ids := make([]pass.ID, n)
 	for i := range ids {
@@ -197,8 +204,10 @@ func TestBigDay(t *testing.T) {
 	}
 }
 
-func TestAsk(t *testing.T) {
-	d := newDesk(t)
+func TestAsk(t *testing.T) { databasetest.Each(t, testAsk) }
+
+func testAsk(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	start := d.View().State
 	for range 5 {
 		d.set(t, d.issue(t, d.Today()), link.Revoked)
@@ -285,8 +294,10 @@ func TestBadAsks(t *testing.T) {
 	}
 }
 
-func TestRules(t *testing.T) {
-	d := newDesk(t)
+func TestRules(t *testing.T) { databasetest.Each(t, testRules) }
+
+func testRules(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	ctx := context.Background()
 	r := d.View().Rules
 	if len(r.Offsets) != 1 || r.Offsets[0].Minutes != 480 || r.Version != 1 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/pass"
 )
 
@@ -44,7 +45,11 @@ func (d *desk) blocked(id pass.ID) (n int) {
 // TestRevokedSheetReachesEveryList: those that are open, and those that open until
 // the codes are over.
 func TestRevokedSheetReachesEveryList(t *testing.T) {
-	d := newDesk(t)
+	databasetest.Each(t, testRevokedSheetReachesEveryList)
+}
+
+func testRevokedSheetReachesEveryList(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	ids := d.sheet(t, "LOST", 3, 5)
 	kept := d.sheet(t, "KEPT", 1, 5)
 	done, err := d.RevokeSupervisor(context.Background(), "office", "LOST", nil, "lost on the way")
@@ -66,8 +71,10 @@ func TestRevokedSheetReachesEveryList(t *testing.T) {
 	}
 }
 
-func TestRevokeOneSupervisorCode(t *testing.T) {
-	d := newDesk(t)
+func TestRevokeOneSupervisorCode(t *testing.T) { databasetest.Each(t, testRevokeOneSupervisorCode) }
+
+func testRevokeOneSupervisorCode(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	ids := d.sheet(t, "S", 2, 1)
 	if _, err := d.RevokeSupervisor(context.Background(), "office", "", &ids[0], "torn off"); err != nil {
 		t.Fatal(err)

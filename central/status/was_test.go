@@ -4,13 +4,16 @@ import (
 	"testing"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/link"
 )
 
 // TestWas: a deed on many passes leaves alone what somebody else has changed
 // since it was planned.
-func TestWas(t *testing.T) {
-	d := newDesk(t)
+func TestWas(t *testing.T) { databasetest.Each(t, testWas) }
+
+func testWas(t *testing.T, where string) {
+	d := newDeskOn(t, where)
 	id := d.issue(t, d.Today())
 	good := link.Good
 	d.set(t, id, link.Revoked)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/issuer"
 	"turnstile/central/link"
 	"turnstile/central/pass"
@@ -29,9 +30,9 @@ type desk struct {
 	seq     uint64
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T, where string) *desk {
 	t.Helper()
-	d := &desk{T: t, path: filepath.Join(t.TempDir(), "central.db"), signer: quick{}, now: time.Date(2026, 11, 22, 14, 30, 20, 0, hongKong)}
+	d := &desk{T: t, path: where, signer: quick{}, now: time.Date(2026, 11, 22, 14, 30, 20, 0, hongKong)}
 	d.open()
 	d.journal = database.Journal{Lane: "north", ID: link.JournalID{1}}
 	d.ledger(func(tx *database.LedgerTx) error { return tx.AddJournal(&d.journal) })
@@ -139,8 +140,10 @@ func (d *desk) alarms() map[string]int {
 
 // TestIssuedCodesAreGood at the lane that they are for, from now to the end of the
 // last day, and different ones.
-func TestIssuedCodesAreGood(t *testing.T) {
-	d := newDesk(t)
+func TestIssuedCodesAreGood(t *testing.T) { databasetest.Each(t, testIssuedCodesAreGood) }
+
+func testIssuedCodesAreGood(t *testing.T, where string) {
+	d := newDesk(t, where)
 	keys, err := issuer.Open(filepath.Join(t.TempDir(), "keys"), "campus", []byte("correct horse"), d.now)
 	if err != nil {
 		t.Fatal(err)
@@ -189,8 +192,10 @@ func TestIssuedCodesAreGood(t *testing.T) {
 
 // TestWindowInEveryZone: a code of any minute, anywhere on Earth, is one that
 // lanes take.
-func TestWindowInEveryZone(t *testing.T) {
-	d := newDesk(t)
+func TestWindowInEveryZone(t *testing.T) { databasetest.Each(t, testWindowInEveryZone) }
+
+func testWindowInEveryZone(t *testing.T, where string) {
+	d := newDesk(t, where)
 	for _, hours := range []int{-12, -5, 0, 8, 14} {
 		d.config.Location = time.FixedZone("", hours*3600)
 		for minute := 0; minute < 24*60; minute += 17 {
@@ -208,8 +213,10 @@ func TestWindowInEveryZone(t *testing.T) {
 	}
 }
 
-func TestIssueRefuses(t *testing.T) {
-	d := newDesk(t)
+func TestIssueRefuses(t *testing.T) { databasetest.Each(t, testIssueRefuses) }
+
+func testIssueRefuses(t *testing.T, where string) {
+	d := newDesk(t, where)
 	for name, c := range map[string]struct {
 		change func(o *Order)
 		want   error
@@ -233,8 +240,10 @@ func TestIssueRefuses(t *testing.T) {
 }
 
 // TestWeeklyLimit: a lane has so many a week, whoever asks, and another lane its own.
-func TestWeeklyLimit(t *testing.T) {
-	d := newDesk(t)
+func TestWeeklyLimit(t *testing.T) { databasetest.Each(t, testWeeklyLimit) }
+
+func testWeeklyLimit(t *testing.T, where string) {
+	d := newDesk(t, where)
 	full := func(o *Order) { o.Count = MaxSheet }
 	for range MaxWeek / MaxSheet {
 		d.issue(full)
@@ -248,8 +257,10 @@ func TestWeeklyLimit(t *testing.T) {
 }
 
 // TestReconciliation goes through all that can become of a code.
-func TestReconciliation(t *testing.T) {
-	d := newDesk(t)
+func TestReconciliation(t *testing.T) { databasetest.Each(t, testReconciliation) }
+
+func testReconciliation(t *testing.T, where string) {
+	d := newDesk(t, where)
 	sheet := d.issue(func(o *Order) { o.Count = 8 })
 	use := func(i int, types ...link.EntryType) {
 		for _, e := range types {
@@ -297,8 +308,10 @@ func TestReconciliation(t *testing.T) {
 }
 
 // TestAlarms: what must not be, each by its name; and each once over restarts.
-func TestAlarms(t *testing.T) {
-	d := newDesk(t)
+func TestAlarms(t *testing.T) { databasetest.Each(t, testAlarms) }
+
+func testAlarms(t *testing.T, where string) {
+	d := newDesk(t, where)
 	sheet := d.issue(nil)
 	d.lane(link.EntryGranted, pass.ID{Day: 1, Index: 1}, 1)
 	d.lane(link.EntryMode, pass.ID{Day: 1, Index: 2}, 1)
@@ -323,8 +336,10 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
-func TestRevoke(t *testing.T) {
-	d := newDesk(t)
+func TestRevoke(t *testing.T) { databasetest.Each(t, testRevoke) }
+
+func testRevoke(t *testing.T, where string) {
+	d := newDesk(t, where)
 	sheet := d.issue(nil)
 	done, err := d.Revoke(context.Background(), "office", sheet[1].ID.String(), "lost")
 	if err != nil || len(done) != 1 || done[0].ID != sheet[1].ID {
