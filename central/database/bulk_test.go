@@ -121,7 +121,9 @@ func testImportFillsTheDay(t *testing.T, d *DB) {
 	if err := d.MoveImport(ctx, "i", ImportPreview, ImportRunning, "desk", 3); err != nil {
 		t.Fatal(err)
 	}
-	more, err := d.IssueImport(ctx, "i", 100, 4, 3, func(r ImportRow) (ImportDraft, error) { return ImportDraft{Draft: draftOf(r.Request), Full: "full"}, nil })
+	more, err := d.IssueImport(ctx, "i", 100, 4, 3, func(r ImportRow) (ImportDraft, error) {
+		return ImportDraft{Draft: draftOf(r.Request), Full: "full"}, nil
+	})
 	if more || err != nil {
 		t.Fatal(more, err)
 	}
