@@ -265,3 +265,21 @@ func testBroad(t *testing.T, d *DB) {
 		t.Errorf("%d rows, %v", len(list), err)
 	}
 }
+
+// TestSearchPlan: SQLite reads the end of an index for each facet, nothing else,
+// and sorts nothing.
+func TestSearchPlan(t *testing.T) {
+	d, _ := newDB(t)
+	for query, index := range map[string]string{
+		`SELECT at, number FROM entries WHERE facet = 1 AND ` + between(1):                  "COVERING INDEX entries_facet (facet=? AND (at,number)",
+		`SELECT at, number FROM entries WHERE lane_key = 1 AND facet = 2 AND ` + between(1): "COVERING INDEX entries_lane (lane_key=? AND facet=? AND (at,number)",
+	} {
+		steps, err := all(ctx, d.sql, func(r rowScanner) (detail string, err error) {
+			var id, parent, unused int
+			return detail, r.Scan(&id, &parent, &unused, &detail)
+		}, `EXPLAIN QUERY PLAN `+query, 0, 0, 9, 9, 50)
+		if err != nil || len(steps) != 1 || !strings.Contains(steps[0], index) {
+			t.Errorf("%v: %q", err, steps)
+		}
+	}
+}
