@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -352,6 +353,7 @@ func TestReceiversThatMisbehave(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere++ }))
 	defer other.Close()
 	endless := strings.Repeat("x", 64<<10)
+	var written atomic.Int64 // of the endless body
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter, r *http.Request, n int)
 		status int64
@@ -366,6 +368,9 @@ func TestReceiversThatMisbehave(t *testing.T) {
 		"refuses": {func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(403) }, 403, "answered 403"},
 		"endless body": {func(w http.ResponseWriter, r *http.Request, _ int) {
 			for r.Context().Err() == nil {
+				if written.Add(int64(len(endless))) > 64<<20 {
+					return
+				}
 				if _, err := io.WriteString(w, endless); err != nil {
 					return
 				}
@@ -386,6 +391,9 @@ func TestReceiversThatMisbehave(t *testing.T) {
 				t.Errorf("%+v, %v", list, err)
 			}
 		})
+	}
+	if n := written.Load(); n == 0 || n > 64<<20 {
+		t.Errorf("%d bytes of an endless answer were taken", n)
 	}
 	if elsewhere != 0 {
 		t.Errorf("a redirect was followed %d times", elsewhere)
