@@ -46,6 +46,12 @@ func TestVerifyLedger(t *testing.T) {
 	if code, out := verify(dir); code != exitOK || !strings.Contains(out, "entries 1 to 3 were lost") || !strings.Contains(out, "1 journals checked") {
 		t.Errorf("exit %d: %s", code, out)
 	}
+	if n, err := db.EraseEntries(t.Context(), j, 2, 10, 1); err != nil || n != 1 {
+		t.Fatalf("%d erased: %v", n, err)
+	}
+	if code, out := verify(dir); code != exitOK || !strings.Contains(out, "1 entries up to 4 were erased") {
+		t.Errorf("exit %d: %s", code, out)
+	}
 	store(func(tx *database.LedgerTx) error {
 		j.Chain[0] ^= 1
 		return tx.SetJournal(j)
