@@ -23,6 +23,7 @@ type Explanation struct {
 	History []PassChange // what the office told lanes of the pass, the first first
 
 	Supervisor *SupervisorCode // of a supervisor code
+	Command    *Command        // of a command; nil: central never sent it, or it was erased
 }
 
 // MaxScans bounds Explanation.Scans.

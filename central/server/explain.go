@@ -27,7 +27,7 @@ func (s passageLedger) Explain(ctx context.Context, number int64) (office.Explan
 		return office.Explanation{}, err
 	}
 	e := office.Explanation{Passage: p}
-	for _, step := range []func(context.Context, *office.Explanation) error{s.partners, s.scans, s.knew, s.passNow, s.supervisorCode} {
+	for _, step := range []func(context.Context, *office.Explanation) error{s.partners, s.scans, s.knew, s.passNow, s.supervisorCode, s.command} {
 		if err := step(ctx, &e); err != nil {
 			return e, fmt.Errorf("explain passage %d: %w", number, err)
 		}
@@ -243,5 +243,22 @@ func (s passageLedger) supervisorCode(ctx context.Context, e *office.Explanation
 			e.Supervisor = &codes[i]
 		}
 	}
+	return nil
+}
+
+// command finds the command that an entry is about.
+func (s passageLedger) command(ctx context.Context, e *office.Explanation) error {
+	number, ok := e.Entry.Command()
+	if !ok {
+		return nil
+	}
+	c, err := commands{s.central}.Find(ctx, fmt.Sprintf("%s.%d", e.Lane, number))
+	if errors.Is(err, office.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.Command = &c
 	return nil
 }

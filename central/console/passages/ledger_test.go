@@ -56,6 +56,15 @@ func TestExplainFromTheLedger(t *testing.T) {
 	conflict.Type, conflict.Flags = link.EntryConflict, link.FlagAlarm
 	c.record(t, 0, conflict)
 
+	// 10: opened because of a command that central never sent.
+	ghost := link.Command{Lane: "north-1", Number: 77}
+	opened := ghost.EntryOf()
+	opened.Type, opened.Lane, opened.Direction, opened.Wall, opened.Clock = link.EntryGranted, 1, 1, at.UnixMilli(), link.ClockTrusted
+	c.record(t, 0, opened)
+	if e := c.explain(t, 10); e.Passage.Kind != "command" || e.Passage.Pass != "" || e.Pass != nil || len(e.Scans) != 0 {
+		t.Errorf("a command: %+v", e)
+	}
+
 	if e := c.explain(t, 2); e.Result == nil || e.Result.Number != 3 || e.Knew.Behind == 0 || e.Told != "good" || e.Pass.Status != "revoked" || len(e.History) != 1 || e.History[0].Known ||
 		!strings.HasPrefix(e.Knew.Policy, "feed younger than a day: let in live codes") || e.Knew.Epoch == nil || e.Knew.Rules != 1 {
 		t.Errorf("a late lane: %+v, knew %+v, history %+v", e, e.Knew, e.History)

@@ -129,12 +129,21 @@ func (t *teller) story() (list []string) {
 		list = append(list, t.say("It was opened or changed by hand with code %d of sheet %s, which was given to %s for: %s.", e.Supervisor.Place, e.Supervisor.Sheet, t.officer(), e.Supervisor.Cause.String()))
 	}
 	if number, ok := e.Entry.Command(); ok {
-		list = append(list, t.say("The office sent this lane command %s.%d; the page of the lane says who and why.", e.Lane, number))
+		list = append(list, t.command(number))
 	}
 	if e.Entry.Type == link.EntryNotPassed && e.Grant != nil {
 		list = append(list, t.say("The gate was open, and nobody went through; the pass keeps this entry."))
 	}
 	return list
+}
+
+// command says who sent a command and why.
+func (t *teller) command(number uint64) string {
+	c := t.e.Command
+	if c == nil {
+		return t.say("The lane says that the office sent it command %s.%d; central knows of none.", t.e.Lane, number)
+	}
+	return t.say("%s sent this lane a command at %s: %s", office.PlainName(c.By), t.time(c.Issued), c.Reason)
 }
 
 func (t *teller) officer() string {
