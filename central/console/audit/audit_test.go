@@ -31,7 +31,7 @@ func TestVerify(t *testing.T) {
 	b.Shot("audit")
 	b.Fill("[name=by]", "consoletest")
 	b.Choose("[name=action]", "person_add")
-	b.Click("form[role=search] button")
+	b.Click("search button")
 	b.Wait("document.querySelectorAll('tbody tr').length === 1")
 	b.Open("/audit?subject=%25%27%3Cscript%3E")
 	b.WaitText("Nothing was found")

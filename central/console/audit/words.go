@@ -7,7 +7,7 @@ var words = console.Words{
 	"Who": "誰", "What": "操作", "everything": "全部", "To what": "對象", "From": "由", "To": "至", "Number": "編號", "Detail": "詳情", "erased": "已刪除", "Nothing was found.": "找不到任何紀錄。",
 	"Verify and take away": "驗證及匯出", "Verify the whole log": "驗證整個紀錄", "Verification of the audit": "稽核驗證",
 	"Export to be verified elsewhere (JSON)": "匯出以供他處驗證（JSON）", "Export for a spreadsheet (CSV)": "匯出至試算表（CSV）",
-	"Each entry is chained to the one before, and once an hour central signs the newest. Verification finds whatever was changed by hand; looking and taking away are written down too.": "每項紀錄均與前一項相連，中央系統每小時簽署最新一項。驗證可找出任何人手更改；查閱及匯出亦會記錄。",
+	"Each entry is chained to the one before, and once an hour central signs the newest. Verification finds whatever was changed by hand; that somebody verified or took it away is written down too.": "每項紀錄均與前一項相連，中央系統每小時簽署最新一項。驗證可找出任何人手更改；驗證及匯出亦會記錄。",
 	"Search for at most 100 characters.":                                           "搜尋最多 100 個字元。",
 	"This page of the log does not exist; begin at the first.":                     "沒有此頁紀錄；請由第一頁開始。",
 	"A day is written as 2026-11-21.":                                              "日期格式為 2026-11-21。",
