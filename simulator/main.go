@@ -91,7 +91,12 @@ func (d *demo) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w\nlogs are in %s", err, filepath.Join(d.Data, "logs"))
 	}
-	fmt.Printf("ready in %.1f s\n\n  open   http://%s/\n  stop   Ctrl-C\n  data   %s\n\n", time.Since(began).Seconds(), page.Addr(), d.Data)
+	office, err := s.Console(ctx, "demo")
+	if err != nil {
+		return errors.Join(fmt.Errorf("invite to the console: %w", err), s.Close())
+	}
+	fmt.Printf("ready in %.1f s\n\n  gates    http://%s/\n  office   %s   central's console, with a passkey or a password of yours\n  stop     Ctrl-C\n  data     %s\n\n",
+		time.Since(began).Seconds(), page.Addr(), office, d.Data)
 	err = errors.Join(serve(ctx, page, st, s, log), s.Close())
 	fmt.Printf("\nstopped; nothing is left running. The data is in %s\ngo on with it:  simulator demo --data %s\n", d.Data, d.Data)
 	return err
