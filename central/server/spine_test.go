@@ -184,7 +184,7 @@ func TestOffice(t *testing.T) {
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
-	s := &central{config: c, published: make(chan struct{}), refusals: make(chan string, maxRefusals)}
+	s := &central{config: c, published: make(chan struct{}), stopping: make(chan struct{}), refusals: make(chan string, maxRefusals)}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		t.Fatal(err)
 	}
