@@ -92,8 +92,8 @@ corpus: ## of what fuzzing found keep eight inputs a target, of all sizes up to 
 	  find "$$d" -type f -size -9 -printf '%s %p\n' | sort -n | awk '{f[NR] = $$2} END {for (i = 0; i < 8; i++) print f[1 + int(i * (NR - 1) / 7)]}' | sort -u | xargs -I{} cp {} "$$to/"; \
 	done
 
-bench: programs ## each measure beside its physical limit, as one table; ROWS= of the searched ledger (200000), ONLY= one measure
-	@$(BIN)/simulator bench $(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only $(ONLY))
+bench: programs ## each measure beside its physical limit, as one table; ROWS= of the searched ledger (200000), LANES= a revocation reaches (100), CONNECTED= for their memory (1000), ONLY= one measure
+	@$(BIN)/simulator bench $(if $(ROWS),--rows $(ROWS)) $(if $(LANES),--lanes $(LANES)) $(if $(CONNECTED),--connected $(CONNECTED)) $(if $(ONLY),--only $(ONLY))
 
 codecs: ## ns, bytes and allocations of each parser and encoder on a wire
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./firmware-bridge/... ./central/pass ./central/link | grep -E '^(pkg|Benchmark)' | sed 's,^pkg: turnstile/,\n,'

@@ -54,16 +54,17 @@ func (versionCmd) Run() error {
 }
 
 type bench struct {
-	Rounds int    `help:"Rounds of each measure; the median is shown." default:"5"`
-	Lanes  int    `help:"Lanes that a revocation has to reach." default:"100"`
-	Rows   int    `help:"Rows of the ledger that is searched; a month of a large campus has 10000000." default:"200000"`
-	Only   string `help:"Take one measure." enum:",decision,durable,entries,together,wire,full,gate,revoke,search,ingest" default:""`
-	JSON   bool   `help:"Print JSON instead of a table."`
+	Rounds    int    `help:"Rounds of each measure; the median is shown." default:"5"`
+	Lanes     int    `help:"Lanes that a revocation has to reach." default:"100"`
+	Connected []int  `help:"Lane controllers that are connected for their memory." default:"1000"`
+	Rows      int    `help:"Rows of the ledger that is searched; a month of a large campus has 10000000." default:"200000"`
+	Only      string `help:"Take one measure." enum:",decision,durable,entries,together,wire,full,gate,revoke,memory,ingest,search" default:""`
+	JSON      bool   `help:"Print JSON instead of a table."`
 }
 
 // Run measures and prints the table.
 func (b *bench) Run(ctx context.Context) error {
-	return measure.Run(ctx, measure.Options{Rounds: b.Rounds, Lanes: b.Lanes, Rows: b.Rows, Only: b.Only, JSON: b.JSON, Out: os.Stdout})
+	return measure.Run(ctx, measure.Options{Rounds: b.Rounds, Lanes: b.Lanes, Connected: b.Connected, Rows: b.Rows, Only: b.Only, JSON: b.JSON, Out: os.Stdout})
 }
 
 type demo struct {

@@ -71,7 +71,7 @@ func open(ctx context.Context, s *site.Site, folder, id string) (*Controller, er
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of %s: %w", id, err)
 	}
-	identity, err := invite(ctx, s, folder, id)
+	identity, err := Enrol(ctx, s, folder, id)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +91,9 @@ func open(ctx context.Context, s *site.Site, folder, id string) (*Controller, er
 	return c, nil
 }
 
-// invite enrols a controller with a one-time token.
-func invite(ctx context.Context, s *site.Site, folder, id string) (enrol.Identity, error) {
+// Enrol enrols a controller at a site with a one-time token, and keeps its identity in
+// the folder, which has to exist.
+func Enrol(ctx context.Context, s *site.Site, folder, id string) (enrol.Identity, error) {
 	var invitation struct {
 		Token string `json:"token"`
 	}

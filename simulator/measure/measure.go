@@ -16,12 +16,13 @@ import (
 
 // Options say how much to measure.
 type Options struct {
-	Rounds int    // of each measure; the median is reported
-	Lanes  int    // that a revocation has to reach
-	Rows   int    // of the ledger that is searched
-	Only   string // the one measure to take; "": all
-	JSON   bool
-	Out    io.Writer
+	Rounds    int    // of each measure; the median is reported
+	Lanes     int    // that a revocation has to reach
+	Connected []int  // numbers of lane controllers that are connected for their memory, ascending
+	Rows      int    // of the ledger that is searched
+	Only      string // the one measure to take; "": all
+	JSON      bool
+	Out       io.Writer
 }
 
 // Row is one measure beside its limit. Figures are nanoseconds or, where Unit
@@ -80,7 +81,7 @@ type measure struct {
 
 func (r *rig) measures() []measure {
 	return []measure{{"decision", r.decision}, {"durable", r.durable}, {"entries", r.entries}, {"together", r.together}, {"wire", r.wire},
-		{"full", r.full}, {"gate", r.gate}, {"revoke", r.revoke}, {"ingest", r.ingest}, {"search", r.search}}
+		{"full", r.full}, {"gate", r.gate}, {"revoke", r.revoke}, {"memory", r.memory}, {"ingest", r.ingest}, {"search", r.search}}
 }
 
 // compare times product and limit in turn, n calls each a round, and adds a row
