@@ -71,7 +71,7 @@ func open(ctx context.Context, s *site.Site, folder, id string) (*Controller, er
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of %s: %w", id, err)
 	}
-	identity, err := Enrol(ctx, s, folder, id)
+	identity, err := invite(ctx, s, folder, id)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,8 @@ func open(ctx context.Context, s *site.Site, folder, id string) (*Controller, er
 	return c, nil
 }
 
-// Enrol enrols a controller at a site with a one-time token, and keeps its identity in
-// the folder, which has to exist.
-func Enrol(ctx context.Context, s *site.Site, folder, id string) (enrol.Identity, error) {
+// invite enrols a controller with a one-time token.
+func invite(ctx context.Context, s *site.Site, folder, id string) (enrol.Identity, error) {
 	var invitation struct {
 		Token string `json:"token"`
 	}
@@ -104,7 +103,24 @@ func Enrol(ctx context.Context, s *site.Site, folder, id string) (enrol.Identity
 	if err != nil {
 		return enrol.Identity{}, err
 	}
-	return enrol.Enrol(ctx, s.EnrolURL(), token, folder)
+	return admitted(ctx, s.EnrolURL(), token, folder)
+}
+
+// admitted enrols, as often as central refuses because too many do at once.
+func admitted(ctx context.Context, url string, token link.EnrolToken, folder string) (i enrol.Identity, err error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range 60 {
+		if i, err = enrol.Enrol(ctx, url, token, folder); !errors.Is(err, enrol.ErrRefused) {
+			return i, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return i, ctx.Err()
+		}
+	}
+	return i, err
 }
 
 func (c *Controller) state() link.LaneState {

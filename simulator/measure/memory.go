@@ -2,6 +2,11 @@ package measure
 
 import (
 	"context"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,10 +18,11 @@ import (
 	"sync"
 	"time"
 
-	"turnstile/agent/enrol"
 	"turnstile/central/broker"
+	"turnstile/central/database"
+	"turnstile/central/issuer"
 	"turnstile/central/link"
-	"turnstile/simulator/fleet"
+	"turnstile/central/server"
 	"turnstile/simulator/site"
 )
 
@@ -34,39 +40,100 @@ func (r *rig) memory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var lanes []enrol.Identity
+	e := &enrolment{site: s}
 	for _, n := range r.Connected {
-		if lanes, err = enrolled(ctx, s, filepath.Join(r.folder, "identities"), lanes, n); err == nil {
-			err = r.connected(ctx, s, lanes)
+		if err := errors.Join(s.Central().Stop(), e.enrol(ctx, n), s.StartCentral()); err != nil {
+			return errors.Join(err, s.Close())
 		}
-		if err != nil {
+		if err := r.connected(ctx, s, e.lanes[:n]); err != nil {
 			return errors.Join(err, s.Close())
 		}
 	}
 	return s.Close()
 }
 
-// together is how many controllers enrol, or connect, at a time.
-const together = 8
-
-// enrolled returns the first n controllers; more of them are enrolled if they are
-// too few.
-func enrolled(ctx context.Context, s *site.Site, folder string, lanes []enrol.Identity, n int) ([]enrol.Identity, error) {
-	first := len(lanes)
-	if first >= n {
-		return lanes[:n], nil
-	}
-	lanes = append(lanes, make([]enrol.Identity, n-first)...)
-	return lanes, each(n-first, func(k int) (err error) {
-		path := filepath.Join(folder, fmt.Sprint(first+k))
-		if err = os.MkdirAll(path, 0o700); err == nil {
-			lanes[first+k], err = fleet.Enrol(ctx, s, path, fmt.Sprintf("held-%d", first+k+1))
-		}
-		return err
-	})
+// enrolment enrols controllers in central's place, which does not run: it lets in
+// ten a second from one address, so that ten thousand would take a quarter of an hour.
+type enrolment struct {
+	site  *site.Site
+	lanes []controller
 }
 
-// each runs f for 0 .. n-1, some at a time, and ends with the first error.
+// controller is what a lane controller connects with.
+type controller struct {
+	id, site  string
+	pair      tls.Certificate
+	authority *x509.CertPool
+	signer    laneSigner
+}
+
+// enrol enrols controllers until there are n.
+func (e *enrolment) enrol(ctx context.Context, n int) error {
+	conf, err := server.Load(filepath.Join(e.site.Data(), "central", "central.yaml"))
+	if err != nil {
+		return err
+	}
+	phrase, err := conf.Passphrase.Read()
+	if err != nil {
+		return err
+	}
+	i, err := issuer.Open(conf.Keys(), conf.Site, phrase, time.Now())
+	if err != nil {
+		return err
+	}
+	db, err := conf.OpenDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return errors.Join(fmt.Errorf("make key: %w", err), db.Close())
+	}
+	for err == nil && len(e.lanes) < n {
+		err = e.add(ctx, db, i, key, controller{id: fmt.Sprintf("held-%d", len(e.lanes)+1), site: conf.Site})
+	}
+	return errors.Join(err, db.Close())
+}
+
+// add enrols one controller. All have one TLS key, which costs central nothing less.
+func (e *enrolment) add(ctx context.Context, db *database.DB, i *issuer.Issuer, key *ecdsa.PrivateKey, c controller) error {
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	now := time.Now()
+	cert, err := i.SignLane(csr, c.id, now)
+	if err != nil {
+		return err
+	}
+	_, c.signer.PrivateKey, err = ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make key: %w", err)
+	}
+	seal, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make key: %w", err)
+	}
+	invitation := database.Invitation{Lane: c.id, Created: now.UnixMilli(), Expires: now.Add(time.Hour).UnixMilli()}
+	rand.Read(invitation.ID[:]) // never fails
+	lane := database.Lane{ID: c.id, Enrolled: now.UnixMilli(), Expires: cert.NotAfter.UnixMilli(), Certificate: cert.Raw,
+		JournalKey: c.signer.public(), SealKey: seal.PublicKey().Bytes()}
+	if err := db.Invite(ctx, invitation, "bench"); err != nil {
+		return err
+	}
+	if err := db.Enrol(ctx, invitation, lane, database.Removed{}); err != nil {
+		return err
+	}
+	c.pair, c.authority = tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}, x509.NewCertPool()
+	c.authority.AddCert(i.Authority())
+	e.lanes = append(e.lanes, c)
+	return nil
+}
+
+// together is how many controllers connect at a time.
+const together = 8
+
+// each runs f for 0 .. n-1, some at a time, and ends with the first errors.
 func each(n int, f func(k int) error) error {
 	work := make(chan int, n)
 	for k := range n {
@@ -92,14 +159,12 @@ func each(n int, f func(k int) error) error {
 	return all
 }
 
-// connected restarts central, connects the controllers and adds a row.
-func (r *rig) connected(ctx context.Context, s *site.Site, lanes []enrol.Identity) error {
-	if err := errors.Join(s.Central().Stop(), s.StartCentral()); err != nil {
-		return err
-	}
+// connected connects the controllers to a central that has just started, and adds
+// a row.
+func (r *rig) connected(ctx context.Context, s *site.Site, lanes []controller) error {
 	if err := poll(ctx, "central ready", func() (bool, error) {
 		list, err := s.API.Lanes(ctx)
-		return len(list) > 0, err
+		return len(list) >= len(lanes), err
 	}); err != nil {
 		return err
 	}
@@ -112,7 +177,7 @@ func (r *rig) connected(ctx context.Context, s *site.Site, lanes []enrol.Identit
 	defer running.Wait()
 	defer cancel()
 	began := time.Now()
-	if err := each(len(lanes), func(k int) error { return hold(ctx, &running, lanes[k]) }); err != nil {
+	if err := each(len(lanes), func(k int) error { return hold(ctx, &running, s.BrokerAddr(), &lanes[k]) }); err != nil {
 		return err
 	}
 	if err := alive(ctx, s, len(lanes)); err != nil {
@@ -131,27 +196,25 @@ func (r *rig) connected(ctx context.Context, s *site.Site, lanes []enrol.Identit
 }
 
 // hold connects a controller until ctx ends, and reports for it.
-func hold(ctx context.Context, running *sync.WaitGroup, i enrol.Identity) error {
-	authority := x509.NewCertPool()
-	authority.AddCert(i.Authority)
-	topics := link.Topics{Site: i.Site}
+func hold(ctx context.Context, running *sync.WaitGroup, to string, c *controller) error {
+	topics := link.Topics{Site: c.site}
 	ignore := func(context.Context, broker.Message) {}
 	s := broker.NewSession(broker.SessionConfig{
-		URL: i.Broker, ClientID: i.Lane, Log: slog.New(slog.DiscardHandler),
-		TLS: &tls.Config{Certificates: []tls.Certificate{i.Certificate}, RootCAs: authority},
-		Subscriptions: []broker.Subscription{{Filter: topics.Feed(), Queue: 1, Handle: ignore}, {Filter: topics.Down(i.Lane), Queue: 1, Handle: ignore}},
+		URL: "ssl://" + to, ClientID: c.id, Log: slog.New(slog.DiscardHandler),
+		TLS:           &tls.Config{Certificates: []tls.Certificate{c.pair}, RootCAs: c.authority},
+		Subscriptions: []broker.Subscription{{Filter: topics.Feed(), Queue: 1, Handle: ignore}, {Filter: topics.Down(c.id), Queue: 1, Handle: ignore}},
 		Connected:     func(context.Context) {},
 	})
 	running.Go(func() { s.Run(ctx) }) // ends with ctx
-	if err := poll(ctx, i.Lane+" online", func() (bool, error) { return s.Online(), nil }); err != nil {
+	if err := poll(ctx, c.id+" online", func() (bool, error) { return s.Online(), nil }); err != nil {
 		return err
 	}
-	report, err := link.Seal(i.Journal, link.TypeState, i.Site, link.LaneState{Lane: i.Lane, Boot: 1, Alive: true, Program: "bench",
-		Lanes: []link.LaneInfo{{Number: 1, Name: i.Lane}}, Sent: time.Now().UnixMilli()})
+	report, err := link.Seal(c.signer, link.TypeState, c.site, link.LaneState{Lane: c.id, Boot: 1, Alive: true, Program: "bench",
+		Lanes: []link.LaneInfo{{Number: 1, Name: c.id}}, Sent: time.Now().UnixMilli()})
 	if err != nil {
 		return err
 	}
-	return s.Publish(ctx, topics.State(i.Lane), report, 1, true)
+	return s.Publish(ctx, topics.State(c.id), report, 1, true)
 }
 
 // alive waits until central says that n controllers are.

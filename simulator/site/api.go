@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"turnstile/central/office"
@@ -77,9 +78,17 @@ func (a *API) Passages(ctx context.Context, after int64) ([]office.PassageBody, 
 
 // Lanes returns the lane controllers as central knows them.
 func (a *API) Lanes(ctx context.Context) ([]office.LaneBody, error) {
-	var list office.LaneList
-	err := a.Do(ctx, "GET", "/lanes", nil, &list)
-	return list.Lanes, err
+	var all []office.LaneBody
+	for cursor := ""; ; {
+		var page office.LaneList
+		if err := a.Do(ctx, "GET", "/lanes?limit=1000&cursor="+url.QueryEscape(cursor), nil, &page); err != nil {
+			return nil, err
+		}
+		all, cursor = append(all, page.Lanes...), page.Next
+		if cursor == "" {
+			return all, nil
+		}
+	}
 }
 
 // Do sends body as JSON and decodes the answer into result.
