@@ -73,13 +73,15 @@ func foreignCursor() error {
 }
 
 // pageByKey returns the page of a whole list that begins behind a cursor, and the
-// cursor of the next. The list is sorted by its keys, which are unique: one that
-// came or went since the page before moves no other.
+// cursor of the next. Keys are unique; the list is sorted by their bytes here, for
+// PostgreSQL sorts as its collation does: one that came or went since the page before
+// moves no other.
 func pageByKey[T any](ctx context.Context, list, cursor string, limit int, all []T, key func(T) string) (page []T, next string, err error) {
 	after, err := placeOf(ctx, list, cursor)
 	if err != nil {
 		return nil, "", err
 	}
+	slices.SortStableFunc(all, func(a, b T) int { return strings.Compare(key(a), key(b)) })
 	from := 0
 	if after != "" {
 		i, found := slices.BinarySearchFunc(all, after, func(v T, k string) int { return strings.Compare(key(v), k) })
