@@ -89,6 +89,8 @@ func (x *restoreCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	return c.show(cl, r, func() {
 		fmt.Fprintf(c.out, "Restored; the feed ends at event %d of epoch %d and begins anew when central starts.\n", r.Seq, r.Epoch)
 		fmt.Fprintln(c.out, "What was revoked after the copy was made is not in it: do it again. Central raises the alarm feed_lost if lanes knew more.")
+		fmt.Fprintln(c.out, "Everybody signs in again. API tokens that were revoked since, access and roles that were taken, stand again: look at central token list and central people list.")
+		fmt.Fprintln(c.out, "Passes that were issued since open gates until their day ends, and central does not know them: issue them again; if they must not, central keys withdraw.")
 	})
 }
 

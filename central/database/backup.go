@@ -9,6 +9,9 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"time"
+
+	"turnstile/central/pass"
 )
 
 // ErrDump tells that the database is not a file that central copies.
@@ -86,36 +89,69 @@ type Restored struct {
 // NewEpoch makes the feed begin anew when central starts: lanes may know more
 // events than this database, which was restored from a copy. It belongs to a
 // database that no central uses. Nobody has a lease in it, and the keyset is made
-// anew: it may be older than what lanes know.
+// anew: it may be older than what lanes know. What counts once, and may have been
+// used up since the copy was made, ends: sessions, invitations, enrolment tokens, and
+// the numbers of passes that may have been issued.
 func (d *DB) NewEpoch(ctx context.Context, made, at int64, by string) (Restored, error) {
 	r := Restored{Made: made, At: at}
 	err := d.write(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `SELECT epoch, seq FROM feed_log ORDER BY epoch DESC, seq DESC LIMIT 1`).Scan(&r.Epoch, &r.Seq)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil // nothing was ever told: the first epoch begins by itself
-		}
-		if err != nil {
-			return err
-		}
-		body, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		least := max(int64(r.Epoch)+1, at/1000)
-		if least > math.MaxUint32 {
-			return fmt.Errorf("%w: epoch %d", ErrDamaged, r.Epoch)
-		}
-		for _, statement := range []string{`DELETE FROM documents WHERE name = '` + epochDocument + `'`, `DELETE FROM centrals`, `DELETE FROM key_files WHERE name = 'keyset.cbor'`} {
+		for _, statement := range []string{
+			`DELETE FROM documents WHERE name = '` + epochDocument + `'`, `DELETE FROM centrals`, `DELETE FROM key_files WHERE name = 'keyset.cbor'`,
+			`DELETE FROM sessions`, `DELETE FROM person_invitations`, `DELETE FROM enrol_tokens WHERE used = 0`,
+		} {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`, epochDocument, least, string(body), at, by); err != nil {
+		if err := skipNumbers(ctx, tx, pass.DayOf(time.UnixMilli(at).UTC())); err != nil {
+			return err
+		}
+		err := tx.QueryRowContext(ctx, `SELECT epoch, seq FROM feed_log ORDER BY epoch DESC, seq DESC LIMIT 1`).Scan(&r.Epoch, &r.Seq)
+		if err == nil {
+			err = requireEpoch(ctx, tx, r, by)
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) { // nothing was ever told: the first epoch begins by itself
 			return err
 		}
 		return audit(ctx, tx, at, by, "restore", fmt.Sprintf("epoch %d", r.Epoch), fmt.Sprintf("the feed begins anew behind event %d", r.Seq))
 	})
 	return r, err
+}
+
+func requireEpoch(ctx context.Context, tx *sql.Tx, r Restored, by string) error {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	least := max(int64(r.Epoch)+1, r.At/1000)
+	if least > math.MaxUint32 {
+		return fmt.Errorf("%w: epoch %d", ErrDamaged, r.Epoch)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`, epochDocument, least, string(body), r.At, by)
+	return err
+}
+
+// issuedAhead is how many days ahead passes can have been issued, and some more for
+// campuses whose day is not UTC's.
+const issuedAhead = 32
+
+// skipNumbers passes over a quarter of the numbers that are left of each day from
+// the one before today on. Somebody may hold a pass that was issued after the copy
+// was made: the next one must not get its place in the list, in which both would be
+// revoked together, and each pass through a gate told of the other's holder.
+func skipNumbers(ctx context.Context, tx *sql.Tx, today pass.Day) error {
+	var capacity int64
+	err := tx.QueryRowContext(ctx, `SELECT capacity FROM days ORDER BY day DESC LIMIT 1`).Scan(&capacity)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // none was ever issued
+	}
+	for day := today - 1; err == nil && day <= today+issuedAhead; day++ {
+		_, err = tx.ExecContext(ctx, `INSERT INTO days (day, capacity, issued) VALUES ($1, $2, 0) ON CONFLICT (day) DO NOTHING`, day, capacity)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE days SET issued = issued + (capacity - issued + 3) / 4 WHERE day >= $1`, today-1)
+	}
+	return err
 }
 
 // LeastEpoch returns the lowest epoch that the feed may be in and what it begins
