@@ -184,6 +184,23 @@ func (d *DB) ErasePhotos(ctx context.Context, before int64, limit int) (n int, e
 	return n, err
 }
 
+// EraseCommands takes out who gave commands to lanes, and why, that were given
+// before a time (Unix ms); at most limit. The commands stay: a lane that was cut off
+// can still answer one. It returns how many rows that were.
+func (d *DB) EraseCommands(ctx context.Context, before int64, limit int) (n int, err error) {
+	err = d.write(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `UPDATE commands SET reason = '', issued_by = '' WHERE (lane, number) IN
+			(SELECT lane, number FROM commands WHERE issued < $1 AND (reason <> '' OR issued_by <> '') ORDER BY issued LIMIT $2)`, before, limit)
+		if err != nil {
+			return err
+		}
+		erased, err := r.RowsAffected()
+		n = int(erased)
+		return err
+	})
+	return n, err
+}
+
 // Overwrite takes SQLite's log into the file and empties it: what was erased
 // stands in it until then. In PostgreSQL that is the work of its autovacuum.
 func (d *DB) Overwrite(ctx context.Context) error {

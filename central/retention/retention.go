@@ -24,7 +24,7 @@ const MaxDays = 3650
 
 // Policy is for how many whole days after its own something is kept, 1 to MaxDays.
 type Policy struct {
-	Passages int `yaml:"passages" json:"passages"` // from when central received them
+	Passages int `yaml:"passages" json:"passages"` // from when central received them; and who opened lanes from afar, and why
 	Passes   int `yaml:"passes" json:"passes"`     // from the day that they were for; names, purposes and codes with them
 	Photos   int `yaml:"photos" json:"photos"`     // of people without a pass; and from the decision, what people asked for
 }
@@ -133,7 +133,7 @@ func (e *Eraser) Run(ctx context.Context) error {
 }
 
 // Counts are what was erased.
-type Counts struct{ Passages, Passes, Photos int }
+type Counts struct{ Passages, Passes, Photos, Commands int }
 
 // together is how many rows go in one transaction: lanes and office wait for
 // none longer than a moment.
@@ -150,7 +150,7 @@ func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
 	before := func(days int) time.Time {
 		return time.Date(today.Year(), today.Month(), today.Day()-days, 0, 0, 0, 0, e.config.Location)
 	}
-	var errs [3]error
+	var errs [4]error
 	n.Passages, errs[0] = e.passages(ctx, before(p.Passages).UnixMilli())
 	n.Passes, errs[1] = parts(func() (int, error) {
 		return e.config.DB.ErasePasses(ctx, pass.DayOf(before(p.Passes)), together)
@@ -158,12 +158,15 @@ func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
 	n.Photos, errs[2] = parts(func() (int, error) {
 		return e.config.DB.ErasePhotos(ctx, before(p.Photos).UnixMilli(), together)
 	})
+	n.Commands, errs[3] = parts(func() (int, error) {
+		return e.config.DB.EraseCommands(ctx, before(p.Passages).UnixMilli(), together)
+	})
 	err = errors.Join(errs[:]...)
 	if n == (Counts{}) {
 		return n, err
 	}
-	said := fmt.Sprintf("%d passages, %d passes, %d photos and requests", n.Passages, n.Passes, n.Photos)
-	e.config.Log.Info("erased what was kept long enough", "passages", n.Passages, "passes", n.Passes, "photos", n.Photos)
+	said := fmt.Sprintf("%d passages, %d passes, %d photos and requests, texts of %d commands", n.Passages, n.Passes, n.Photos, n.Commands)
+	e.config.Log.Info("erased what was kept long enough", "passages", n.Passages, "passes", n.Passes, "photos", n.Photos, "commands", n.Commands)
 	return n, errors.Join(err, e.config.DB.Audit(ctx, e.config.Now().UnixMilli(), "retention", "erase", document, said), e.config.DB.Overwrite(ctx))
 }
 

@@ -176,3 +176,33 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// TestEraseCommands: who gave a command and why goes with the passages of its day;
+// the command stays, and a lane that was cut off can answer it.
+func TestEraseCommands(t *testing.T) {
+	databasetest.Both(t, func(t *testing.T, db *database.DB) {
+		a := newArchive(t, db)
+		limit := time.Date(2026, 10, 22, 0, 0, 0, 0, zone)
+		var given []*database.Command
+		for i, at := range []time.Time{limit.AddDate(0, -1, 0), limit.Add(-time.Millisecond), limit, noon} {
+			c := &database.Command{By: "user:guard", Reason: "Mr Chan forgot his card", Command: link.Command{
+				Lane: "N1", Action: link.CommandOpen, Index: uint8(i + 1), Direction: 1, Issued: at.UnixMilli(), Expires: at.UnixMilli() + 1}}
+			if err := db.AddCommand(ctx, c, "N1/1", c.Reason, func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			given = append(given, c)
+		}
+		if n, err := a.Erase(ctx); err != nil || n != (Counts{Commands: 2}) {
+			t.Fatalf("erased %+v: %v", n, err)
+		}
+		for i, c := range given {
+			got, err := db.Command(ctx, c.Lane, c.Number)
+			if gone := got.By == "" && got.Reason == ""; err != nil || gone != (i < 2) || !gone && got != *c || got.Start != c.Start || got.Issued != c.Issued {
+				t.Errorf("command %d: %+v, %v", i, got, err)
+			}
+		}
+		if n, err := a.Erase(ctx); err != nil || n != (Counts{}) {
+			t.Errorf("again %+v: %v", n, err)
+		}
+	})
+}

@@ -10,7 +10,7 @@ import (
 // Retention is for how many whole days things are kept, 1 to 3650, until the
 // office sets it otherwise. Default 31 each.
 type Retention struct {
-	Passages int `yaml:"passages"` // from when central received them
+	Passages int `yaml:"passages"` // from when central received them; and who opened lanes from afar, and why
 	Passes   int `yaml:"passes"`   // from the day that they were for
 	Photos   int `yaml:"photos"`   // of people without a pass, and what people asked for
 }
