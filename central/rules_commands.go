@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"go.yaml.in/yaml/v3"
 
@@ -135,7 +136,7 @@ func (c *console) read(name string, limit int64) ([]byte, error) {
 }
 
 type rulesModeCommand struct {
-	Zone int    `arg:"" help:"Number of the zone."`
+	Zone string `arg:"" placeholder:"ZONE|all" help:"Number of the zone; all: every zone that there is, at once."`
 	Mode string `arg:"" enum:"normal,lockdown,free_passage" help:"${enum}."`
 
 	Reason string `required:"" placeholder:"TEXT" help:"Why; stays at central, and stands in the audit."`
@@ -144,12 +145,20 @@ type rulesModeCommand struct {
 var errNoZone = errors.New("no such zone")
 
 func (x *rulesModeCommand) Run(ctx context.Context, c *console, cl *cli) error {
+	path := "/zones/mode"
+	if x.Zone != "all" {
+		n, err := strconv.ParseUint(x.Zone, 10, 8)
+		if err != nil {
+			return fmt.Errorf("%w: %q: want the number of a zone, or all", errUsage, x.Zone)
+		}
+		path = fmt.Sprintf("/zones/%d/mode", n)
+	}
 	api, err := cl.client(c)
 	if err != nil {
 		return err
 	}
 	var r office.RulesBody
-	if err := api.call(ctx, "POST", fmt.Sprintf("/zones/%d/mode", x.Zone), map[string]string{"mode": x.Mode, "reason": x.Reason}, &r); err != nil {
+	if err := api.call(ctx, "POST", path, map[string]string{"mode": x.Mode, "reason": x.Reason}, &r); err != nil {
 		return err
 	}
 	return c.printRules(cl, r)

@@ -90,6 +90,13 @@ func (d *DB) Commands(ctx context.Context, lane string, limit int) ([]Command, e
 	return all(ctx, d.sql, scanCommand, `SELECT `+commandColumns+` FROM commands `+where+` ORDER BY issued DESC, lane, number DESC LIMIT `+c.parameter(limit), c.args...)
 }
 
+// WaitingCommands returns up to limit commands that nobody answered and that are
+// not over at now (Unix ms), the oldest first.
+func (d *DB) WaitingCommands(ctx context.Context, now int64, limit int) ([]Command, error) {
+	return all(ctx, d.sql, scanCommand, `SELECT `+commandColumns+` FROM commands WHERE issued > $1 AND answer = 0 AND expires > $2 ORDER BY issued LIMIT $3`,
+		now-2*link.MaxCommandLife.Milliseconds(), now, limit)
+}
+
 // AnswerCommand takes in an entry about a command of a lane controller, to be
 // called in the order of the journal after Append, of which it was the last but
 // back. known tells whether there is such a command. Behind a result nothing
@@ -115,12 +122,18 @@ type Deed struct {
 	By, Action, Subject, Detail string
 }
 
-// ChangeDocument is AddDocument with a line in the audit that says why.
-func (d *DB) ChangeDocument(ctx context.Context, name string, version uint64, body string, at int64, why Deed) error {
+// ChangeDocument is AddDocument with lines in the audit that say why, the first of
+// which says by whom; there is at least one.
+func (d *DB) ChangeDocument(ctx context.Context, name string, version uint64, body string, at int64, why ...Deed) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
-		if err := d.addDocument(ctx, tx, name, version, body, why.By, at); err != nil {
+		if err := d.addDocument(ctx, tx, name, version, body, why[0].By, at); err != nil {
 			return err
 		}
-		return audit(ctx, tx, at, why.By, why.Action, why.Subject, why.Detail)
+		for _, w := range why {
+			if err := audit(ctx, tx, at, w.By, w.Action, w.Subject, w.Detail); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

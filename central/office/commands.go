@@ -76,10 +76,11 @@ type Command struct {
 
 // Modes changes what lanes of a zone do for everybody.
 type Modes interface {
-	// SetMode sets a zone's standing mode, keeps everything else of the rules and
-	// publishes them. The mode that stands already changes nothing and is no error.
-	// ErrNotFound: no such zone. ErrInvalid: no mode or no reason.
-	SetMode(ctx context.Context, by string, zone uint8, m link.Mode, reason string) (link.Rules, error)
+	// SetModes sets the standing mode of zones, of all that there are for none named,
+	// keeps everything else of the rules and publishes them: all of these zones, or
+	// none. The mode that stands already changes nothing and is no error.
+	// ErrNotFound: one of the zones does not exist. ErrInvalid: no mode or no reason.
+	SetModes(ctx context.Context, by string, zones []uint8, m link.Mode, reason string) (link.Rules, error)
 }
 
 // CommandBody is a command.
@@ -118,6 +119,8 @@ func (a *api) commandRoutes(h huma.API) {
 	huma.Register(h, identify, a.identifyLane)
 	huma.Register(h, operation(rights.LanesRead, "list-commands", http.MethodGet, "/commands", "Show commands to lanes and what became of them"), a.listCommands)
 	huma.Register(h, operation(rights.LanesRead, "get-command", http.MethodGet, "/commands/{id}", "Show what became of a command", http.StatusNotFound), a.getCommand)
+	all := operation(rights.ZonesMode, "set-modes", http.MethodPost, "/zones/mode", "Close all zones at once, set them free, or back to normal", http.StatusNotFound, http.StatusConflict)
+	huma.Register(h, repeatable(all), a.setModes)
 	huma.Register(h, operation(rights.ZonesMode, "set-mode", http.MethodPost, "/zones/{id}/mode", "Close a zone, set it free, or back to normal", http.StatusNotFound, http.StatusConflict), a.setMode)
 }
 
@@ -221,10 +224,30 @@ type modeInput struct {
 }
 
 func (a *api) setMode(ctx context.Context, in *modeInput) (*rulesAnswer, error) {
-	if !printable(in.Body.Reason) {
+	return a.modes(ctx, []uint8{uint8(in.ID)}, in.Body.Mode, in.Body.Reason)
+}
+
+type modesInput struct {
+	Body struct {
+		Zones  []int  `json:"zones,omitempty" minItems:"1" maxItems:"16" uniqueItems:"true" minimum:"0" maximum:"15" doc:"These zones, all of them or none. Missing: all zones that there are."`
+		Mode   string `json:"mode" enum:"normal,lockdown,free_passage" doc:"It stands until it is changed, also over restarts of lanes that are cut off."`
+		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"Why. It stays at central, and stands in the audit." example:"Fire drill"`
+	}
+}
+
+func (a *api) setModes(ctx context.Context, in *modesInput) (*rulesAnswer, error) {
+	var zones []uint8
+	for _, z := range in.Body.Zones {
+		zones = append(zones, uint8(z))
+	}
+	return a.modes(ctx, zones, in.Body.Mode, in.Body.Reason)
+}
+
+func (a *api) modes(ctx context.Context, zones []uint8, mode, reason string) (*rulesAnswer, error) {
+	if !printable(reason) {
 		return nil, wrong("body.reason", "has control characters", nil)
 	}
-	r, err := a.Modes.SetMode(ctx, caller(ctx), uint8(in.ID), numberOf[link.Mode](modeNames, in.Body.Mode), in.Body.Reason)
+	r, err := a.Modes.SetModes(ctx, caller(ctx), zones, numberOf[link.Mode](modeNames, mode), reason)
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}

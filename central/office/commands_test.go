@@ -1,10 +1,12 @@
 package office_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"turnstile/central/office"
+	"turnstile/central/rights"
 )
 
 const opened = office.Base + "/lanes/north/open"
@@ -101,5 +103,56 @@ func TestSetMode(t *testing.T) {
 	}
 	if again := ask[office.RulesBody](t, d, "security", "POST", office.Base+"/zones/0/mode", m{"mode": "lockdown", "reason": "Fire drill"}, 200); again.Version != after.Version {
 		t.Errorf("the same mode made version %d", again.Version)
+	}
+}
+
+// TestSetModes changes all zones in one version of the rules, or none.
+func TestSetModes(t *testing.T) {
+	d := newDesk(t)
+	before := ask[office.RulesBody](t, d, "viewer", "GET", office.Base+"/rules", nil, 200)
+	before.Zones = append(before.Zones, office.ZoneBody{ID: 9, Name: "Annex", Mode: "free_passage", Passback: "off"})
+	before = ask[office.RulesBody](t, d, "admin", "PUT", office.Base+"/rules", before, 200)
+	ask[problem](t, d, "security", "POST", office.Base+"/zones/mode", m{"zones": []int{0, 11}, "mode": "lockdown", "reason": "Fire drill"}, 404)
+	if now := ask[office.RulesBody](t, d, "viewer", "GET", office.Base+"/rules", nil, 200); now.Version != before.Version || now.Zones[0].Mode != "normal" {
+		t.Errorf("a refused change changed %+v", now)
+	}
+	ask[problem](t, d, "security", "POST", office.Base+"/zones/mode", m{"zones": []int{}, "mode": "lockdown", "reason": "x"}, 422) // no zone is not all zones
+	ask[problem](t, d, "viewer", "POST", office.Base+"/zones/mode", m{"mode": "lockdown", "reason": "x"}, 403)
+	after := ask[office.RulesBody](t, d, "security", "POST", office.Base+"/zones/mode", m{"mode": "lockdown", "reason": "Fire drill"}, 200)
+	if len(after.Zones) != 2 || after.Version != before.Version+1 || after.Zones[0].Mode != "lockdown" || after.Zones[1].Mode != "lockdown" {
+		t.Errorf("%+v", after)
+	}
+}
+
+// TestCommandsOfOwnLanes: a token that is limited to a lane controller follows the
+// commands that it gave, and sees none of the others.
+func TestCommandsOfOwnLanes(t *testing.T) {
+	d := newDesk(t)
+	for _, id := range []string{"north", "north-2", "south"} {
+		d.AddLane(office.Lane{ID: id, Enrolled: d.clock.now(), Alive: true})
+	}
+	secret, err := d.Services().Tokens.Create(t.Context(), "test", office.NewToken{Name: "north-guard", Role: rights.Security, Lanes: []string{"north"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(path string) int {
+		r := httptest.NewRequest("GET", office.Base+path, nil)
+		r.Header.Set("Authorization", "Bearer "+secret)
+		w := httptest.NewRecorder()
+		d.http.ServeHTTP(w, r)
+		return w.Code
+	}
+	open := m{"lane": 1, "direction": "in", "reason": "expected"}
+	for lane, want := range map[string]int{"north": 200, "north-2": 403, "south": 403} {
+		c := ask[office.CommandBody](t, d, "security", "POST", office.Base+"/lanes/"+lane+"/open", open, 202)
+		if got := get("/commands/" + c.ID); got != want {
+			t.Errorf("command %s: %d, want %d", c.ID, got, want)
+		}
+	}
+	for path, want := range map[string]int{"/commands?lane=north": 200, "/commands?lane=south": 403, "/commands": 403, "/commands?lane=north&lane=south": 200,
+		"/commands/south.1?lane=north": 403, "/commands/north.1": 404, "/feed?lane=north": 422, "/tokens?lane=north": 403} {
+		if got := get(path); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
 	}
 }

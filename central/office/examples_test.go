@@ -85,6 +85,7 @@ func story() []request {
 		{"identify-lane", "security", "POST", "/lanes/north/identify", m{"lane": 1}},
 		{"list-commands", "viewer", "GET", "/commands?lane=north", nil},
 		{"get-command", "viewer", "GET", "/commands/COMMAND1", nil},
+		{"set-modes", "security", "POST", "/zones/mode", m{"mode": "lockdown", "reason": "Unattended bag"}},
 		{"set-mode", "security", "POST", "/zones/0/mode", m{"mode": "lockdown", "reason": "Fire drill"}},
 		{"issue-supervisor-codes", "admin", "POST", "/supervisor-codes", m{"controller": "north", "lane": 1, "action": "open-in", "cause": "outage", "count": 1, "days": 2, "officer": "Officer 7"}},
 		{"list-supervisor-codes", "admin", "GET", "/supervisor-codes?used=no", nil},

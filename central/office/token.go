@@ -184,8 +184,12 @@ func (a *api) allowed(ctx huma.Context, t Token) bool {
 }
 
 // laneOf returns the lane controller that a request is about, "" if it is not
-// about one.
+// about one. A command's id begins with it.
 func laneOf(ctx huma.Context) string {
+	if strings.HasPrefix(ctx.Operation().Path, Base+"/commands/{id}") {
+		lane, _, _ := strings.Cut(ctx.Param("id"), ".")
+		return lane
+	}
 	if rest, ok := strings.CutPrefix(ctx.Operation().Path, Base+"/lanes/{"); ok {
 		name, _, _ := strings.Cut(rest, "}")
 		return ctx.Param(name)

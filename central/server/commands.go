@@ -22,25 +22,32 @@ import (
 const (
 	resendEvery = time.Second
 	maxWaiting  = 1000 // commands of this process that are not answered
+	// adoptAfter is how old a command is that a central sends which did not give it:
+	// who gave it is dead, or has the lane's answer in a moment.
+	adoptAfter = 3 * time.Second
+	maxAdopted = 4 * maxWaiting
 )
 
-// waiting are the commands that this process gave and nobody has answered.
+// waiting are the commands that nobody has answered and that this process sends:
+// those that it gave, and those of the lanes that it serves.
 type waiting struct {
-	given, answered, expired atomic.Uint64 // since the start
+	given, answered, expired atomic.Uint64 // of those that it gave, since the start
 
 	mu   sync.Mutex // guards the following
 	list map[string]waitingCommand
+	own  int // of list that this process gave
 }
 
 type waitingCommand struct {
 	link.Command
 	sealed []byte
+	own    bool // given by this process
 }
 
 func (w *waiting) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.list) >= maxWaiting
+	return w.own >= maxWaiting
 }
 
 func (w *waiting) add(c waitingCommand) {
@@ -49,13 +56,23 @@ func (w *waiting) add(c waitingCommand) {
 	if w.list == nil {
 		w.list = map[string]waitingCommand{}
 	}
-	w.list[commandID(c.Lane, c.Number)] = c
-	w.given.Add(1)
+	id := commandID(c.Lane, c.Number)
+	if _, have := w.list[id]; have {
+		return
+	}
+	w.list[id] = c
+	if c.own {
+		w.own++
+		w.given.Add(1)
+	}
 }
 
 func (w *waiting) drop(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.list[id].own {
+		w.own--
+	}
 	delete(w.list, id)
 }
 
@@ -69,6 +86,13 @@ func (w *waiting) all() []waitingCommand {
 	return list
 }
 
+func (w *waiting) has(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, have := w.list[id]
+	return have
+}
+
 // sendCommands sends commands again until the ledger has an answer or they are
 // over, until ctx ends.
 func (s *central) sendCommands(ctx context.Context) error {
@@ -80,6 +104,9 @@ func (s *central) sendCommands(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		if err := s.adoptCommands(ctx); err != nil && ctx.Err() == nil {
+			s.config.Log.Warn("look for commands that wait", "cause", err) // those that are known are sent all the same
+		}
 		for _, c := range s.waiting.all() {
 			if s.isOver(ctx, &c) {
 				s.waiting.drop(commandID(c.Lane, c.Number))
@@ -90,23 +117,48 @@ func (s *central) sendCommands(ctx context.Context) error {
 	}
 }
 
+// adoptCommands takes over what was given to the lanes that this central serves,
+// by one that died since, or by this one before it was started again. Two that
+// send the same command do no harm: its number is obeyed once.
+func (s *central) adoptCommands(ctx context.Context) error {
+	now := s.config.Now().UnixMilli()
+	rows, err := s.db.WaitingCommands(ctx, now, maxAdopted)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		id := commandID(row.Lane, row.Number)
+		if now-row.Issued < adoptAfter.Milliseconds() || !s.leases.Mine(row.Lane) || s.waiting.has(id) {
+			continue
+		}
+		sealed, err := link.Seal(s.issuer.Status(), link.TypeCommand, s.config.Site, row.Command)
+		if err != nil {
+			return fmt.Errorf("seal command %s: %w", id, err)
+		}
+		s.waiting.add(waitingCommand{Command: row.Command, sealed: sealed})
+	}
+	return nil
+}
+
 func (s *central) sendCommand(ctx context.Context, c *waitingCommand) {
 	if err := s.session.Publish(ctx, link.Topics{Site: s.config.Site}.Command(c.Lane), c.sealed, 0, false); err != nil {
 		s.config.Log.Debug("send command", "lane", c.Lane, "number", c.Number, "error", err) // the next time
 	}
 }
 
-// isOver reports whether a command need not be sent any more. What cannot be read
-// is sent: a repeat is harmless.
+// isOver reports whether a command need not be sent any more, and counts it if it
+// is this process's own. What cannot be read is sent: a repeat is harmless.
 func (s *central) isOver(ctx context.Context, c *waitingCommand) bool {
 	row, err := s.db.Command(ctx, c.Lane, c.Number)
+	count := &s.waiting.expired
 	switch {
 	case err == nil && row.Answer != 0:
-		s.waiting.answered.Add(1)
-	case s.config.Now().UnixMilli() >= c.Expires:
-		s.waiting.expired.Add(1)
-	default:
-		return false
+		count = &s.waiting.answered
+	case s.config.Now().UnixMilli() < c.Expires:
+		return !c.own && !s.leases.Mine(c.Lane) // another serves the lane by now
+	}
+	if c.own {
+		count.Add(1)
 	}
 	return true
 }
@@ -149,7 +201,7 @@ func (s commands) give(ctx context.Context, c database.Command) (office.Command,
 	case err != nil:
 		return office.Command{}, signerAway(err)
 	}
-	w := waitingCommand{c.Command, sealed} // it is sent when it is durable: a lane may answer at once
+	w := waitingCommand{c.Command, sealed, true} // it is sent when it is durable: a lane may answer at once
 	s.waiting.add(w)
 	s.sendCommand(ctx, &w)
 	return s.officeCommand(&c), nil
@@ -235,20 +287,20 @@ func (s commands) officeCommand(c *database.Command) office.Command {
 	return out
 }
 
-// SetMode is office.Modes: a change of one zone's mode is tried again when the
-// rules were changed meanwhile, for it is meant whatever else they say.
-func (s rules) SetMode(ctx context.Context, by string, zone uint8, m link.Mode, reason string) (r link.Rules, err error) {
+// SetModes is office.Modes: a change of modes is tried again when the rules were
+// changed meanwhile, for it is meant whatever else they say.
+func (s rules) SetModes(ctx context.Context, by string, zones []uint8, m link.Mode, reason string) (r link.Rules, err error) {
 	if m > link.FreePassage || strings.TrimSpace(reason) == "" {
-		return r, office.Refuse(office.ErrInvalid, "Say which mode the zone is to have, and why.")
+		return r, office.Refuse(office.ErrInvalid, "Say which mode the zones are to have, and why.")
 	}
 	for range modeTries {
-		if r, err = s.feed.SetMode(ctx, by, zone, m, reason); !errors.Is(err, status.ErrVersion) {
+		if r, err = s.feed.SetModes(ctx, by, zones, m, reason); !errors.Is(err, status.ErrVersion) {
 			break
 		}
 	}
 	switch {
 	case errors.Is(err, status.ErrZone):
-		return r, office.Refuse(office.ErrNotFound, "There is no zone %d; the rules name those that there are.", zone)
+		return r, office.Refuse(office.ErrNotFound, "There is no such zone, and nothing was changed; the rules name those that there are.")
 	case errors.Is(err, status.ErrVersion):
 		return r, office.Refuse(office.ErrConflict, "Somebody changes the rules all the time; try again.")
 	case err != nil:

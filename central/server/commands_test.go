@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -208,5 +209,46 @@ func TestModeOfAZone(t *testing.T) {
 		if code := a.call(t, "POST", x.path, x.body, nil); code != x.code {
 			t.Errorf("%s: %d", what, code)
 		}
+	}
+}
+
+// TestModesAtOnce: all zones change in one version of the rules with a line each in
+// the audit, or none does.
+func TestModesAtOnce(t *testing.T) {
+	c := configure(t)
+	c.Zones = []Zone{{ID: 0, Name: "Campus"}, {ID: 3, Name: "Library", Mode: "lockdown"}, {ID: 7, Name: "Hall", Mode: "free_passage"}}
+	s := openCentral(t, c)
+	ctx, r := t.Context(), rules{s.central}
+	before, err := r.Rules(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.SetModes(ctx, "user:chief", []uint8{0, 7, 9}, link.Lockdown, "a bag"); !errors.Is(err, office.ErrNotFound) {
+		t.Errorf("a zone that does not exist: %v", err)
+	}
+	if now, err := r.Rules(ctx); err != nil || !reflect.DeepEqual(now, before) {
+		t.Errorf("a refused change left %+v, %v", now, err)
+	}
+	for range 2 { // the second time nothing is to be done
+		after, err := r.SetModes(ctx, "user:chief", nil, link.Lockdown, "a bag")
+		if err != nil || after.Version != before.Version+1 || len(after.Zones) != 3 {
+			t.Fatalf("%+v, %v", after, err)
+		}
+		for _, z := range after.Zones {
+			if z.Mode != link.Lockdown {
+				t.Errorf("%+v", z)
+			}
+		}
+	}
+	lines, err := s.db.AuditPage(ctx, database.AuditFilter{Action: "mode", Limit: 100})
+	if err != nil || len(lines) != 2 || lines[1].Subject != "zone 0" || lines[0].Subject != "zone 7" || lines[0].By != "user:chief" || lines[0].Detail != "lockdown: a bag" {
+		t.Errorf("audit %+v, %v", lines, err)
+	}
+	after, err := r.SetModes(ctx, "user:chief", []uint8{3}, link.Normal, "over")
+	if err != nil || after.Zones[0].Mode != link.Lockdown || after.Zones[1].Mode != link.Normal || after.Version != before.Version+2 {
+		t.Errorf("%+v, %v", after, err)
+	}
+	if z := s.look(t).Zones[2]; z.By != "user:chief" || z.Reason != "a bag" || z.Version != before.Version+1 {
+		t.Errorf("on the board %+v", z)
 	}
 }

@@ -167,7 +167,7 @@ func (s *opened) testBoardModes(t *testing.T, north *lane) {
 	if z := before.Zones[0]; z.By != "" || z.Version != 1 || z.Since.IsZero() {
 		t.Errorf("as configured: %+v", z)
 	}
-	r, err := rules{s.central}.SetMode(t.Context(), "user:chief", 0, link.Lockdown, "incident: flood")
+	r, err := rules{s.central}.SetModes(t.Context(), "user:chief", []uint8{0}, link.Lockdown, "incident: flood")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,7 @@ func apiRights() map[string]string {
 		"GET /webhooks/{id}/deliveries":          "d",
 		"POST /webhooks/{id}/enable":             "d",
 		"POST /webhooks/{id}/test":               "d",
+		"POST /zones/mode":                       "sd",
 		"POST /zones/{id}/mode":                  "sd",
 	}
 }

@@ -81,9 +81,9 @@ func (f *Feed) storeRules(ctx context.Context, by string, r link.Rules) error {
 	return f.keepRules(ctx, r, database.Deed{By: by, Action: "rules", Subject: fmt.Sprintf("version %d", f.rules.Version+1)})
 }
 
-// keepRules stores r as the next version, with a line in the audit; ErrRules if
+// keepRules stores r as the next version, with lines in the audit; ErrRules if
 // lanes would refuse it, database.ErrConflict if another central was first.
-func (f *Feed) keepRules(ctx context.Context, r link.Rules, why database.Deed) error {
+func (f *Feed) keepRules(ctx context.Context, r link.Rules, why ...database.Deed) error {
 	now := f.config.Now()
 	r.Version, r.Issued = f.rules.Version+1, now.UnixMilli()
 	r.Offsets = offsets(f.config.Location, now)
@@ -94,7 +94,7 @@ func (f *Feed) keepRules(ctx context.Context, r link.Rules, why database.Deed) e
 	if err != nil {
 		return fmt.Errorf("encode rules: %w", err)
 	}
-	if err := f.config.DB.ChangeDocument(ctx, RulesDocument, r.Version, string(body), now.UnixMilli(), why); err != nil {
+	if err := f.config.DB.ChangeDocument(ctx, RulesDocument, r.Version, string(body), now.UnixMilli(), why...); err != nil {
 		return err
 	}
 	f.rules = r

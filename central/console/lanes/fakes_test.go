@@ -150,8 +150,8 @@ func (y orders) List(context.Context, string, int) (list []office.Command, err e
 	return list, nil
 }
 
-func (y orders) SetMode(_ context.Context, by string, zone uint8, m link.Mode, reason string) (link.Rules, error) {
-	return link.Rules{}, y.do("%s sets zone %d to %d: %s", by, zone, m, reason)
+func (y orders) SetModes(_ context.Context, by string, zones []uint8, m link.Mode, reason string) (link.Rules, error) {
+	return link.Rules{}, y.do("%s sets zones %d to %d: %s", by, zones, m, reason)
 }
 
 // stand returns a lane controller with one lane as it stands on the board.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"turnstile/central/console"
 	"turnstile/central/link"
@@ -78,7 +77,7 @@ func (s *desk) setMode(r *console.Request) error {
 			v.Zones[i].again(r, f)
 			return r.PageStatus(http.StatusUnprocessableEntity, pages, "modes.html", "Modes of the zones", v)
 		}
-		if _, err := s.Modes.SetMode(r.Context(), r.By(), v.Zones[i].Zone, link.Mode(mode), reason); err != nil {
+		if _, err := s.Modes.SetModes(r.Context(), r.By(), []uint8{v.Zones[i].Zone}, link.Mode(mode), reason); err != nil {
 			return err
 		}
 		_, text := modeWords(r, link.Mode(mode))
@@ -117,7 +116,7 @@ func (s *desk) showLockdown(r *console.Request, status int, f filled) error {
 	return r.PageStatus(status, pages, "lockdown.html", "Lock everything down", v)
 }
 
-// lockdown locks all zones down. One that fails keeps none of the others open.
+// lockdown locks all zones down, those too that came meanwhile: all, or none.
 func (s *desk) lockdown(r *console.Request) error {
 	values, err := form(r, "cause", "note")
 	if err != nil {
@@ -128,30 +127,19 @@ func (s *desk) lockdown(r *console.Request) error {
 	if len(f.Wrong) > 0 {
 		return s.showLockdown(r, http.StatusUnprocessableEntity, f)
 	}
-	b, err := s.Fleet.Board(r.Context())
-	if err != nil {
-		return err
-	}
-	var failed []string
-	var detail string
-	for _, m := range newScribe(r, b).modes() {
-		if _, err := s.Modes.SetMode(r.Context(), r.By(), m.Zone, link.Lockdown, reason); err != nil {
-			failed, detail = append(failed, m.Name), s.cause(r, m, err)
-		}
-	}
-	if len(failed) > 0 {
-		f.Wrong["zones"] = say(r, "Not locked down: %s. All others are. Try again.", strings.Join(failed, ", ")) + " " + detail
+	if _, err := s.Modes.SetModes(r.Context(), r.By(), nil, link.Lockdown, reason); err != nil {
+		f.Wrong["zones"] = say(r, "Nothing was locked down. Try again.") + " " + s.cause(r, err)
 		return s.showLockdown(r, http.StatusConflict, f)
 	}
 	r.Flash("%s", say(r, "All zones are locked down. Lanes take it over as they are told; see below which have."))
 	return r.Redirect("/lanes/modes")
 }
 
-// cause is what a person is told of a zone that was not locked down.
-func (s *desk) cause(r *console.Request, m modeView, err error) string {
+// cause is what a person is told of a lockdown that failed.
+func (s *desk) cause(r *console.Request, err error) string {
 	if refusal, ok := errors.AsType[*office.Refusal](err); ok {
 		return refusal.Detail
 	}
-	s.Log.Error("lock down", "zone", m.Zone, "cause", err)
+	s.Log.Error("lock everything down", "cause", err)
 	return r.T("Central could not do this; its log has the cause.")
 }

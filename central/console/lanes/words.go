@@ -27,7 +27,7 @@ var words = console.Words{
 	"The certificate of %s is revoked. Enrol its hardware again, or retire it.":   "%s 的憑證已撤銷。請重新登記硬件，或將其退役。",
 	"%s: %s. Lanes take it over as they are told; see below which have.":          "%s：%s。閘道收到後便會採用；下方列出已採用的閘道。",
 	"All zones are locked down. Lanes take it over as they are told; see below which have.": "所有區域已封鎖。閘道收到後便會採用；下方列出已採用的閘道。",
-	"Not locked down: %s. All others are. Try again.":                                       "未能封鎖：%s。其他均已封鎖。請再試。",
+	"Nothing was locked down. Try again.":                                                   "未有任何區域被封鎖。請再試。",
 
 	"All entrances": "所有入口", "Entrance": "入口", "Entrances": "入口", "At no entrance yet": "尚未設於任何入口",
 	"Only lanes with trouble": "只顯示有問題的閘道", "Show": "顯示", "Wall screen": "大螢幕", "Enrol a lane": "登記閘道",

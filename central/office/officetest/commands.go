@@ -79,20 +79,29 @@ func (f *Fake) answer(c *office.Command) {
 	}
 }
 
-// SetMode implements office.Modes.
-func (s rules) SetMode(_ context.Context, by string, zone uint8, m link.Mode, reason string) (link.Rules, error) {
+// SetModes implements office.Modes.
+func (s rules) SetModes(_ context.Context, by string, zones []uint8, m link.Mode, reason string) (link.Rules, error) {
 	f := s.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.rules
 	r.Zones = slices.Clone(r.Zones)
-	switch z := r.Zone(zone); {
-	case m > link.FreePassage || strings.TrimSpace(reason) == "":
-		return r, office.Refuse(office.ErrInvalid, "Say which mode the zone is to have, and why.")
-	case z == nil:
-		return r, office.Refuse(office.ErrNotFound, "There is no zone %d; the rules name those that there are.", zone)
-	case z.Mode != m:
-		z.Mode = m
+	if m > link.FreePassage || strings.TrimSpace(reason) == "" {
+		return r, office.Refuse(office.ErrInvalid, "Say which mode the zones are to have, and why.")
+	}
+	for _, id := range zones {
+		if r.Zone(id) == nil {
+			return r, office.Refuse(office.ErrNotFound, "There is no such zone, and nothing was changed; the rules name those that there are.")
+		}
+	}
+	changed := false
+	for i := range r.Zones {
+		z := &r.Zones[i]
+		if z.Mode != m && (len(zones) == 0 || slices.Contains(zones, z.ID)) {
+			z.Mode, changed = m, true
+		}
+	}
+	if changed {
 		r.Version++
 		r.Issued = f.Now().UnixMilli()
 		f.rules = r

@@ -72,7 +72,7 @@ func suiteHistory(t *testing.T, s office.Services, now time.Time) {
 	changed := first
 	changed.EscortSec = 77
 	second := must[link.Rules](t)(s.Rules.SetRules(ctx, "desk", changed))
-	must[link.Rules](t)(s.Modes.SetMode(ctx, "desk", first.Zones[0].ID, link.Lockdown, "drill"))
+	must[link.Rules](t)(s.Modes.SetModes(ctx, "desk", []uint8{first.Zones[0].ID}, link.Lockdown, "drill"))
 	list := must[[]office.RulesVersion](t)(s.History.Versions(ctx, 0, 2))
 	if len(list) != 2 || list[0].Version != second.Version+1 || list[1].By != "desk" || list[1].EscortSec != 77 {
 		t.Errorf("versions: %+v", list)
@@ -91,5 +91,5 @@ func suiteHistory(t *testing.T, s office.Services, now time.Time) {
 	if back.Version != second.Version+2 || back.EscortSec != first.EscortSec || back.Zones[0].Mode != link.Lockdown {
 		t.Errorf("rolled back to %+v", back)
 	}
-	must[link.Rules](t)(s.Modes.SetMode(ctx, "desk", first.Zones[0].ID, link.Normal, "over"))
+	must[link.Rules](t)(s.Modes.SetModes(ctx, "desk", []uint8{first.Zones[0].ID}, link.Normal, "over"))
 }
