@@ -67,6 +67,13 @@ func (d *DB) Token(ctx context.Context, id string) (Token, error) {
 	return t, named(err)
 }
 
+// TokenMaker returns who made the token that had a name at a time (Unix ms), or gave
+// it its secret of then; or ErrNotFound.
+func (d *DB) TokenMaker(ctx context.Context, name string, at int64) (by string, err error) {
+	err = d.sql.QueryRowContext(ctx, `SELECT created_by FROM api_tokens WHERE name = $1 AND created <= $2 ORDER BY created DESC, id LIMIT 1`, name, at).Scan(&by)
+	return by, named(err)
+}
+
 // RevokeToken ends the token of that name, or returns ErrNotFound.
 func (d *DB) RevokeToken(ctx context.Context, name, by string, at int64) error {
 	return d.write(ctx, func(tx *sql.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -97,4 +98,64 @@ type brokenFeed struct{ office.Feed }
 
 func (brokenFeed) State(context.Context) (office.FeedState, error) {
 	return office.FeedState{}, errors.New("pq: secret table is gone")
+}
+
+// mad panics, at once or behind a part of an answer.
+type mad struct {
+	office.Feed
+	office.Ledger
+}
+
+func (mad) State(context.Context) (office.FeedState, error) { panic("secret state") }
+
+func (mad) Export(_ context.Context, _ string, _ office.Search, each func(*office.Passage) error) error {
+	for range 2000 { // more than is buffered
+		if err := each(&office.Passage{Lane: "north"}); err != nil {
+			return err
+		}
+	}
+	panic("secret row")
+}
+
+// TestPanics: a handler's panic is a problem like any other; behind the begin of an
+// answer it breaks that off.
+func TestPanics(t *testing.T) {
+	d := newDesk(t)
+	s := d.Services()
+	s.Feed, s.Ledger = mad{Feed: s.Feed}, mad{Ledger: s.Ledger}
+	d.http = office.New(s, office.Options{Now: d.clock.now, Log: slog.New(slog.NewTextHandler(&d.log, nil))})
+	w := d.do(t, "viewer", "GET", "/api/v1/feed", nil)
+	if w.Code != 500 || w.Header().Get("Content-Type") != "application/problem+json" || strings.Contains(w.Body.String(), "secret") || !strings.Contains(d.log.String(), "secret state") {
+		t.Errorf("%d %s, logged %s", w.Code, w.Body, d.log.String())
+	}
+	server := httptest.NewServer(d.http)
+	defer server.Close()
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	r, err := http.NewRequest("GET", server.URL+"/api/v1/passages/export?format=json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer auditor-secret")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, err := io.ReadAll(answer.Body); err == nil || len(text) == 0 || !strings.Contains(d.log.String(), "secret row") {
+		t.Errorf("%d bytes of a broken answer end in order: %v", len(text), err)
+	}
+}
+
+// TestQueriesAreHeardWhole: a filter that cannot be read is refused; passed over it
+// would show more than was asked for.
+func TestQueriesAreHeardWhole(t *testing.T) {
+	d := newDesk(t)
+	for _, query := range []string{"status=revoked%zz", "status=revoked;x", "status=%"} {
+		r := httptest.NewRequest("GET", "/api/v1/passes", nil)
+		r.URL.RawQuery = query
+		r.Header.Set("Authorization", "Bearer viewer-secret")
+		w := httptest.NewRecorder()
+		d.http.ServeHTTP(w, r)
+		wantKind(t, query, w, 400, "malformed")
+	}
 }

@@ -2,10 +2,14 @@ package office
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -89,7 +93,7 @@ func New(s Services, o Options) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, problemOrigin, "A page of another site sent this request; call the API from a program, or from central's own pages.")
 	}))
-	return withHeaders(http.MaxBytesHandler(origin.Handler(withProblems(mux)), MaxUpload))
+	return withHeaders(http.MaxBytesHandler(origin.Handler(a.recovering(withProblems(mux))), MaxUpload))
 }
 
 // Server returns an HTTP server for h whose time-outs bound what a slow or
@@ -153,10 +157,60 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// withProblems answers unknown paths and methods with a problem (RFC 9457) too.
+// recovering answers a handler's panic with a problem, and logs it. What has begun
+// to answer is broken off: nobody must take the beginning for the whole.
+func (a *api) recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := &begun{ResponseWriter: w}
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(cause)
+			}
+			a.log.Error("a handler panicked", "request", requestlog.ID(r.Context()), "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			if begun.yes {
+				panic(http.ErrAbortHandler)
+			}
+			writeProblem(w, problemInternal, "Central could not do this; its log has the cause.")
+		}()
+		next.ServeHTTP(begun, r)
+	})
+}
+
+// begun notes whether an answer has begun.
+type begun struct {
+	http.ResponseWriter
+	yes bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (b *begun) WriteHeader(status int) {
+	b.yes = b.yes || status >= 200
+	b.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (b *begun) Write(p []byte) (int, error) {
+	b.yes = true
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController through: flushing and deadlines.
+func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+// withProblems answers unknown paths and methods with a problem (RFC 9457) too, and
+// queries of which a part would be passed over: a filter that is not heard shows
+// more than was asked for.
 func withProblems(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			writeProblem(w, problemMalformed, "The query cannot be read; write %, ; and spaces in it as %25, %3B and %20.")
+			return
+		}
 		if pattern != "" {
 			_, path, _ := strings.Cut(pattern, " ")
 			requestlog.Route(r.Context(), path)

@@ -132,8 +132,10 @@ func (s bulk) Settle(ctx context.Context, by, id string, confirm bool) (office.B
 	if confirm {
 		to = database.BulkRunning
 	}
-	if confirm && samePerson(by, b.By) {
-		return b, office.Refuse(office.ErrConflict, "Somebody else has to confirm what you proposed.")
+	if confirm {
+		if err := s.another(ctx, by, b); err != nil {
+			return b, err
+		}
 	}
 	err = s.db.SettleBulk(ctx, id, to, by, s.config.Now().UnixMilli())
 	if errors.Is(err, database.ErrConflict) {
@@ -145,10 +147,40 @@ func (s bulk) Settle(ctx context.Context, by, id string, confirm bool) (office.B
 	return s.begin(ctx, id)
 }
 
+// maxMakers bounds how far it is followed who made the token that made a token.
+const maxMakers = 8
+
+// another refuses who proposed a change, also by a token: one that they made, or that
+// such a token made. Its secret was shown to them.
+func (s bulk) another(ctx context.Context, by string, b office.BulkChange) error {
+	proposer := b.By
+	for range maxMakers {
+		if samePerson(by, proposer) {
+			return office.Refuse(office.ErrConflict, "Somebody else has to confirm what you proposed, yourself or with a token that you made.")
+		}
+		if strings.HasPrefix(proposer, personPrefix) {
+			return nil
+		}
+		maker, err := s.db.TokenMaker(ctx, proposer, b.At.UnixMilli())
+		if errors.Is(err, database.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("find who made token %s: %w", proposer, err)
+		}
+		proposer = maker
+	}
+	return office.Refuse(office.ErrConflict, "Nobody can tell any more who proposed it: its token was made by a token, and so on. Propose it again at the console.")
+}
+
+// personPrefix begins the name of who did something at the console; of a token it is the
+// bare name.
+const personPrefix = "user:"
+
 // samePerson compares who did something, at the console or by a token that bears
 // a person's name.
 func samePerson(a, b string) bool {
-	return strings.EqualFold(strings.TrimPrefix(a, "user:"), strings.TrimPrefix(b, "user:"))
+	return strings.EqualFold(strings.TrimPrefix(a, personPrefix), strings.TrimPrefix(b, personPrefix))
 }
 
 func (s bulk) Find(ctx context.Context, id string) (office.BulkChange, error) {

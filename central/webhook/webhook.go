@@ -17,6 +17,8 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,6 +89,8 @@ type Dispatcher struct {
 
 	sent, failed atomic.Uint64
 
+	first string // the webhook that a round begins with; owned by Run
+
 	mu     sync.Mutex // guards the following
 	busy   map[string]bool
 	peeked map[string]peek
@@ -130,7 +134,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 }
 
-// round begins work on each webhook that is due, behind the news, and nobody's.
+// round begins work on each webhook that is due, behind the news, and nobody's. The
+// first one that finds all hands busy begins the next round: receivers that are
+// slow all the time never keep the others from their turn.
 func (d *Dispatcher) round(ctx context.Context, working *sync.WaitGroup, room chan struct{}) error {
 	hooks, err := d.config.DB.Webhooks(ctx)
 	if err != nil || len(hooks) == 0 {
@@ -141,7 +147,7 @@ func (d *Dispatcher) round(ctx context.Context, working *sync.WaitGroup, room ch
 		return err
 	}
 	now := d.config.Now().UnixMilli()
-	for _, h := range hooks {
+	for _, h := range from(hooks, d.first) {
 		if h.Disabled != 0 || h.NextTry > now || d.ahead(h).At == newest || !d.begin(h.ID) {
 			continue
 		}
@@ -149,6 +155,7 @@ func (d *Dispatcher) round(ctx context.Context, working *sync.WaitGroup, room ch
 		case room <- struct{}{}:
 		default: // all hands are busy; it comes next time
 			d.end(h.ID)
+			d.first = h.ID
 			return nil
 		}
 		working.Go(func() {
@@ -159,6 +166,13 @@ func (d *Dispatcher) round(ctx context.Context, working *sync.WaitGroup, room ch
 		})
 	}
 	return nil
+}
+
+// from returns the webhooks, which are sorted by id, from one on, and those before
+// it behind them.
+func from(hooks []database.Webhook, id string) []database.Webhook {
+	i, _ := slices.BinarySearchFunc(hooks, id, func(h database.Webhook, id string) int { return strings.Compare(h.ID, id) })
+	return slices.Concat(hooks[i:], hooks[:i])
 }
 
 func (d *Dispatcher) begin(id string) bool {
@@ -199,14 +213,14 @@ func (d *Dispatcher) look(id string, p peek) {
 // tell claims a webhook that something is new for and tells it, until it knows
 // all, does not take an event, or the slice of time is over.
 func (d *Dispatcher) tell(ctx context.Context, as database.Webhook) error {
-	from := as.At
+	began := as.At
 	as = d.ahead(as)
 	events, looked, err := d.config.Source.After(ctx, as, batch)
 	if err != nil {
 		return err
 	}
-	if len(events) == 0 && looked.Entry-from.Entry < farAhead {
-		d.look(as.ID, peek{from, looked})
+	if len(events) == 0 && looked.Entry-began.Entry < farAhead {
+		d.look(as.ID, peek{began, looked})
 		return nil
 	}
 	begun := d.config.Now()
@@ -217,7 +231,7 @@ func (d *Dispatcher) tell(ctx context.Context, as database.Webhook) error {
 	if err != nil {
 		return err
 	}
-	if h.At == from {
+	if h.At == began {
 		h.At = as.At
 	}
 	secret, err := d.config.Box.Open(Purpose(h.ID), h.Secret)

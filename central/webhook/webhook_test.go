@@ -486,19 +486,3 @@ func TestRemovedMeanwhile(t *testing.T) {
 		t.Errorf("told %v", details(got))
 	}
 }
-
-// TestNotWantedIsNotWritten: news that a webhook does not want moves nothing in
-// the database.
-func TestNotWantedIsNotWritten(t *testing.T) {
-	b := sqlite(t)
-	r := newReceiver(t, b.clock)
-	b.hook("h", r)
-	b.raise("quiet", "1", "2", "3")
-	d, _ := b.start()
-	b.eventually("looked at", func() bool { return d.ahead(b.find("h")).At.Alarm == 3 })
-	if h := b.find("h"); h.At.Alarm != 0 {
-		t.Errorf("written down %+v", h.At)
-	}
-	b.raise("north", "4")
-	b.eventually("told", func() bool { return len(r.got()) == 1 && b.find("h").At.Alarm == 4 })
-}

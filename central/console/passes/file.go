@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"turnstile/central/console"
 	"turnstile/central/office"
@@ -283,7 +282,7 @@ func (s *desk) faultsFile(r *console.Request) error {
 		for _, x := range rows {
 			after = x.Line
 			for _, f := range x.Faults {
-				w.Write([]string{lineText(x.Line), f.Column, harmless(faultText(r, f))})
+				w.Write([]string{lineText(x.Line), f.Column, office.Inert(faultText(r, f))})
 			}
 		}
 		w.Flush()
@@ -292,14 +291,6 @@ func (s *desk) faultsFile(r *console.Request) error {
 		}
 	}
 	return nil
-}
-
-// harmless keeps a spreadsheet from taking a value for a formula.
-func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }
 
 // sheetRows is how many passes a sheet has.
