@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 )
 
 // Central is one of the centrals that share the database.
@@ -219,4 +220,20 @@ func (d *DB) revise(ctx context.Context, tx *sql.Tx, name string) error {
 		return err
 	}
 	return d.tell(ctx, tx)
+}
+
+// EndStuck ends sessions that hold a writer's turn and have waited for their central
+// for some time, and returns how many: a central that was stopped in the middle of
+// what it sends holds it for good otherwise. Between statements PostgreSQL ends such
+// a session by itself, in the middle of a COPY it does not.
+func (d *DB) EndStuck(ctx context.Context, waited time.Duration) (n int, err error) {
+	if !d.postgres {
+		return 0, nil
+	}
+	err = d.sql.QueryRowContext(ctx, `SELECT COUNT(pg_terminate_backend(l.pid)) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND (l.classid::bigint << 32) + l.objid::bigint >= $1 AND (l.classid::bigint << 32) + l.objid::bigint < $1 + $2
+		AND a.wait_event_type = 'Client' AND a.state_change <= clock_timestamp() - make_interval(secs => $3)`,
+		int64(lockBase), int64(writers), waited.Seconds()).Scan(&n)
+	return n, named(err)
 }

@@ -22,6 +22,10 @@ func (k *Keeper) round(ctx context.Context) error {
 	return err
 }
 
+// stuck is how long a stopped central can hold up the others' transactions, as
+// PostgreSQL's idle_in_transaction_session_timeout is set.
+const stuck = 30 * time.Second
+
 // errBuried tells that the others took this central for dead.
 var errBuried = errors.New("the other centrals took this one for dead")
 
@@ -35,6 +39,10 @@ func (k *Keeper) once(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	// An error is the database's, which the others tell, or a role that may not.
+	if n, err := k.config.DB.EndStuck(ctx, stuck); err == nil && n > 0 {
+		k.config.Log.Warn("a central was stopped in the middle of a transaction, which is ended", "sessions", n)
 	}
 	living, err := k.look(ctx, began)
 	if err != nil {
