@@ -75,7 +75,7 @@ func (d *DB) AuditPage(ctx context.Context, f AuditFilter) ([]chain.Entry, error
 			where = append(where, fmt.Sprintf(condition, len(args)))
 		}
 	}
-	and(f.By != "", `by LIKE $%d ESCAPE '!'`, like(f.By)+"%")
+	and(f.By != "", `LOWER(by) LIKE LOWER($%d) ESCAPE '!'`, like(f.By)+"%") // LIKE alone: SQLite takes a for A, PostgreSQL does not
 	and(f.Action != "", `action = $%d`, f.Action)
 	and(f.Subject != "", `LOWER(subject) LIKE LOWER($%d) ESCAPE '!'`, "%"+like(f.Subject)+"%")
 	and(f.From != 0, `at >= $%d`, f.From)

@@ -124,7 +124,7 @@ func TestAuditPage(t *testing.T) {
 		for _, c := range []struct {
 			f    AuditFilter
 			want int
-		}{{AuditFilter{}, 10}, {AuditFilter{By: "user:"}, 5}, {AuditFilter{By: "user%"}, 5}, {AuditFilter{Action: "a0"}, 4}, {AuditFilter{Subject: "pass_4"}, 1},
+		}{{AuditFilter{}, 10}, {AuditFilter{By: "user:"}, 5}, {AuditFilter{By: "USER:"}, 5}, {AuditFilter{By: "user%"}, 5}, {AuditFilter{Action: "a0"}, 4}, {AuditFilter{Subject: "pass_4"}, 1},
 			{AuditFilter{Subject: "%"}, 5}, {AuditFilter{Subject: "_"}, 5}, {AuditFilter{From: 2000, To: 4000}, 2}, {AuditFilter{Before: 4}, 3}, {AuditFilter{By: "x"}, 0}} {
 			c.f.Limit = 100
 			rows, err := d.AuditPage(t.Context(), c.f)

@@ -23,6 +23,7 @@ var (
 	ErrAccess      = errors.New("PostgreSQL does not let central in: compare user, password and database name with the setting database, and make what is missing (CREATE ROLE, CREATE DATABASE)")
 	ErrUnsuitable  = errors.New("the PostgreSQL database cannot hold central's data")
 	ErrCollision   = errors.New("another central changed the same rows at the same moment; nothing was changed: try again")
+	ErrText        = errors.New("a text has NUL or bytes that are no UTF-8, which PostgreSQL does not take; nothing was changed")
 	ErrNotFound    = errors.New("no such row")
 	ErrConflict    = errors.New("another row stands in the way")
 	ErrDayFull     = errors.New("the day's capacity is used up")

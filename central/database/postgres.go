@@ -71,6 +71,8 @@ func namePostgres(code string) error {
 	switch code {
 	case "23505":
 		return ErrConflict
+	case "22021", "22P05":
+		return ErrText
 	case "53100":
 		return ErrFull
 	case "40001", "40P01", "55P03":

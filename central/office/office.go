@@ -93,7 +93,7 @@ func New(s Services, o Options) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, problemOrigin, "A page of another site sent this request; call the API from a program, or from central's own pages.")
 	}))
-	return withHeaders(http.MaxBytesHandler(origin.Handler(a.recovering(withProblems(mux))), MaxUpload))
+	return withHeaders(withText(http.MaxBytesHandler(origin.Handler(a.recovering(withProblems(mux))), MaxUpload)))
 }
 
 // Server returns an HTTP server for h whose time-outs bound what a slow or

@@ -36,7 +36,7 @@ const memoryBound = (2 << 30) / 10_000
 // controllers have certificates of their own, subscribe to what an agent does and
 // report as it does, but keep nothing.
 func (r *rig) memory(ctx context.Context) error {
-	s, err := site.Start(ctx, site.Config{Programs: r.programs, Data: filepath.Join(r.folder, "memory"), Heads: 5 * time.Second})
+	s, err := site.Start(ctx, site.Config{Programs: r.programs, Data: filepath.Join(r.folder, "memory"), Heads: 10 * time.Second})
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,13 @@ func hold(ctx context.Context, running *sync.WaitGroup, to string, c *controller
 	if err != nil {
 		return err
 	}
-	return s.Publish(ctx, topics.State(c.id), report, 1, true)
+	return poll(ctx, c.id+" heard", func() (bool, error) {
+		err := s.Publish(ctx, topics.State(c.id), report, 1, true)
+		if errors.Is(err, broker.ErrOffline) { // or no answer in time: thousands are served at once
+			return false, nil
+		}
+		return err == nil, err
+	})
 }
 
 // alive waits until central says that n controllers are.

@@ -122,7 +122,7 @@ func (m *month) questions() []question {
 		page("a page of guests going out of a zone", database.PassageFilter{Kinds: []pass.Kind{pass.Guest}, Direction: 2, Zones: []uint8{3}}),
 		page("a page of what never was", database.PassageFilter{Lane: "lane-07", Zones: []uint8{5}, Reasons: []pass.Reason{pass.HomeLane}}),
 		page("a page of one person", database.PassageFilter{Words: "s0011111"}),
-		page("a page of one name", database.PassageFilter{Words: "chan tai123 man"}),
+		page("a page of one name", database.PassageFilter{Words: "chan tai1234 man"}),
 		page("a page of one person's refusals", database.PassageFilter{Words: "s0011111", Types: denied}),
 		page("a page of a pass", database.PassageFilter{Pass: &pass.ID{Day: pass.DayOf(m.begin), Index: 17}}),
 		{"a day's page of a common name", m.commonName},
@@ -139,7 +139,7 @@ func (m *month) questions() []question {
 			return len(list), err
 		}},
 		{"a page of passes by name", func(ctx context.Context, round int) (int, error) {
-			list, err := m.db.Passes(ctx, database.PassFilter{Words: fmt.Sprintf("tai%d", 100+round), Limit: pageSize})
+			list, err := m.db.Passes(ctx, database.PassFilter{Words: fmt.Sprintf("tai%d", 1000+round), Limit: pageSize})
 			return len(list), err
 		}},
 	}
