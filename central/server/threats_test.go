@@ -29,7 +29,7 @@ func TestThreatsAreTried(t *testing.T) {
 	}
 	var sources []byte
 	for _, dir := range []string{".", "../issuer", "../sign", "../fleet", "../ledger", "../status", "../supervisor", "../../agent/feed", "../../agent/enrol",
-		"../../agent/presence", "../../agent/supervisor", "../../simulator/endtoend"} {
+		"../../agent/presence", "../../agent/supervisor", "../keyring", "../identity", "../office", "../webhook", "../../simulator/endtoend"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)
@@ -59,7 +59,7 @@ func TestThreatsAreTried(t *testing.T) {
 		}
 		rows++
 	}
-	if rows < 12 {
+	if rows < 16 {
 		t.Errorf("%d rows", rows)
 	}
 }
