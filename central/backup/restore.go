@@ -56,13 +56,22 @@ func restore(ctx context.Context, from, data string, now time.Time) (m Manifest,
 	if r, err = settle(ctx, filepath.Join(folder, databaseName), m.Made, now); err != nil {
 		return m, r, err
 	}
-	if err := errors.Join(syncFolder(folder), removeEmpty(data)); err != nil {
+	if err := errors.Join(syncKeys(folder), syncFolder(folder), removeEmpty(data)); err != nil {
 		return m, r, err
 	}
 	if err := os.Rename(folder, data); err != nil {
 		return m, r, err
 	}
 	return m, r, syncFolder(filepath.Dir(data))
+}
+
+// syncKeys makes the names of the key files outlive a power cut, if there are any.
+func syncKeys(folder string) error {
+	keys := filepath.Join(folder, keysName)
+	if _, err := os.Stat(keys); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return syncFolder(keys)
 }
 
 // empty returns ErrExists if a folder has anything in it.
