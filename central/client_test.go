@@ -83,3 +83,15 @@ func TestEveryPage(t *testing.T) {
 		t.Errorf("nobody there: %v", err)
 	}
 }
+
+// TestLaneArguments: what is no lane goes into no path.
+func TestLaneArguments(t *testing.T) {
+	if id, n, err := laneArg("north-1/2"); err != nil || id != "north-1" || n != 2 {
+		t.Error(id, n, err)
+	}
+	for _, bad := range []string{"", "north-1", "north-1/", "north-1/0", "north-1/256", "/1", "../1", "a?b/1", "a/b/1"} {
+		if _, _, err := laneArg(bad); !errors.Is(err, errUsage) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

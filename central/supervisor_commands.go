@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/symbol"
 )
@@ -66,8 +67,8 @@ func (x *supervisorIssueCommand) Run(ctx context.Context, c *console, cl *cli) e
 func laneArg(s string) (controller string, number int, err error) {
 	controller, text, ok := strings.Cut(s, "/")
 	number, bad := strconv.Atoi(text)
-	if !ok || bad != nil || number < 1 || number > 255 || controller == "" {
-		return "", 0, fmt.Errorf("%w: --lane %q is no lane such as north-1/2; central lanes shows them", errUsage, s)
+	if !ok || bad != nil || number < 1 || number > 255 || !link.ValidID(controller) {
+		return "", 0, fmt.Errorf("%w: %q is no lane such as north-1/2; central lanes shows them", errUsage, s)
 	}
 	return controller, number, nil
 }

@@ -126,6 +126,7 @@ func (s *central) adoptCommands(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, row := range rows {
 		id := commandID(row.Lane, row.Number)
 		if now-row.Issued < adoptAfter.Milliseconds() || !s.leases.Mine(row.Lane) || s.waiting.has(id) {
@@ -133,11 +134,12 @@ func (s *central) adoptCommands(ctx context.Context) error {
 		}
 		sealed, err := link.Seal(s.issuer.Status(), link.TypeCommand, s.config.Site, row.Command)
 		if err != nil {
-			return fmt.Errorf("seal command %s: %w", id, err)
+			errs = append(errs, fmt.Errorf("seal command %s: %w", id, err)) // the others are sent all the same
+			continue
 		}
 		s.waiting.add(waitingCommand{Command: row.Command, sealed: sealed})
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *central) sendCommand(ctx context.Context, c *waitingCommand) {
