@@ -109,6 +109,22 @@ func forgetRequests(ctx context.Context, tx *sql.Tx, k RequestKey, before int64)
 	return nil
 }
 
+// EraseRequests deletes keys that were begun before a time (Unix ms), at most limit,
+// and returns how many: BeginRequest does so when others come, and some never do.
+func (d *DB) EraseRequests(ctx context.Context, before int64, limit int) (n int, err error) {
+	err = d.write(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `DELETE FROM request_keys WHERE (token, key) IN
+			(SELECT token, key FROM request_keys WHERE begun < $1 ORDER BY begun LIMIT $2)`, before, limit)
+		if err != nil {
+			return err
+		}
+		deleted, err := r.RowsAffected()
+		n = int(deleted)
+		return err
+	})
+	return n, err
+}
+
 func addRequest(ctx context.Context, tx *sql.Tx, q RequestRow, limit int) error {
 	var n int
 	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM request_keys WHERE token = $1`, q.Token).Scan(&n); err != nil {

@@ -139,6 +139,10 @@ type Counts struct{ Passages, Passes, Photos, Commands int }
 // none longer than a moment.
 const together = 1000
 
+// answersKept is how long the API gives an answer again for an Idempotency-Key, which
+// holds names and codes.
+const answersKept = 24 * time.Hour
+
 // Erase erases what is over by now. What one part cannot erase does not keep the
 // others.
 func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
@@ -160,6 +164,9 @@ func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
 	})
 	n.Commands, errs[3] = parts(func() (int, error) {
 		return e.config.DB.EraseCommands(ctx, before(p.Passages).UnixMilli(), together)
+	})
+	_, errs[3] = parts(func() (int, error) {
+		return e.config.DB.EraseRequests(ctx, today.Add(-answersKept).UnixMilli(), together)
 	})
 	err = errors.Join(errs[:]...)
 	if n == (Counts{}) {

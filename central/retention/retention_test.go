@@ -206,3 +206,35 @@ func TestEraseCommands(t *testing.T) {
 		}
 	})
 }
+
+// TestEraseRequests: the answers that the API keeps for a day go then, also when no
+// request with a key ever comes again.
+func TestEraseRequests(t *testing.T) { databasetest.Both(t, testEraseRequests) }
+
+func testEraseRequests(t *testing.T, db *database.DB) {
+	a := newArchive(t, db)
+	const keys = together + 50
+	terms := func(at time.Time) database.RequestTerms {
+		return database.RequestTerms{At: at.UnixMilli(), Limit: keys + 2}
+	}
+	for i := range keys {
+		k := database.RequestKey{Token: "t", Key: link.Hash{byte(i), byte(i >> 8)}, Claim: "c"}
+		if _, err := db.BeginRequest(ctx, k, terms(noon)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := database.RequestKey{Token: "t", Key: link.Hash{1, 2, 3}, Claim: "c"}
+	if _, err := db.BeginRequest(ctx, late, terms(noon.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	a.now = noon.Add(answersKept + time.Minute)
+	if _, err := a.Erase(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.EraseRequests(ctx, noon.Add(time.Minute).UnixMilli(), 2*keys); n != 0 || err != nil {
+		t.Errorf("%d keys are left: %v", n, err)
+	}
+	if n, err := db.EraseRequests(ctx, noon.Add(2*time.Hour).UnixMilli(), 2*keys); n != 1 || err != nil {
+		t.Errorf("%d keys of the last day: %v", n, err)
+	}
+}
