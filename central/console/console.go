@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -60,6 +61,7 @@ type Route struct {
 	Need    rights.Permission // "": every person who is signed in
 	Public  bool              // needs no session; Need is ignored
 	Recent  bool              // the sign-in must be younger than Recent
+	Within  time.Duration     // Recent with another bound: of a form that takes a while to fill in
 	MaxBody int64             // bytes; 0: MaxBody
 	Slow    bool              // a stream or an upload: no write deadline
 	Handle  func(*Request) error
@@ -158,11 +160,14 @@ func (c *Console) route(o Route) http.Handler {
 		if req.Who, known = c.options.Auth.Principal(r); known {
 			requestlog.Actor(r.Context(), req.By())
 		}
-		if err := c.admit(req, o, known); err != nil {
-			req.fail(err)
-			return
+		err := c.admit(req, o, known)
+		if err == nil {
+			err = req.readForm()
 		}
-		if err := o.Handle(req); err != nil {
+		if err == nil {
+			err = o.Handle(req)
+		}
+		if err != nil {
 			req.fail(err)
 		}
 	}), limit)
@@ -183,10 +188,21 @@ func (c *Console) admit(r *Request, o Route, known bool) error {
 		return errSignIn
 	case o.Need != "" && !r.Who.Permissions.Has(o.Need):
 		return fmt.Errorf("%w: %s", errRight, o.Need)
-	case o.Recent && c.options.Now().Sub(r.Who.Proved) > Recent:
+	case c.options.Now().Sub(r.Who.Proved) > o.proof():
 		return errAgain
 	}
 	return nil
+}
+
+// proof is how old the sign-in may be.
+func (o *Route) proof() time.Duration {
+	switch {
+	case o.Within != 0:
+		return o.Within
+	case o.Recent:
+		return Recent
+	}
+	return math.MaxInt64
 }
 
 // home leads to the first page that the person may open.

@@ -24,6 +24,7 @@ type Request struct {
 
 	console *Console
 	lang    Language
+	hole    string // of the page that is streamed
 }
 
 // By names the person for the audit.
@@ -74,8 +75,25 @@ func (r *Request) write(status int, t *Templates, name, part, title string, data
 	}
 	r.Writer.Header().Set("Content-Type", "text/html; charset=utf-8")
 	r.Writer.WriteHeader(status)
-	r.Writer.Write(out.Bytes()) // a browser that went away is no fault of ours
+	r.Writer.Write(whole(out.Bytes())) // a browser that went away is no fault of ours
 	return nil
+}
+
+// whole makes a page text, also where it shows again what was none: a page in two
+// encodings is read differently by each browser.
+func whole(page []byte) []byte { return bytes.ToValidUTF8(page, []byte("\uFFFD")) }
+
+// readForm reads the fields of a form before the page does, so that none of them
+// takes a form that broke off, or is too large, for an empty one.
+func (r *Request) readForm() error {
+	if r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return nil
+	}
+	err := r.ParseForm()
+	if large := (*http.MaxBytesError)(nil); err != nil && !errors.As(err, &large) {
+		return r.Wrong("The browser sent something that is no form. Reload the page and try again.")
+	}
+	return err
 }
 
 // Redirect sends the browser to a path below Base, as after every deed: a reload
@@ -178,7 +196,7 @@ func (r *Request) problem(err error) problem {
 	if !errors.As(err, &refusal) {
 		return problem{status, r.T(http.StatusText(status))}
 	}
-	return problem{status, refusal.Detail}
+	return problem{status, r.Told(nil, refusal)}
 }
 
 // askSignIn leads to the sign-in and back.

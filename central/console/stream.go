@@ -2,18 +2,16 @@ package console
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// hole is where a streamed page is cut open. No text of a person can bring it
-// along: templates drop it from what they escape.
-const hole = "\x00hole\x00"
-
-// Hole is where the parts of a streamed page go; its page has it once.
-func (v *View) Hole() string { return hole }
+// Hole is where the parts of a streamed page go; its page has it once. It is
+// random, so that no text of a person can bring it along.
+func (v *View) Hole() string { return v.hole }
 
 // Stream is a page that is shown while it is made: progress of long work needs
 // neither JavaScript nor a second request. Its Route is Slow.
@@ -31,11 +29,12 @@ func (r *Request) Stream(t *Templates, name, title string, data any) (*Stream, e
 	if set == nil {
 		return nil, fmt.Errorf("show page: there is no template %s", name)
 	}
+	r.hole = rand.Text()
 	var out bytes.Buffer
 	if err := set.ExecuteTemplate(&out, "layout", &View{Request: r, Title: title, Data: data, words: t.words}); err != nil {
 		return nil, fmt.Errorf("show page %s: %w", name, err)
 	}
-	head, tail, ok := strings.Cut(out.String(), template0(hole))
+	head, tail, ok := strings.Cut(out.String(), r.hole)
 	if !ok {
 		return nil, fmt.Errorf("show page %s: it has no hole", name)
 	}
@@ -45,9 +44,6 @@ func (r *Request) Stream(t *Templates, name, title string, data any) (*Stream, e
 	s := &Stream{r, t, name, tail}
 	return s, s.send(head)
 }
-
-// template0 is a text as html/template writes it: a zero byte becomes U+FFFD.
-func template0(text string) string { return strings.ReplaceAll(text, "\x00", "\uFFFD") }
 
 // Part sends one named template of the page's file.
 func (s *Stream) Part(part string, data any) error {
@@ -77,7 +73,7 @@ func (s *Stream) Fail(err error) error {
 func (s *Stream) send(text string) error {
 	control := http.NewResponseController(s.r.Writer)
 	control.SetWriteDeadline(time.Now().Add(sendLimit)) // a writer without deadlines cannot hang
-	if _, err := s.r.Writer.Write([]byte(text)); err != nil {
+	if _, err := s.r.Writer.Write(whole([]byte(text))); err != nil {
 		return fmt.Errorf("send page: %w", err)
 	}
 	if err := control.Flush(); err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"golang.org/x/text/language"
+
+	"turnstile/central/office"
 )
 
 // Language is a language of the console.
@@ -66,12 +68,26 @@ func (r *Request) Say(t *Templates, text string, args ...any) string {
 	return translate(r.Lang(), t.words, text, args)
 }
 
+// Told returns what a service refused for, translated with a page's words (nil:
+// the frame's alone).
+func (r *Request) Told(t *Templates, x *office.Refusal) string {
+	var words Words
+	if t != nil {
+		words = t.words
+	}
+	if r.Lang() != Chinese || x.Text == "" {
+		return x.Detail
+	}
+	return translate(Chinese, words, x.Text, x.Args)
+}
+
 func translate(lang Language, words Words, text string, args []any) string {
 	if lang == Chinese {
-		if zh := words[text]; zh != "" {
-			text = zh
-		} else if zh := frameWords[text]; zh != "" {
-			text = zh
+		for _, w := range []Words{words, frameWords, refusalWords} {
+			if zh := w[text]; zh != "" {
+				text = zh
+				break
+			}
 		}
 	}
 	if len(args) == 0 {
@@ -114,6 +130,7 @@ var frameWords = Words{
 	"Status":                 "狀態",
 	"Time":                   "時間",
 	"There is no such page.": "沒有此頁面。",
+	"The browser sent something that is no form. Reload the page and try again.":     "瀏覽器傳送的內容不是表格。請重新載入頁面再試。",
 	"There are English and Traditional Chinese.":                                     "只有英文及繁體中文。",
 	"Your role does not allow this. An admin can give you another one under People.": "您的角色不允許此操作。管理員可在「人員」頁為您更改角色。",
 	"That is too large: at most %d KB.":                                              "檔案太大：最多 %d KB。",
@@ -128,4 +145,6 @@ var frameWords = Words{
 }
 
 // Translated reports whether a text has Chinese, in the words or in the frame's.
-func Translated(words Words, text string) bool { return words[text] != "" || frameWords[text] != "" }
+func Translated(words Words, text string) bool {
+	return words[text] != "" || frameWords[text] != "" || refusalWords[text] != ""
+}

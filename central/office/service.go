@@ -29,11 +29,15 @@ var (
 type Refusal struct {
 	Kind   error
 	Detail string
+	// Text is Detail before Args were filled in, for who shows it in another
+	// language.
+	Text string
+	Args []any
 }
 
 // Refuse returns a Refusal of the kind.
 func Refuse(kind error, format string, args ...any) error {
-	return &Refusal{kind, fmt.Sprintf(format, args...)}
+	return &Refusal{kind, fmt.Sprintf(format, args...), format, args}
 }
 
 func (r *Refusal) Error() string { return r.Kind.Error() + ": " + r.Detail }

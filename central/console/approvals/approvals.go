@@ -367,6 +367,9 @@ func (s *desk) decide(r *console.Request, approve bool) error {
 	if text == "" && !approve {
 		wrong = say(r, "Give a reason: the holder is told.")
 	}
+	if wrong != "" && a.State != office.ApplicationOpen { // it has no form any more
+		return s.showOne(r, http.StatusConflict, a, onePage{Problem: say(r, "Somebody decided this application already.")})
+	}
 	if wrong != "" {
 		return s.showOne(r, http.StatusUnprocessableEntity, a, onePage{Typed: text, Wrong: wrong})
 	}
@@ -396,7 +399,7 @@ func (s *desk) decideFailed(r *console.Request, a office.Application, typed stri
 	if errors.Is(err, office.ErrConflict) {
 		status = http.StatusConflict
 	}
-	return s.showOne(r, status, now, onePage{Typed: typed, Problem: say(r, x.Detail)})
+	return s.showOne(r, status, now, onePage{Typed: typed, Problem: r.Told(pages, x)})
 }
 
 // following leads to the next open application: an approver goes through many.

@@ -15,10 +15,12 @@ import (
 // texts are the places where a page has English to be translated.
 var texts = []*regexp.Regexp{
 	regexp.MustCompile(`\.T ("(?:[^"\\]|\\.)*")`),                              // templates
-	regexp.MustCompile(`\.(?:T|Flash|Wrong)\(("(?:[^"\\]|\\.)*")`),             // code
 	regexp.MustCompile(`\.Say\([a-zA-Z.]+, ("(?:[^"\\]|\\.)*")`),               // code, with the page's words
 	regexp.MustCompile(`\.Page(?:Status)?\([^"]*"[^"]+", ("(?:[^"\\]|\\.)*")`), // titles
 }
+
+// framed are the places where only the frame's words are looked up.
+var framed = regexp.MustCompile(`\.(?:T|Flash|Wrong)\(("(?:[^"\\]|\\.)*")`)
 
 // CheckWords fails the test for each text of the templates below files, and of
 // the Go files of the folder, that has no Chinese, in the page's words or in the
@@ -59,6 +61,11 @@ func CheckWords(t *testing.T, files fs.FS, folder string, words console.Words, l
 			t.Fatal(err)
 		}
 		collect(data)
+		for _, m := range framed.FindAllSubmatch(data, -1) {
+			if text, err := strconv.Unquote(string(m[1])); err == nil && text != "%s" && !console.Translated(nil, text) {
+				t.Errorf("%s: the frame has no Chinese for %q", path, text)
+			}
+		}
 	}
 	for text := range found {
 		if !console.Translated(words, text) {

@@ -138,7 +138,7 @@ func (s *desk) lockdown(r *console.Request) error {
 // cause is what a person is told of a lockdown that failed.
 func (s *desk) cause(r *console.Request, err error) string {
 	if refusal, ok := errors.AsType[*office.Refusal](err); ok {
-		return refusal.Detail
+		return r.Told(pages, refusal)
 	}
 	s.Log.Error("lock everything down", "cause", err)
 	return r.T("Central could not do this; its log has the cause.")

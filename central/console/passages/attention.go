@@ -106,11 +106,16 @@ func (d *desk) acknowledge(r *console.Request) error {
 		if err != nil {
 			return err
 		}
+		open := false // somebody may have acknowledged it meanwhile
 		for i := range p.Rows {
 			if p.Rows[i].Number == n {
+				open = p.Rows[i].IsOpen()
 				p.Rows[i].Typed = strings.ToValidUTF8(note, "")
 				p.Rows[i].Mistake = r.Say(pages, "A note is one line of at most %d characters.", office.MaxNote)
 			}
+		}
+		if !open {
+			return office.Refuse(office.ErrConflict, "%s", r.T("Somebody acknowledged this alarm already, or it was raised again meanwhile; look at it anew."))
 		}
 		return r.PageStatus(http.StatusUnprocessableEntity, pages, "attention.html", "Conflicts and alarms", p)
 	}

@@ -224,11 +224,11 @@ func (s *desk) setStatus(r *console.Request) error {
 	if err != nil {
 		return err
 	}
-	if wrong != "" {
-		return s.showOne(r, http.StatusUnprocessableEntity, &p, onePage{Wrong: wrong, WrongDeed: to, Typed: why})
-	}
 	if !slices.ContainsFunc(deeds(r, p.Status), func(d deed) bool { return d.To == to }) {
 		return refuse(r, office.ErrConflict, "Somebody changed this pass meanwhile: it is %s now.", strings.ToLower(statusText(r, p.Status)))
+	}
+	if wrong != "" {
+		return s.showOne(r, http.StatusUnprocessableEntity, &p, onePage{Wrong: wrong, WrongDeed: to, Typed: why})
 	}
 	if _, err := s.Passes.SetStatus(r.Context(), r.By(), p.ID(), status, why); err != nil {
 		return err

@@ -289,7 +289,7 @@ func parse(r *console.Request) error {
 // error is none of those that a person can do something about.
 func refusal(r *console.Request, err error) string {
 	if x, ok := errors.AsType[*office.Refusal](err); ok && (errors.Is(err, office.ErrInvalid) || errors.Is(err, office.ErrConflict)) {
-		return say(r, x.Detail)
+		return r.Told(pages, x)
 	}
 	return ""
 }

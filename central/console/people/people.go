@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"slices"
+	"strings"
 
 	"turnstile/central/console"
 	"turnstile/central/office"
@@ -86,6 +87,9 @@ func (s *desk) listPage(r *console.Request, status int, name string, have []righ
 	if err != nil {
 		return err
 	}
+	for i := range all {
+		all[i].CreatedBy = office.PlainName(all[i].CreatedBy)
+	}
 	return r.PageStatus(status, pages, "people.html", "People", listData{all, choices(r, have), name, problem})
 }
 
@@ -101,7 +105,7 @@ func (s *desk) add(r *console.Request) error {
 	roles := ticked(r)
 	err := s.people.Add(r.Context(), r.By(), name, roles)
 	if refusal, ok := errors.AsType[*office.Refusal](err); ok {
-		return s.listPage(r, http.StatusUnprocessableEntity, name[:min(len(name), maxName)], roles, worded(r, refusal))
+		return s.listPage(r, http.StatusUnprocessableEntity, strings.ToValidUTF8(name[:min(len(name), maxName)], ""), roles, worded(r, refusal))
 	}
 	if err != nil {
 		return err
@@ -125,7 +129,7 @@ func worded(r *console.Request, refusal *office.Refusal) string {
 	case errors.Is(refusal, office.ErrInvalid):
 		return r.Say(pages, "A name is 1 to 32 of a-z 0-9 . _ -, and begins with a letter or a digit; and at least one role is needed.")
 	}
-	return refusal.Detail
+	return r.Told(pages, refusal)
 }
 
 func ticked(r *console.Request) (roles []rights.Role) {
@@ -168,6 +172,7 @@ func (s *desk) person(r *console.Request) error {
 	if i < 0 {
 		return office.Refuse(office.ErrNotFound, "%s", r.Say(pages, "There is no such person."))
 	}
+	all[i].CreatedBy = office.PlainName(all[i].CreatedBy)
 	return r.Page(pages, "person.html", "Person", personData{all[i], choices(r, all[i].Roles)})
 }
 

@@ -63,7 +63,7 @@ type shown struct {
 func (d *desk) show(r *console.Request) error {
 	before, err := number(r.URL.Query().Get("before"))
 	if err != nil {
-		return r.Wrong("There is no such version.")
+		return r.Wrong(r.Say(d.pages, "There is no such version."))
 	}
 	now, err := d.Rules.Rules(r.Context())
 	if err != nil {
@@ -140,7 +140,7 @@ func (d *desk) preview(r *console.Request) error {
 func (d *desk) previewOld(r *console.Request) error {
 	n, err := number(r.PathValue("version"))
 	if err != nil {
-		return r.Wrong("There is no such version.")
+		return r.Wrong(r.Say(d.pages, "There is no such version."))
 	}
 	old, err := d.History.Version(r.Context(), n)
 	if err != nil {
@@ -219,7 +219,7 @@ func (d *desk) apply(r *console.Request) error {
 	}
 	var proposed link.Rules
 	if err := json.Unmarshal([]byte(r.PostForm.Get("rules")), &proposed); err != nil {
-		return r.Wrong("This form is not whole. Begin the change again.")
+		return r.Wrong(r.Say(d.pages, "This form is not whole. Begin the change again."))
 	}
 	now, err := d.Rules.Rules(r.Context())
 	if err != nil {
@@ -257,7 +257,7 @@ type old struct {
 func (d *desk) version(r *console.Request) error {
 	n, err := number(r.PathValue("version"))
 	if err != nil || n == 0 {
-		return r.Wrong("There is no such version.")
+		return r.Wrong(r.Say(d.pages, "There is no such version."))
 	}
 	list, err := d.History.Versions(r.Context(), n+1, 2)
 	if err != nil {
