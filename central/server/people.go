@@ -36,14 +36,25 @@ func (s *SignIn) problems(wrong func(bad bool, key, format string, args ...any))
 	}
 }
 
+// formTime is how old a sign-in may be when a form is sent whose page asked for a
+// recent one: time to fill it in, and no way around the page.
+const formTime = 30 * time.Minute
+
 // stepUp makes deeds that let much out, or change much at once, ask for a recent
 // sign-in, whichever page they are of: somebody may have left a screen unlocked.
-// What is filled in for a while asks when its form is opened.
+// What is filled in for a while asks when its form is opened, and again if it was
+// open too long.
 func stepUp(routes []console.Route) []console.Route {
 	dangerous := []string{"POST /passages/export", "GET /passes/bulk", "POST /passes/bulk/{id}/confirm", "POST /passes/import/{id}/settle"}
+	filled := []string{"POST /passes/bulk", "POST /rules", "POST /rules/policy", "POST /approvals/policy",
+		"POST /lanes/enrol", "POST /lanes/at/{id}/invite", "POST /lanes/at/{id}/retire", "POST /lanes/at/{id}/revoke"}
 	for i, r := range routes {
-		if slices.Contains(dangerous, r.Method+" "+r.Pattern) {
+		key := r.Method + " " + r.Pattern
+		if slices.Contains(dangerous, key) {
 			routes[i].Recent = true
+		}
+		if slices.Contains(filled, key) {
+			routes[i].Within = formTime
 		}
 	}
 	return routes

@@ -63,7 +63,11 @@ func TestEveryPage(t *testing.T) {
 			recent := strings.HasSuffix(who, "!")
 			s.tryPage(t, key, path, sessions.begin(t, role, 0), who == "*" || strings.Contains(who, letter), false)
 			if recent && strings.Contains(who, letter) {
-				s.tryPage(t, key+" after an hour", path, sessions.begin(t, role, console.Recent+time.Minute), true, true)
+				s.tryPage(t, key+" after a while", path, sessions.begin(t, role, console.Recent+time.Minute), true, true)
+			}
+			if strings.HasSuffix(who, "~") && strings.Contains(who, letter) {
+				s.tryPage(t, key+" after ten minutes", path, sessions.begin(t, role, 10*time.Minute), true, false)
+				s.tryPage(t, key+" after an hour", path, sessions.begin(t, role, formTime+time.Minute), true, true)
 			}
 			tried++
 		}
