@@ -126,14 +126,16 @@ func Eval[T any](b *Browser, expression string) T {
 	return v
 }
 
-// Wait waits until a JavaScript expression is true, also across a new page.
+// Wait waits until a JavaScript expression is true of a page that is there whole,
+// also across a new page: one that is still being read has its address already, and
+// perhaps half of its rows.
 func (b *Browser) Wait(expression string) {
 	b.t.Helper()
 	limit, tick := time.NewTimer(Patience), time.NewTicker(50*time.Millisecond)
 	defer limit.Stop()
 	defer tick.Stop()
 	for {
-		if ok, err := chromedp.Run(b.Ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && ok {
+		if ok, err := chromedp.Run(b.Ctx, chromedp.Evaluate[bool]("document.readyState !== 'loading' && !!("+expression+")")); err == nil && ok {
 			return
 		}
 		select {

@@ -14,8 +14,10 @@ import (
 // guests are names as people have them, and as attackers write them.
 var guests = []string{"Grace Hopper", "", "陳大文", "<script>alert(1)</script>", "=HYPERLINK(\"http://x\")", "محمد علي", "", "O'Brien Mary"}
 
-// firstTime returns the time that stands in the first row of a list.
+// firstTime returns the time that stands in the first row of a list, once there is
+// one: the address is the new page's before its rows are.
 func firstTime(b *consoletest.Browser) string {
+	b.Wait("document.querySelector('#rows tbody tr:first-child td')")
 	return consoletest.Eval[string](b, "document.querySelector('#rows tbody tr:first-child td').innerText")
 }
 
