@@ -125,7 +125,7 @@ func (m *month) questions() []question {
 		page("a page of one name", database.PassageFilter{Words: "chan tai1234 man"}),
 		page("a page of one person's refusals", database.PassageFilter{Words: "s0011111", Types: denied}),
 		page("a page of a pass", database.PassageFilter{Pass: &pass.ID{Day: pass.DayOf(m.begin), Index: 17}}),
-		{"a day's page of a common name", m.commonName},
+		{"a day's page of a name", m.nameOfDay},
 		{"the counts of a month by hour and reason", func(ctx context.Context, _ int) (int, error) {
 			list, err := m.db.ReasonCounts(ctx, m.begin.UnixMilli(), m.begin.AddDate(0, 0, monthDays).UnixMilli(), 1)
 			return len(list), err
@@ -145,10 +145,11 @@ func (m *month) questions() []question {
 	}
 }
 
-// commonName asks for the passages of all of one family name on one day.
-func (m *month) commonName(ctx context.Context, round int) (int, error) {
+// nameOfDay asks for the passages of a family name and the beginning of another on one
+// day; a family name alone is refused on a large campus.
+func (m *month) nameOfDay(ctx context.Context, round int) (int, error) {
 	day := m.begin.AddDate(0, 0, round%monthDays)
-	list, err := m.db.Search(ctx, database.PassageFilter{Words: "wong", From: day.UnixMilli(), Until: day.AddDate(0, 0, 1).UnixMilli(), Limit: pageSize})
+	list, err := m.db.Search(ctx, database.PassageFilter{Words: "wong tai100", From: day.UnixMilli(), Until: day.AddDate(0, 0, 1).UnixMilli(), Limit: pageSize})
 	return len(list), err
 }
 
