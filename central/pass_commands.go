@@ -26,6 +26,7 @@ type issueCommand struct {
 	Length         string `default:"24h" help:"How long it is valid, in steps of 10 minutes."`
 	Live           bool   `help:"Only valid as a live code; screenshots are refused."`
 	Escort         bool   `help:"Only valid right after a staff pass."`
+	Exception      string `placeholder:"TEXT" help:"Why a guest's pass is issued beyond the rules for guests; for the audit."`
 	PassbackExempt bool   `help:"Anti-passback does not apply."`
 	Entries        int    `help:"How often it lets in; 0 is without limit."`
 }
@@ -41,7 +42,7 @@ func (x *issueCommand) Run(ctx context.Context, c *console, cl *cli) error {
 	}
 	var p office.PassBody
 	err = api.call(ctx, "POST", "/passes", office.OrderBody{
-		Kind: x.Kind, Holder: x.Holder, GuestName: x.Guest, Purpose: x.Purpose, Day: day, Zones: x.Zones, Start: x.Start, Length: x.Length,
+		Kind: x.Kind, Holder: x.Holder, GuestName: x.Guest, Exception: x.Exception, Purpose: x.Purpose, Day: day, Zones: x.Zones, Start: x.Start, Length: x.Length,
 		Live: x.Live, Escort: x.Escort, PassbackExempt: x.PassbackExempt, Entries: x.Entries,
 	}, &p)
 	if err != nil {

@@ -21,6 +21,9 @@ type rulesCommand struct {
 	Mode rulesModeCommand `cmd:"" help:"Set the mode of one zone: normal, lockdown or free_passage."`
 
 	Passback rulesPassbackCommand `cmd:"" help:"Set the anti-passback of one zone."`
+
+	Guests    guestRulesCommand `cmd:"" help:"How many guests a host may have, and how early and late they can be asked for."`
+	Retention retentionCommand  `cmd:"" help:"How long passages, passes and photos are kept."`
 }
 
 type rulesShowCommand struct{}

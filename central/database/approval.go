@@ -44,10 +44,13 @@ func scanApplication(r rowScanner) (a Application, err error) {
 	return a, err
 }
 
-// AddApplication stores an open application and returns its number. ErrConflict:
-// the holder has an open eCard application already.
-func (d *DB) AddApplication(ctx context.Context, a Application) (number int64, err error) {
+// AddApplication stores an open application, if the claims allow it, and returns
+// its number. ErrConflict: the holder has an open eCard application already.
+func (d *DB) AddApplication(ctx context.Context, a Application, claims ...*GuestClaim) (number int64, err error) {
 	err = d.write(ctx, func(tx *sql.Tx) error {
+		if _, err := allowed(ctx, tx, claims); err != nil {
+			return err
+		}
 		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) + 1 FROM applications`).Scan(&number); err != nil {
 			return err
 		}
@@ -133,6 +136,8 @@ type Draft struct {
 	Day pass.Day
 	// Mint is given the day's next issue number and its capacity.
 	Mint func(number, capacity uint32) (Pass, error)
+	// Claims are what has to allow it in the same transaction: of a guest's pass one.
+	Claims []*GuestClaim
 }
 
 // Decide decides an open application, and does what it asks for in the same
@@ -185,6 +190,10 @@ func fulfil(ctx context.Context, tx *sql.Tx, a *Application, x *Decision) (ids [
 
 // issueDraft issues a pass within a transaction.
 func issueDraft(ctx context.Context, tx *sql.Tx, draft Draft, capacity uint32) (Pass, error) {
+	notes, err := allowed(ctx, tx, draft.Claims)
+	if err != nil {
+		return Pass{}, err
+	}
 	number, stands, err := nextNumber(ctx, tx, draft.Day, capacity)
 	if err != nil {
 		return Pass{}, err
@@ -193,7 +202,15 @@ func issueDraft(ctx context.Context, tx *sql.Tx, draft Draft, capacity uint32) (
 	if err != nil {
 		return p, err
 	}
-	return p, insertPass(ctx, tx, &p)
+	if err := insertPass(ctx, tx, &p); err != nil {
+		return p, err
+	}
+	for _, note := range notes {
+		if err := audit(ctx, tx, p.Issued, p.IssuedBy, "guest_exception", p.ID().String(), note); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 func settleApplication(ctx context.Context, tx *sql.Tx, x *Decision) error {
@@ -206,19 +223,4 @@ func settleApplication(ctx context.Context, tx *sql.Tx, x *Decision) error {
 		return err
 	}
 	return audit(ctx, tx, x.At, x.By, action, fmt.Sprint(x.Number), x.Reason)
-}
-
-// SetDocument stores the next version of a document and returns its number; who
-// changed what stands in the audit.
-func (d *DB) SetDocument(ctx context.Context, name, body, by string, at int64) (version uint64, err error) {
-	err = d.write(ctx, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) + 1 FROM documents WHERE name = $1`, name).Scan(&version); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`, name, int64(version), body, at, by); err != nil {
-			return err
-		}
-		return audit(ctx, tx, at, by, "set_"+name, fmt.Sprint(version), body)
-	})
-	return version, err
 }

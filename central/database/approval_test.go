@@ -12,7 +12,7 @@ import (
 const approvalDay = pass.Day(2516)
 
 func draftOf(holder string) Draft {
-	return Draft{approvalDay, mint(approvalDay, holder, 7)}
+	return Draft{Day: approvalDay, Mint: mint(approvalDay, holder, 7)}
 }
 
 func TestDecideECard(t *testing.T) { both(t, testDecideECard) }
@@ -136,16 +136,6 @@ func testApplicationList(t *testing.T, d *DB) {
 			if a.Number != x.want[i] {
 				t.Errorf("%s: %d at %d", name, a.Number, i)
 			}
-		}
-	}
-}
-
-func TestSetDocument(t *testing.T) { both(t, testSetDocument) }
-
-func testSetDocument(t *testing.T, d *DB) {
-	for i := range 3 {
-		if v, err := d.SetDocument(ctx, "approvals", "{}", "desk", int64(i)); v != uint64(i+1) || err != nil {
-			t.Errorf("%d, %v", v, err)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func TestExplained(t *testing.T) {
 		if at, err := db.FirstApplied(ctx, "N1", 3, 2); err != nil || at != 0 {
 			t.Errorf("of a lane that reported nothing: %d, %v", at, err)
 		}
-		if err := db.AddDocument(ctx, "x", 4, "four", "me", 1); err != nil {
+		if err := db.ChangeDocument(ctx, "x", 4, "four", 1, database.Deed{By: "me"}); err != nil {
 			t.Fatal(err)
 		}
 		if body, err := db.DocumentOf(ctx, "x", 4); err != nil || body != "four" {

@@ -117,16 +117,18 @@ func (t *LedgerTx) AnswerCommand(lane string, e *link.Entry, back, received int6
 	return n > 0, named(err)
 }
 
-// Deed is a line of the audit.
+// Deed is a line of the audit. Reason stands with the version of a document, and
+// not in the line.
 type Deed struct {
-	By, Action, Subject, Detail string
+	By, Action, Subject, Detail, Reason string
 }
 
-// ChangeDocument is AddDocument with lines in the audit that say why, the first of
-// which says by whom; there is at least one.
+// ChangeDocument stores a version, and in the same transaction lines in the audit
+// that say why; older versions are kept. The first line says by whom; there is at
+// least one. ErrConflict if the version exists.
 func (d *DB) ChangeDocument(ctx context.Context, name string, version uint64, body string, at int64, why ...Deed) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
-		if err := d.addDocument(ctx, tx, name, version, body, why[0].By, at); err != nil {
+		if err := d.addDocument(ctx, tx, name, version, body, why[0], at); err != nil {
 			return err
 		}
 		for _, w := range why {

@@ -201,6 +201,61 @@ func (d *DB) EraseCommands(ctx context.Context, before int64, limit int) (n int,
 	return n, err
 }
 
+// Erasable counts what an erasure would take.
+type Erasable struct {
+	Passages, Passes, Photos, Requests, Commands int
+
+	FirstPassage int64    // Unix ms of the arrival of the oldest, 0: none
+	FirstPass    pass.Day // of the oldest, 0: none
+}
+
+// CountErasable counts what EraseEntries of all journals, EraseCommands, ErasePasses
+// and ErasePhotos would take.
+func (d *DB) CountErasable(ctx context.Context, passages int64, passes pass.Day, photos int64) (e Erasable, err error) {
+	end, err := d.received(ctx, passages)
+	if err != nil {
+		return e, named(err)
+	}
+	for _, count := range []struct {
+		query string
+		arg   any
+		to    []any
+	}{
+		{`SELECT COUNT(*) FROM entries WHERE number < $1`, end, []any{&e.Passages}},
+		{`SELECT COALESCE((SELECT received FROM entries WHERE number < $1 ORDER BY number LIMIT 1), 0)`, end, []any{&e.FirstPassage}},
+		{`SELECT COUNT(*), COALESCE(MIN(day), 0) FROM passes WHERE day < $1`, passes, []any{&e.Passes, &e.FirstPass}},
+		{`SELECT COUNT(*) FROM photos f WHERE f.at < $1 AND NOT EXISTS (SELECT 1 FROM passes p WHERE p.holder = f.holder)`, photos, []any{&e.Photos}},
+		{`SELECT COUNT(*) FROM applications WHERE decided > 0 AND decided < $1 AND facts <> 'null'`, photos, []any{&e.Requests}},
+		{`SELECT COUNT(*) FROM commands WHERE issued < $1 AND (reason <> '' OR issued_by <> '')`, passages, []any{&e.Commands}},
+	} {
+		if err := d.sql.QueryRowContext(ctx, count.query, count.arg).Scan(count.to...); err != nil {
+			return e, named(err)
+		}
+	}
+	return e, nil
+}
+
+// received returns the lowest ledger number that arrived at a time or later, or
+// the one behind the last: the arrival rises with the number, and so a search by
+// halves finds it without an index.
+func (d *DB) received(ctx context.Context, at int64) (number int64, err error) {
+	var low, high int64 // what arrived before is below low; what did not, from high on
+	err = d.sql.QueryRowContext(ctx, `SELECT COALESCE(MIN(number), 0), COALESCE(MAX(number), 0) + 1 FROM entries`).Scan(&low, &high)
+	for err == nil && low < high {
+		var n, arrived int64
+		err = d.sql.QueryRowContext(ctx, `SELECT number, received FROM entries WHERE number >= $1 ORDER BY number LIMIT 1`, low+(high-low)/2).Scan(&n, &arrived)
+		switch {
+		case errors.Is(err, sql.ErrNoRows): // erased meanwhile
+			high, err = low+(high-low)/2, nil
+		case arrived < at:
+			low = n + 1
+		default:
+			high = low + (high-low)/2
+		}
+	}
+	return high, err
+}
+
 // Overwrite takes SQLite's log into the file and empties it: what was erased
 // stands in it until then. In PostgreSQL that is the work of its autovacuum.
 func (d *DB) Overwrite(ctx context.Context) error {

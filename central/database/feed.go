@@ -173,14 +173,9 @@ func (d *DB) Document(ctx context.Context, name string) (version uint64, body st
 	return version, body, named(err)
 }
 
-// AddDocument stores a version; older ones are kept. ErrConflict if it exists.
-func (d *DB) AddDocument(ctx context.Context, name string, version uint64, body, by string, at int64) error {
-	return d.write(ctx, func(tx *sql.Tx) error { return d.addDocument(ctx, tx, name, version, body, by, at) })
-}
-
-func (d *DB) addDocument(ctx context.Context, tx *sql.Tx, name string, version uint64, body, by string, at int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by) VALUES ($1, $2, $3, $4, $5)`,
-		name, int64(version), body, at, by)
+func (d *DB) addDocument(ctx context.Context, tx *sql.Tx, name string, version uint64, body string, why Deed, at int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO documents (name, version, body, at, by, reason) VALUES ($1, $2, $3, $4, $5, $6)`,
+		name, int64(version), body, at, why.By, why.Reason)
 	if err != nil {
 		return err
 	}

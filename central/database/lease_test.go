@@ -175,7 +175,7 @@ func TestWatch(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- two.Watch(ctx, func() { woken <- struct{}{} }) }()
 	<-woken // it listens
-	if err := one.AddDocument(t.Context(), "rules", 1, "body", "test", 1); err != nil {
+	if err := one.ChangeDocument(t.Context(), "rules", 1, "body", 1, database.Deed{By: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	<-woken

@@ -55,19 +55,13 @@ func (p *Pass) fill(code string) error {
 }
 
 // InsertPass gives the day's next issue number, 0, 1, 2 ..., and the day's
-// capacity to mint and stores what it returns, all in one transaction. A day
-// that has no row yet gets the given capacity. ErrDayFull when none is left.
-func (d *DB) InsertPass(ctx context.Context, day pass.Day, capacity uint32, mint func(number, capacity uint32) (Pass, error)) (Pass, error) {
+// capacity to mint and stores what it returns, all in one transaction, if the
+// claims allow it. A day that has no row yet gets the given capacity. ErrDayFull
+// when none is left.
+func (d *DB) InsertPass(ctx context.Context, day pass.Day, capacity uint32, mint func(number, capacity uint32) (Pass, error), claims ...*GuestClaim) (Pass, error) {
 	var p Pass
-	err := d.write(ctx, func(tx *sql.Tx) error {
-		number, stands, err := nextNumber(ctx, tx, day, capacity)
-		if err != nil {
-			return err
-		}
-		if p, err = mint(number, stands); err != nil {
-			return err
-		}
-		if err := insertPass(ctx, tx, &p); err != nil {
+	err := d.write(ctx, func(tx *sql.Tx) (err error) {
+		if p, err = issueDraft(ctx, tx, Draft{Day: day, Mint: mint, Claims: claims}, capacity); err != nil {
 			return err
 		}
 		return made(ctx, tx, p.ID().String())

@@ -265,19 +265,3 @@ func (d *DB) LatestEntries(ctx context.Context, key, number int64, limit int) ([
 func (d *DB) JournalsOf(ctx context.Context, lane string) ([]Journal, error) {
 	return all(ctx, d.sql, scanJournal, `SELECT `+journalColumns+` FROM journals WHERE lane = $1 ORDER BY started DESC, key DESC`, lane)
 }
-
-// Version is one version of a document.
-type Version struct {
-	Version uint64
-	Body    string
-	At      int64 // Unix ms
-	By      string
-}
-
-// Versions returns up to limit versions of a document below a number, the newest
-// first.
-func (d *DB) Versions(ctx context.Context, name string, below uint64, limit int) ([]Version, error) {
-	return all(ctx, d.sql, func(r rowScanner) (v Version, err error) {
-		return v, r.Scan(&v.Version, &v.Body, &v.At, &v.By)
-	}, `SELECT version, body, at, by FROM documents WHERE name = $1 AND version < $2 ORDER BY version DESC LIMIT $3`, name, int64(below), limit)
-}

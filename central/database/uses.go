@@ -72,5 +72,5 @@ func (d *DB) replaceDocument(ctx context.Context, tx *sql.Tx, name string, versi
 	if _, err := tx.ExecContext(ctx, `DELETE FROM documents WHERE name = $1`, name); err != nil {
 		return err
 	}
-	return d.addDocument(ctx, tx, name, version, body, by, at)
+	return d.addDocument(ctx, tx, name, version, body, Deed{By: by}, at)
 }

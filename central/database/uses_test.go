@@ -101,7 +101,7 @@ func testReplaceDocument(t *testing.T, d *DB) {
 	if _, _, err := d.Document(ctx, "lanes"); !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
-	if err := d.AddDocument(ctx, "rules", 1, "other", "test", 1); err != nil {
+	if err := d.ChangeDocument(ctx, "rules", 1, "other", 1, Deed{By: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	for v := range uint64(3) {

@@ -8,10 +8,11 @@ type DocumentVersion struct {
 	Body    string
 	At      int64 // Unix ms
 	By      string
+	Reason  string // "" for what needs none
 }
 
 func scanVersion(r rowScanner) (v DocumentVersion, err error) {
-	return v, r.Scan(&v.Version, &v.Body, &v.At, &v.By)
+	return v, r.Scan(&v.Version, &v.Body, &v.At, &v.By, &v.Reason)
 }
 
 // DocumentVersions returns versions of a named document below before, the newest
@@ -23,5 +24,5 @@ func (d *DB) DocumentVersions(ctx context.Context, name string, before uint64, l
 		c.add("version < ?", int64(before))
 	}
 	where := c.where()
-	return all(ctx, d.sql, scanVersion, `SELECT version, body, at, by FROM documents `+where+` ORDER BY version DESC LIMIT `+c.parameter(limit), c.args...)
+	return all(ctx, d.sql, scanVersion, `SELECT version, body, at, by, reason FROM documents `+where+` ORDER BY version DESC LIMIT `+c.parameter(limit), c.args...)
 }

@@ -76,7 +76,7 @@ func (a *api) applicationRoutes(h huma.API) {
 		huma.Register(h, op, a.decide(approve))
 	}
 	huma.Register(h, operation(rights.ApplicationsRead, "get-approval-policy", http.MethodGet, "/approval-policy", "What a person has to approve"), a.policy)
-	huma.Register(h, operation(rights.RulesWrite, "set-approval-policy", http.MethodPut, "/approval-policy", "Change what a person has to approve"), a.setPolicy)
+	huma.Register(h, operation(rights.RulesWrite, "set-approval-policy", http.MethodPut, "/approval-policy", "Change what a person has to approve", http.StatusConflict), a.setPolicy)
 }
 
 func (a *api) handIn(ctx context.Context, in *struct{ Body ApplicationInput }) (*applicationAnswer, error) {

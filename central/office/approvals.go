@@ -31,13 +31,16 @@ type Approvals interface {
 // Policies keeps what needs approval.
 type Policies interface {
 	Policy(ctx context.Context) (Policy, error)
-	// SetPolicy changes it for what is handed in from now on.
+	// SetPolicy changes it for what is handed in from now on. ErrConflict: p.Version is
+	// not the one in force.
 	SetPolicy(ctx context.Context, by string, p Policy) error
 }
 
 // Policy says what a person has to approve. What is not approved by a person is
 // approved when it is handed in.
 type Policy struct {
+	Version uint64 `json:"version" maximum:"9007199254740991" doc:"The version that a change was made from; another one in force meanwhile is a conflict."`
+
 	ECards bool `json:"ecards" doc:"eCard applications wait for somebody to look at the photo."`
 	Guests bool `json:"guests" doc:"Requests for guests wait for somebody to approve them."`
 }

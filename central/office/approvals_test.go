@@ -70,7 +70,7 @@ func TestApplications(t *testing.T) {
 // TestApprovalPolicy: what nobody has to approve is approved at once.
 func TestApprovalPolicy(t *testing.T) {
 	d := newDesk(t)
-	if p := ask[office.Policy](t, d, "admin", "PUT", "/api/v1/approval-policy", m{"ecards": false, "guests": true}, 200); p.ECards || !p.Guests {
+	if p := ask[office.Policy](t, d, "admin", "PUT", "/api/v1/approval-policy", m{"version": 0, "ecards": false, "guests": true}, 200); p.ECards || !p.Guests {
 		t.Errorf("%+v", p)
 	}
 	if a := ask[office.ApplicationBody](t, d, "issuer", "POST", "/api/v1/applications", card(t), 201); a.State != "approved" || a.DecidedBy != "policy" {

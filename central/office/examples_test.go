@@ -62,7 +62,17 @@ func story() []request {
 		{"get-application-photo", "approver", "GET", "/applications/1/photo", nil},
 		{"approve-application", "approver", "POST", "/applications/1/approve", m{}},
 		{"reject-application", "approver", "POST", "/applications/2/reject", m{"reason": "The photo shows somebody else."}},
-		{"set-approval-policy", "admin", "PUT", "/approval-policy", m{"ecards": true, "guests": false}},
+		{"set-approval-policy", "admin", "PUT", "/approval-policy", m{"version": 0, "ecards": true, "guests": false}},
+		{"get-guest-rules", "viewer", "GET", "/guest-rules", nil},
+		{"preview-guest-rules", "viewer", "POST", "/guest-rules/preview", m{"rules": guestRules(3), "days": 30}},
+		{"set-guest-rules", "admin", "PUT", "/guest-rules", m{"version": 0, "rules": guestRules(3), "reason": "The gates were crowded."}},
+		{"list-guest-rules-versions", "viewer", "GET", "/guest-rules/versions?limit=1", nil},
+		{"roll-back-guest-rules", "admin", "POST", "/guest-rules/versions/1/restore", m{"reason": "The event is over."}},
+		{"get-retention", "viewer", "GET", "/retention", nil},
+		{"preview-retention", "viewer", "POST", "/retention/preview", m{"passages": 14, "passes": 31, "photos": 31}},
+		{"set-retention", "admin", "PUT", "/retention", m{"version": 0, "rules": m{"passages": 14, "passes": 31, "photos": 31}, "reason": "The new policy.", "erase": true}},
+		{"list-retention-versions", "viewer", "GET", "/retention/versions", nil},
+		{"roll-back-retention", "admin", "POST", "/retention/versions/1/restore", m{"reason": "As it was.", "erase": true}},
 		{"list-passages", "viewer", "GET", "/passages?lane=north&limit=1", nil},
 		{"search-passages", "viewer", "GET", "/passages/search?day=2026-11-21&type=denied&limit=1", nil},
 		{"count-passages", "viewer", "GET", "/passages/hours?day=2026-11-21", nil},
@@ -116,6 +126,11 @@ func story() []request {
 		{"enable-webhook", "admin", "POST", "/webhooks/hook1/enable", nil},
 		{"remove-webhook", "admin", "DELETE", "/webhooks/hook1", nil},
 	}
+}
+
+// guestRules lets a host have a few guests a day, asked for by the day before.
+func guestRules(perDay int) m {
+	return m{"per_day": perDay, "upcoming": 20, "waiting": 2, "ahead": 14, "notice": 1, "until": "17:00"}
 }
 
 // photo is a small picture in base64.

@@ -79,7 +79,8 @@ func (a *api) historyRoutes(h huma.API) {
 	huma.Register(h, ask, a.preview)
 }
 
-type versionPath struct {
+// VersionPath names a version in a path; exported for huma.
+type VersionPath struct {
 	Version uint64 `path:"version" minimum:"1" maximum:"9007199254740991" example:"3"`
 }
 
@@ -110,7 +111,7 @@ func (a *api) listVersions(ctx context.Context, in *struct {
 	return answerPage(ctx, out, next), nil
 }
 
-func (a *api) getVersion(ctx context.Context, in *versionPath) (*rulesAnswer, error) {
+func (a *api) getVersion(ctx context.Context, in *VersionPath) (*rulesAnswer, error) {
 	v, err := a.History.Version(ctx, in.Version)
 	if err != nil {
 		return nil, a.problem(ctx, err)
@@ -118,7 +119,7 @@ func (a *api) getVersion(ctx context.Context, in *versionPath) (*rulesAnswer, er
 	return &rulesAnswer{a.rulesBody(v.Rules)}, nil
 }
 
-func (a *api) rollBack(ctx context.Context, in *versionPath) (*rulesAnswer, error) {
+func (a *api) rollBack(ctx context.Context, in *VersionPath) (*rulesAnswer, error) {
 	r, err := a.History.RollBack(ctx, caller(ctx), in.Version)
 	if err != nil {
 		return nil, a.problem(ctx, err)

@@ -131,6 +131,8 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.keyRoutes(h)
 	a.supervisorRoutes(h)
 	a.historyRoutes(h)
+	a.guestRoutes(h)
+	a.retentionRoutes(h)
 	a.applicationRoutes(h)
 	a.bulkRoutes(h)
 	a.commandRoutes(h)

@@ -70,6 +70,8 @@ type Services struct {
 	Deliveries Deliveries
 	Approvals  Approvals
 	Policies   Policies
+	Guests     GuestRules
+	Retention  Retention
 	Holders    Holders
 	Bulk       Bulk
 	Imports    Imports
@@ -111,6 +113,9 @@ type Order struct {
 	Length    time.Duration // whole steps of 10 minutes, 10m..25h
 	Flags     pass.Flags
 	Entries   uint8 // 0 unlimited, 1..15
+	// Exception is why a guest's pass is issued beyond the rules for guests; "": it
+	// is not. Who orders it has rights.ApplicationsJudge.
+	Exception string `json:",omitempty"`
 }
 
 // Pass is a pass as central knows it.

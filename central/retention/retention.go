@@ -42,11 +42,8 @@ func (p Policy) Check() error {
 	return nil
 }
 
-// What a caller can branch on.
-var (
-	ErrPolicy  = errors.New("a time to keep is 1 to 3650 days")
-	ErrVersion = errors.New("somebody changed the policy meanwhile: read it again and repeat the change")
-)
+// ErrPolicy is what Check refuses.
+var ErrPolicy = errors.New("a time to keep is 1 to 3650 days")
 
 // Config of an Eraser.
 type Config struct {
@@ -63,12 +60,12 @@ type Eraser struct{ config Config }
 // New returns an Eraser that Run lets work.
 func New(c Config) *Eraser { return &Eraser{c} }
 
-// document is what the policy is stored as.
-const document = "retention"
+// Document is what the policy is stored as, in versions.
+const Document = "retention"
 
 // Policy returns the policy in force and its version, 0 for the default.
 func (e *Eraser) Policy(ctx context.Context) (p Policy, version uint64, err error) {
-	version, body, err := e.config.DB.Document(ctx, document)
+	version, body, err := e.config.DB.Document(ctx, Document)
 	if errors.Is(err, database.ErrNotFound) {
 		return e.config.Default, 0, nil
 	}
@@ -79,37 +76,6 @@ func (e *Eraser) Policy(ctx context.Context) (p Policy, version uint64, err erro
 		return p, 0, fmt.Errorf("read retention policy: %w", err)
 	}
 	return p, version, p.Check()
-}
-
-// SetPolicy puts a policy in force; version is the one it was made from. It is
-// ErrPolicy or ErrVersion for one that cannot be taken. What is shorter than
-// before erases at once what the longer one kept.
-func (e *Eraser) SetPolicy(ctx context.Context, by string, p Policy, version uint64) error {
-	if err := p.Check(); err != nil {
-		return err
-	}
-	_, stands, err := e.Policy(ctx)
-	if err != nil {
-		return err
-	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("store retention policy: %w", err)
-	}
-	now := e.config.Now().UnixMilli()
-	if stands == version {
-		err = e.config.DB.AddDocument(ctx, document, version+1, string(body), by, now)
-	}
-	if stands != version || errors.Is(err, database.ErrConflict) {
-		return ErrVersion
-	}
-	if err == nil {
-		err = e.config.DB.Audit(ctx, now, by, "set_retention", document, string(body))
-	}
-	if err != nil {
-		return fmt.Errorf("store retention policy: %w", err)
-	}
-	return nil
 }
 
 // eraseEvery is how often what is over is looked for.
@@ -143,6 +109,13 @@ const together = 1000
 // holds names and codes.
 const answersKept = 24 * time.Hour
 
+// Before returns the campus midnight before which is over what is kept for so many
+// whole days.
+func (e *Eraser) Before(days int) time.Time {
+	today := e.config.Now().In(e.config.Location)
+	return time.Date(today.Year(), today.Month(), today.Day()-days, 0, 0, 0, 0, e.config.Location)
+}
+
 // Erase erases what is over by now. What one part cannot erase does not keep the
 // others.
 func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
@@ -150,23 +123,19 @@ func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
 	if err != nil {
 		return n, err
 	}
-	today := e.config.Now().In(e.config.Location)
-	before := func(days int) time.Time {
-		return time.Date(today.Year(), today.Month(), today.Day()-days, 0, 0, 0, 0, e.config.Location)
-	}
-	var errs [4]error
-	n.Passages, errs[0] = e.passages(ctx, before(p.Passages).UnixMilli())
+	var errs [5]error
+	n.Passages, errs[0] = e.passages(ctx, e.Before(p.Passages).UnixMilli())
 	n.Passes, errs[1] = parts(func() (int, error) {
-		return e.config.DB.ErasePasses(ctx, pass.DayOf(before(p.Passes)), together)
+		return e.config.DB.ErasePasses(ctx, pass.DayOf(e.Before(p.Passes)), together)
 	})
 	n.Photos, errs[2] = parts(func() (int, error) {
-		return e.config.DB.ErasePhotos(ctx, before(p.Photos).UnixMilli(), together)
+		return e.config.DB.ErasePhotos(ctx, e.Before(p.Photos).UnixMilli(), together)
 	})
 	n.Commands, errs[3] = parts(func() (int, error) {
-		return e.config.DB.EraseCommands(ctx, before(p.Passages).UnixMilli(), together)
+		return e.config.DB.EraseCommands(ctx, e.Before(p.Passages).UnixMilli(), together)
 	})
-	_, errs[3] = parts(func() (int, error) {
-		return e.config.DB.EraseRequests(ctx, today.Add(-answersKept).UnixMilli(), together)
+	_, errs[4] = parts(func() (int, error) {
+		return e.config.DB.EraseRequests(ctx, e.config.Now().Add(-answersKept).UnixMilli(), together)
 	})
 	err = errors.Join(errs[:]...)
 	if n == (Counts{}) {
@@ -174,7 +143,7 @@ func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
 	}
 	said := fmt.Sprintf("%d passages, %d passes, %d photos and requests, texts of %d commands", n.Passages, n.Passes, n.Photos, n.Commands)
 	e.config.Log.Info("erased what was kept long enough", "passages", n.Passages, "passes", n.Passes, "photos", n.Photos, "commands", n.Commands)
-	return n, errors.Join(err, e.config.DB.Audit(ctx, e.config.Now().UnixMilli(), "retention", "erase", document, said), e.config.DB.Overwrite(ctx))
+	return n, errors.Join(err, e.config.DB.Audit(ctx, e.config.Now().UnixMilli(), "retention", "erase", Document, said), e.config.DB.Overwrite(ctx))
 }
 
 // passages erases the old entries of all journals.

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"testing"
@@ -67,6 +68,18 @@ func (a *archive) take(t *testing.T, at time.Time, n int) {
 	}
 }
 
+// set puts a policy in force behind a version.
+func (a *archive) set(t *testing.T, p Policy, behind uint64) {
+	t.Helper()
+	body, err := json.Marshal(p)
+	if err == nil {
+		err = a.db.ChangeDocument(ctx, Document, behind+1, string(body), a.now.UnixMilli(), database.Deed{By: "user:eve", Action: "set_retention"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestErase: what is older than the policy goes, what remains verifies, a shorter
 // policy takes more, and it is all in the audit.
 func TestErase(t *testing.T) { databasetest.Both(t, testErase) }
@@ -90,9 +103,7 @@ func testErase(t *testing.T, db *database.DB) {
 		{Policy{Passages: 5, Passes: 2, Photos: 1}, 1, Counts{Passes: 2}, 5},
 	} {
 		if step.policy != (Policy{}) {
-			if err := a.SetPolicy(ctx, "user:eve", step.policy, step.version); err != nil {
-				t.Fatal(err)
-			}
+			a.set(t, step.policy, step.version)
 		}
 		n, err := a.Erase(ctx)
 		if err != nil || n != step.want {
@@ -134,25 +145,29 @@ func testEraseShowsTampering(t *testing.T, db *database.DB) {
 	}
 }
 
-// TestPolicy: what cannot be is refused, and nobody overwrites another's change.
+// TestPolicy: what cannot be is refused, also where it stands in the database, and
+// the newest version is in force.
 func TestPolicy(t *testing.T) { databasetest.Both(t, testPolicy) }
 
 func testPolicy(t *testing.T, db *database.DB) {
 	a := newArchive(t, db)
 	for _, p := range []Policy{{}, {31, 31, 0}, {31, -1, 31}, {MaxDays + 1, 1, 1}} {
-		if err := a.SetPolicy(ctx, "test", p, 0); !errors.Is(err, ErrPolicy) {
+		if err := p.Check(); !errors.Is(err, ErrPolicy) {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}
+	if p, version, err := a.Policy(ctx); err != nil || p != DefaultPolicy() || version != 0 {
+		t.Errorf("%+v, %d, %v", p, version, err)
+	}
 	want := Policy{7, 8, 9}
-	if err := a.SetPolicy(ctx, "test", want, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.SetPolicy(ctx, "test", Policy{1, 1, 1}, 0); !errors.Is(err, ErrVersion) {
-		t.Errorf("a change of the version before: %v", err)
-	}
+	a.set(t, want, 0)
 	if p, version, err := a.Policy(ctx); err != nil || p != want || version != 1 {
 		t.Errorf("%+v, %d, %v", p, version, err)
+	}
+	a.take(t, noon.AddDate(0, 0, -40), 3)
+	a.set(t, Policy{}, 1) // nobody can set this
+	if n, err := a.Erase(ctx); !errors.Is(err, ErrPolicy) || n != (Counts{}) {
+		t.Errorf("erased %+v by a policy of no days: %v", n, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/guests"
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
@@ -21,26 +22,18 @@ type approvals struct{ *central }
 // approvalDocument is where the policy is kept.
 const approvalDocument = "approvals"
 
-func (s approvals) Policy(ctx context.Context) (p office.Policy, err error) {
-	_, body, err := s.db.Document(ctx, approvalDocument)
-	if errors.Is(err, database.ErrNotFound) {
-		return office.Policy{ECards: true, Guests: true}, nil
-	}
-	if err != nil {
-		return p, fmt.Errorf("read approval policy: %w", err)
-	}
-	if err := json.Unmarshal([]byte(body), &p); err != nil {
-		return p, fmt.Errorf("read approval policy: %w: %w", database.ErrDamaged, err)
-	}
-	return p, nil
+func (s approvals) policy() standing[office.Policy] {
+	return standing[office.Policy]{s.central, approvalDocument, office.Policy{ECards: true, Guests: true}, func(office.Policy) error { return nil }}
+}
+
+func (s approvals) Policy(ctx context.Context) (office.Policy, error) {
+	v, err := s.policy().Current(ctx)
+	v.Rules.Version = v.Version
+	return v.Rules, err
 }
 
 func (s approvals) SetPolicy(ctx context.Context, by string, p office.Policy) error {
-	body, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("encode approval policy: %w", err)
-	}
-	_, err = s.db.SetDocument(ctx, approvalDocument, string(body), by, s.config.Now().UnixMilli())
+	_, err := s.policy().Set(ctx, office.Change[office.Policy]{Version: p.Version, Rules: p, By: by, Reason: "what needs approval"})
 	return err
 }
 
@@ -52,7 +45,12 @@ func (s approvals) HandIn(ctx context.Context, by string, a office.Submission) (
 	if err != nil {
 		return office.Application{}, err
 	}
-	number, err := s.db.AddApplication(ctx, row)
+	var claims []*database.GuestClaim
+	if a.Kind == office.ApplyGuests {
+		order := guestOrder(&a, "")
+		claims = append(claims, passes{s.central}.claim(order, guests.Ask{Day: order.Day, Guests: len(a.Guests), Request: true}))
+	}
+	number, err := s.db.AddApplication(ctx, row, claims...)
 	if errors.Is(err, database.ErrConflict) {
 		return office.Application{}, office.Refuse(office.ErrConflict, "This holder has an open eCard application; it has to be decided first.")
 	}

@@ -16,10 +16,8 @@ import (
 	"turnstile/central/database"
 	"turnstile/central/link"
 	"turnstile/central/office"
+	"turnstile/central/status"
 )
-
-// rulesDocument names the rules among the database's documents.
-const rulesDocument = "rules"
 
 // board makes what the guards look at, once for all who look, and again only
 // when something of it has changed.
@@ -192,9 +190,9 @@ func (b *board) zoneStates(ctx context.Context, r link.Rules) ([]office.ZoneStat
 		list[i] = office.ZoneState{Zone: z}
 		open[z.ID] = &list[i]
 	}
-	below := uint64(math.MaxInt64)
+	below := uint64(0) // from the newest on
 	for range versionsPages {
-		rows, err := b.central.db.Versions(ctx, rulesDocument, below, versionsPage)
+		rows, err := b.central.db.DocumentVersions(ctx, status.RulesDocument, below, versionsPage)
 		if err != nil {
 			return nil, fmt.Errorf("read versions of the rules: %w", err)
 		}

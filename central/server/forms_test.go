@@ -15,6 +15,7 @@ import (
 
 	"turnstile/central/console"
 	"turnstile/central/database"
+	"turnstile/central/guests"
 	"turnstile/central/identity"
 	"turnstile/central/link"
 	"turnstile/central/office"
@@ -97,6 +98,7 @@ func (s *opened) populated(t *testing.T) *visitor {
 	}
 	s.populateLanes(t)
 	s.populatePasses(t)
+	s.populateRules(t)
 	people := People{db: s.db, now: s.config.Now, origin: s.consoleURL()}
 	for _, name := range []string{"aa1", "aa2"} {
 		must(t, people.Add(t.Context(), "test", name, []rights.Role{rights.Viewer}))
@@ -133,6 +135,17 @@ func (s *opened) populateLanes(t *testing.T) {
 	now.Zones[0].Name = "Another"
 	_, err = rules{s.central}.SetRules(t.Context(), "test", now)
 	must(t, err)
+}
+
+// populateRules makes two versions of what central alone goes by: one to roll back
+// to, which keeps things for a shorter time.
+func (s *opened) populateRules(t *testing.T) {
+	t.Helper()
+	for n, days := range []int{7, 31} {
+		s.restrict(t, func(r *guests.Rules) { r.PerDay = 5000 + n })
+		_, err := newKeeping(s.central).Set(t.Context(), office.Change[office.Keep]{Version: uint64(n), Rules: office.Keep{Passages: days, Passes: days, Photos: days}, By: "test", Reason: "<b>why</b>"})
+		must(t, err)
+	}
 }
 
 func (s *opened) populatePasses(t *testing.T) {
@@ -199,7 +212,9 @@ func (b *visitor) crawl(t *testing.T) {
 			queue = append(queue, b.collect(t, w)...)
 		}
 	}
-	b.collect(t, b.ask(t, http.MethodPost, console.Base+"/rules/versions/1/preview", url.Values{}, "", false))
+	for _, version := range []string{"/rules/versions/1/preview", "/rules/guests/versions/1", "/rules/retention/versions/1"} {
+		b.collect(t, b.ask(t, http.MethodPost, console.Base+version, url.Values{}, "", false))
+	}
 }
 
 // collect notes the forms of a page and returns where it leads.

@@ -64,8 +64,10 @@ func (s history) RollBack(ctx context.Context, by string, number uint64) (link.R
 	now := s.feed.View().Rules
 	r := old.Rules
 	r.Version = now.Version
-	// Who locked a zone down did not mean to open it by a change of opening hours.
+	// Who locked a zone down did not mean to open it by a change of opening hours; and
+	// a zone that comes back does not come back with the gates open.
 	for i := range r.Zones {
+		r.Zones[i].Mode = link.Normal
 		if z := now.Zone(r.Zones[i].ID); z != nil {
 			r.Zones[i].Mode = z.Mode
 		}
@@ -161,5 +163,5 @@ func (w *rerun) take(ctx context.Context, row database.Passage) error {
 
 // rulesPages are the console's pages of the rules.
 func (s *central) rulesPages() []console.Route {
-	return rulespages.Routes(rulespages.Services{Rules: rules{s}, History: history{s}, Policies: approvals{s}})
+	return rulespages.Routes(rulespages.Services{Rules: rules{s}, History: history{s}, Policies: approvals{s}, Guests: newGuestRules(s), Retention: newKeeping(s)})
 }

@@ -39,7 +39,7 @@ func (s imports) Preview(ctx context.Context, by, name string, file io.Reader) (
 		return office.Import{}, fmt.Errorf("store import: %w", err)
 	}
 	w := rowWriter{db: s.db, id: i.ID, mail: s.chores.mail != nil}
-	err := roster.Read(file, s.rosterRules(), func(r roster.Row) error { return w.add(ctx, r) })
+	err := roster.Read(file, s.rosterRules(ctx), func(r roster.Row) error { return w.add(ctx, r) })
 	if err == nil {
 		err = w.flush(ctx)
 	}
@@ -69,13 +69,18 @@ func fileName(name string) string {
 }
 
 // rosterRules are what rows are held to at this moment.
-func (s imports) rosterRules() roster.Rules {
+func (s imports) rosterRules(ctx context.Context) roster.Rules {
+	rows := passes{s.central}.guestRows()
 	return roster.Rules{Zones: s.feed.View().Rules.Zones, Check: func(o office.Order) *office.RowFault {
-		_, err := (passes{s.central}).check(o)
+		_, err := rows.check(o)
+		var fault *office.RowFault
 		if err == nil {
-			return nil
+			fault, err = rows.fault(ctx, o)
 		}
-		return orderFault(err)
+		if err != nil {
+			return orderFault(err)
+		}
+		return fault
 	}}
 }
 
@@ -277,6 +282,7 @@ func (c *chores) importDraft(by string, r database.ImportRow) (out database.Impo
 		return out, err
 	}
 	out.Draft, err = (passes{c.central}).prepare(by, x.Order)
+	out.Claims = (passes{c.central}).rowClaims(x.Order)
 	if errors.Is(err, office.ErrInvalid) {
 		text, err := faultsText(*orderFault(err))
 		if err != nil {

@@ -23,7 +23,7 @@ func (s *central) services() office.Services {
 		Places: places{s}, Fleet: laneFleet{s},
 		Commands: commands{s}, Modes: rules{s},
 		Requests: requests{s.db}, People: People{s.db, s.config.Now, s.consoleURL()}, Audit: auditLog{s}, Webhooks: s.webhooks, Deliveries: deliveries{s.webhooks},
-		Approvals: approvals{s}, Policies: approvals{s}, Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
+		Approvals: approvals{s}, Policies: approvals{s}, Guests: newGuestRules(s), Retention: newKeeping(s), Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
 		Ledger: passageLedger{s}, Tally: passageLedger{s}, Presence: presence{s}, Attention: attention{s},
 	}
 }
@@ -36,7 +36,7 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 	if err != nil {
 		return office.Pass{}, err
 	}
-	row, err := s.db.InsertPass(ctx, o.Day, s.config.Capacity, d.Mint)
+	row, err := s.db.InsertPass(ctx, o.Day, s.config.Capacity, d.Mint, s.claims(o)...)
 	if errors.Is(err, database.ErrDayFull) {
 		return office.Pass{}, office.Refuse(office.ErrConflict, "All passes of %s are issued; take another day.", o.Day)
 	}

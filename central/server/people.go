@@ -46,7 +46,7 @@ const formTime = 30 * time.Minute
 // open too long.
 func stepUp(routes []console.Route) []console.Route {
 	dangerous := []string{"POST /passages/export", "GET /passes/bulk", "POST /passes/bulk/{id}/confirm", "POST /passes/import/{id}/settle"}
-	filled := []string{"POST /passes/bulk", "POST /rules", "POST /rules/policy", "POST /approvals/policy",
+	filled := []string{"POST /passes/bulk", "POST /rules", "POST /rules/policy", "POST /rules/guests", "POST /rules/retention", "POST /approvals/policy",
 		"POST /lanes/enrol", "POST /lanes/at/{id}/invite", "POST /lanes/at/{id}/retire", "POST /lanes/at/{id}/revoke"}
 	for i, r := range routes {
 		key := r.Method + " " + r.Pattern

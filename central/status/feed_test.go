@@ -397,7 +397,7 @@ func BenchmarkRevoke(b *testing.B) {
 	began := time.Now()
 	for i := range b.N {
 		body := binary.BigEndian.AppendUint64(nil, uint64(i))
-		if err := d.config.DB.AddDocument(context.Background(), "bench", uint64(i), string(body), "bench", 1); err != nil {
+		if err := d.config.DB.ChangeDocument(context.Background(), "bench", uint64(i), string(body), 1, database.Deed{By: "bench"}); err != nil {
 			b.Fatal(err)
 		}
 	}

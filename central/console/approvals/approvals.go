@@ -420,7 +420,11 @@ func (s *desk) setPolicy(r *console.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return refuse(r, office.ErrInvalid, "The form could not be read; load the page again.")
 	}
-	p := office.Policy{ECards: r.PostForm.Get("ecards") == "yes", Guests: r.PostForm.Get("guests") == "yes"}
+	version, err := strconv.ParseUint(r.PostForm.Get("version"), 10, 53)
+	if err != nil {
+		return refuse(r, office.ErrInvalid, "The form could not be read; load the page again.")
+	}
+	p := office.Policy{Version: version, ECards: r.PostForm.Get("ecards") == "yes", Guests: r.PostForm.Get("guests") == "yes"}
 	if err := s.Policies.SetPolicy(r.Context(), r.By(), p); err != nil {
 		return err
 	}

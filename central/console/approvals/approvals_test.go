@@ -225,7 +225,7 @@ func TestRoles(t *testing.T) {
 func TestPolicyAndProposals(t *testing.T) {
 	d := newDesk(t)
 	d.as("root", rights.Admin)
-	if w := d.send("POST", "/approvals/policy", url.Values{"guests": {"yes"}}); w.Code != 303 {
+	if w := d.send("POST", "/approvals/policy", url.Values{"guests": {"yes"}, "version": {"0"}}); w.Code != 303 {
 		t.Errorf("%d", w.Code)
 	}
 	if p, err := d.services.Policies.Policy(t.Context()); err != nil || p.ECards || !p.Guests {

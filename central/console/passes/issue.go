@@ -7,6 +7,8 @@ import (
 
 	"turnstile/central/console"
 	"turnstile/central/office"
+	"turnstile/central/pass"
+	"turnstile/central/rights"
 )
 
 // orderPage is the form for one pass.
@@ -69,6 +71,11 @@ func (s *desk) issue(r *console.Request) error {
 		}
 		p.Typed[name] = text
 	}
+	text, err := field(r, "exception")
+	if err != nil {
+		return err
+	}
+	p.Typed["exception"] = text
 	return s.order(r, p)
 }
 
@@ -80,6 +87,16 @@ func (s *desk) order(r *console.Request, p orderPage) error {
 	o, email, faults := office.ParseOrder(func(name string) string { return p.Typed[name] }, rules.Zones)
 	if email != "" && s.Mails.Ready() != nil {
 		faults = append(faults, office.RowFault{Column: "email", Text: "mail is not set up here: leave it empty"})
+	}
+	o.Exception = strings.TrimSpace(p.Typed["exception"])
+	switch {
+	case o.Exception == "":
+	case !office.OneLine(o.Exception, office.MaxReason):
+		faults = append(faults, office.RowFault{Column: "exception", Text: "is too long: at most %s characters", Arg: strconv.Itoa(office.MaxReason)})
+	case !r.Who.Permissions.Has(rights.ApplicationsJudge):
+		faults = append(faults, office.RowFault{Column: "exception", Text: "your role allows no exception: ask somebody who judges requests"})
+	case o.Kind != pass.Guest:
+		faults = append(faults, office.RowFault{Column: "exception", Text: "only a pass of kind guest needs one: leave it empty"})
 	}
 	for _, f := range faults {
 		p.Wrong[f.Column] = faultText(r, f)

@@ -102,5 +102,12 @@ var words = console.Words{
 	"What": "操作", "Which": "對象", "Second person": "第二人", "until %s": "至 %s", "waits for a second person": "等候第二人確認", "expired": "已逾期", "withdrawn": "已撤回", "%d of %d passes are changed": "已更改 %d / %d 個通行證", "%d passes are changed.": "已更改 %d 個通行證。",
 	"%d stayed as they were: somebody else had changed them meanwhile, or their day was over.": "%d 個維持不變：其他人已更改，或其日期已過。", "Confirm: %s %d passes": "確認：%s %d 個通行證", "Somebody else has to confirm it, here or under Approvals.": "須由其他人在此頁或「審批」頁確認。",
 	"Withdraw the proposal": "撤回", "The proposal is withdrawn; nothing was changed.": "已撤回；沒有更改任何通行證。", "Nobody changed many passes at once yet.": "尚未有批量更改。", "There is no such change; it may have been erased.": "沒有此更改；可能已被刪除。",
-	"Somebody else has to confirm what you proposed.": "您提出的更改須由其他人確認。",
+	"Somebody else has to confirm what you proposed.":                        "您提出的更改須由其他人確認。",
+	"Exception from the rules for guests: why (empty unless they refuse it)": "訪客規則的破例原因（規則未拒絕則留空）",
+	"your role allows no exception: ask somebody who judges requests":        "你的角色不可破例：請找審批申請的人員",
+	"only a pass of kind guest needs one: leave it empty":                    "只有訪客通行證需要：請留空",
+	"guests for this day can be asked for from %s on":                        "此日的訪客可由 %s 起申請",
+	"guests for this day could be asked for until %s":                        "此日的訪客須於 %s 前申請",
+	"this host has all guests that a day can have: %s":                       "此主人當天的訪客已達上限：%s",
+	"this host has all guests that are allowed from today on: %s":            "此主人由今天起的訪客已達上限：%s",
 }

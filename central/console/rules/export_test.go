@@ -15,5 +15,8 @@ func Tables() []string {
 	for _, w := range kindWords {
 		more = append(more, w)
 	}
+	for _, w := range ruleWords {
+		more = append(more, w)
+	}
 	return more
 }

@@ -1,5 +1,6 @@
-// Package rules is the console's page of the rules: what is in force, every
-// earlier version, and changes that are shown by what they would have decided
+// Package rules is the console's pages of the rules, those that lanes decide by and
+// those that central alone goes by: what is in force, every earlier version, and
+// changes that are shown by what they would have decided, or what they erase,
 // before they are put into force.
 package rules
 
@@ -25,6 +26,9 @@ type Services struct {
 	Rules    office.Rules
 	History  office.History
 	Policies office.Policies
+
+	Guests    office.GuestRules
+	Retention office.Retention
 }
 
 // desk is the page's handlers.
@@ -43,6 +47,14 @@ func Routes(s Services) []console.Route {
 		{Method: http.MethodPost, Pattern: "/rules/preview", Need: rights.RulesWrite, Slow: true, Handle: d.preview},
 		{Method: http.MethodPost, Pattern: "/rules", Need: rights.RulesWrite, Handle: d.apply},
 		{Method: http.MethodPost, Pattern: "/rules/policy", Need: rights.RulesWrite, Handle: d.policy},
+		{Method: http.MethodGet, Pattern: guestsPath, Need: rights.RulesRead, Handle: d.guests},
+		{Method: http.MethodPost, Pattern: guestsPath, Need: rights.RulesWrite, Handle: d.applyGuests},
+		{Method: http.MethodPost, Pattern: guestsPath + "/preview", Need: rights.RulesWrite, Slow: true, Handle: d.previewGuests},
+		{Method: http.MethodPost, Pattern: guestsPath + "/versions/{version}", Need: rights.RulesWrite, Slow: true, Handle: d.previewOldGuests},
+		{Method: http.MethodGet, Pattern: retentionPath, Need: rights.RulesRead, Handle: d.retention},
+		{Method: http.MethodPost, Pattern: retentionPath, Need: rights.RulesWrite, Handle: d.applyRetention},
+		{Method: http.MethodPost, Pattern: retentionPath + "/preview", Need: rights.RulesWrite, Recent: true, Slow: true, Handle: d.previewRetention},
+		{Method: http.MethodPost, Pattern: retentionPath + "/versions/{version}", Need: rights.RulesWrite, Recent: true, Slow: true, Handle: d.previewOldRetention},
 		{Method: http.MethodGet, Pattern: "/rules/versions/{version}", Need: rights.RulesRead, Handle: d.version},
 		{Method: http.MethodPost, Pattern: "/rules/versions/{version}/preview", Need: rights.RulesWrite, Slow: true, Handle: d.previewOld},
 	}
@@ -58,12 +70,14 @@ type shown struct {
 	Versions []office.RulesVersion
 	Older    uint64
 	Policy   office.Policy
+	Guests   []fact
+	Keep     []fact
 }
 
 func (d *desk) show(r *console.Request) error {
 	before, err := number(r.URL.Query().Get("before"))
 	if err != nil {
-		return r.Wrong(r.Say(d.pages, "There is no such version."))
+		return d.wrong(r, "There is no such version.")
 	}
 	now, err := d.Rules.Rules(r.Context())
 	if err != nil {
@@ -82,6 +96,15 @@ func (d *desk) show(r *console.Request) error {
 	if out.Policy, err = d.Policies.Policy(r.Context()); err != nil {
 		return err
 	}
+	guests, err := d.Services.Guests.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	keep, err := d.Retention.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	out.Guests, out.Keep = d.guestFacts(r)(guests.Rules), d.keepFacts(r)(keep.Rules)
 	out.Facts = d.describe(r, now)
 	return r.Page(d.pages, "rules.html", "Rules", out)
 }
@@ -140,7 +163,7 @@ func (d *desk) preview(r *console.Request) error {
 func (d *desk) previewOld(r *console.Request) error {
 	n, err := number(r.PathValue("version"))
 	if err != nil {
-		return r.Wrong(r.Say(d.pages, "There is no such version."))
+		return d.wrong(r, "There is no such version.")
 	}
 	old, err := d.History.Version(r.Context(), n)
 	if err != nil {
@@ -219,7 +242,7 @@ func (d *desk) apply(r *console.Request) error {
 	}
 	var proposed link.Rules
 	if err := json.Unmarshal([]byte(r.PostForm.Get("rules")), &proposed); err != nil {
-		return r.Wrong(r.Say(d.pages, "This form is not whole. Begin the change again."))
+		return d.wrong(r, "This form is not whole. Begin the change again.")
 	}
 	now, err := d.Rules.Rules(r.Context())
 	if err != nil {
@@ -238,7 +261,11 @@ func (d *desk) policy(r *console.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return err
 	}
-	p := office.Policy{ECards: r.PostForm.Get("ecards") != "", Guests: r.PostForm.Get("guests") != ""}
+	version, err := number(r.PostForm.Get("version"))
+	if err != nil {
+		return d.wrong(r, "This form is not whole. Begin the change again.")
+	}
+	p := office.Policy{Version: version, ECards: r.PostForm.Get("ecards") != "", Guests: r.PostForm.Get("guests") != ""}
 	if err := d.Policies.SetPolicy(r.Context(), r.By(), p); err != nil {
 		return err
 	}
@@ -257,7 +284,7 @@ type old struct {
 func (d *desk) version(r *console.Request) error {
 	n, err := number(r.PathValue("version"))
 	if err != nil || n == 0 {
-		return r.Wrong(r.Say(d.pages, "There is no such version."))
+		return d.wrong(r, "There is no such version.")
 	}
 	list, err := d.History.Versions(r.Context(), n+1, 2)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"turnstile/central/guests"
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
@@ -16,6 +17,8 @@ import (
 // desk is what the fake keeps of approvals, bulk changes, files and mail.
 type desk struct {
 	policy       office.Policy
+	guests       keeper[guests.Rules]
+	keep         keeper[office.Keep]
 	applications []office.Application
 	bulks        []office.BulkChange
 	imports      []office.Import
@@ -24,7 +27,7 @@ type desk struct {
 }
 
 func newDesk() desk {
-	return desk{policy: office.Policy{ECards: true, Guests: true}, rows: map[string][]office.ImportRow{}, mails: map[pass.ID][]office.Mail{}}
+	return desk{policy: office.Policy{ECards: true, Guests: true}, guests: keeper[guests.Rules]{first: guests.Default()}, keep: keeper[office.Keep]{first: office.Keep{Passages: 31, Passes: 31, Photos: 31}}, rows: map[string][]office.ImportRow{}, mails: map[pass.ID][]office.Mail{}}
 }
 
 // SetLane replaces a lane controller that was added.
@@ -52,6 +55,10 @@ func (s approvals) Policy(context.Context) (office.Policy, error) {
 func (s approvals) SetPolicy(_ context.Context, _ string, p office.Policy) error {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
+	if p.Version != s.f.desk.policy.Version {
+		return office.Refuse(office.ErrConflict, "Somebody changed these rules meanwhile; look at them again and repeat the change.")
+	}
+	p.Version++
 	s.f.desk.policy = p
 	return nil
 }
@@ -62,6 +69,12 @@ func (s approvals) HandIn(ctx context.Context, by string, x office.Submission) (
 		if a.State == office.ApplicationOpen && a.Kind == office.ApplyECard && x.Kind == office.ApplyECard && a.Holder == x.Holder {
 			s.f.mu.Unlock()
 			return a, office.Refuse(office.ErrConflict, "This holder has an open eCard application; it has to be decided first.")
+		}
+	}
+	if x.Kind == office.ApplyGuests {
+		if err := s.f.room(x.Holder, guests.Ask{Day: x.Order.Day, Guests: len(x.Guests), Request: true}); err != nil {
+			s.f.mu.Unlock()
+			return office.Application{}, err
 		}
 	}
 	a := office.Application{Number: int64(len(s.f.desk.applications) + 1), State: office.ApplicationOpen, Submission: x, HasPhoto: len(x.Photo) > 0, HandedIn: s.f.Now(), HandedInBy: by}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"turnstile/central/audit"
+	"turnstile/central/guests"
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
@@ -77,7 +78,7 @@ func New(now func() time.Time) *Fake {
 // Services returns the fake's services.
 func (f *Fake) Services() office.Services {
 	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, History: history{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
-		Requests: requests{f}, People: people{f}, Audit: log{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f},
+		Requests: requests{f}, People: people{f}, Audit: log{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Guests: guestRules{keeping(f, &f.desk.guests, checkGuests)}, Retention: retention{keeping(f, &f.desk.keep, checkKeep)}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f},
 		Ledger: ledger{f}, Tally: ledger{f}, Presence: presence{f}, Attention: attention{f}}
 }
 
@@ -115,6 +116,11 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 	}
 	if d := pass.DayOf(f.Now().In(HongKong)); o.Day < d {
 		return office.Pass{}, office.Refuse(office.ErrInvalid, "%s is over; the first day to issue for is %s.", o.Day, d)
+	}
+	if o.Kind == pass.Guest && o.Exception == "" && by != "policy" {
+		if err := f.room(o.Holder, guests.Ask{Day: o.Day, Guests: 1}); err != nil {
+			return office.Pass{}, err
+		}
 	}
 	n := f.issued(o.Day)
 	if n >= Capacity {

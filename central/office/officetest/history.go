@@ -58,6 +58,7 @@ func (s history) RollBack(ctx context.Context, by string, number uint64) (link.R
 	r := old.Rules
 	r.Version, r.Zones = now.Version, slices.Clone(r.Zones)
 	for i := range r.Zones {
+		r.Zones[i].Mode = link.Normal
 		if z := now.Zone(r.Zones[i].ID); z != nil {
 			r.Zones[i].Mode = z.Mode
 		}

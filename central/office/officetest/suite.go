@@ -21,6 +21,8 @@ func Suite(t *testing.T, s office.Services, now time.Time) {
 	t.Run("pages", func(t *testing.T) { suitePages(t, s, today) })
 	t.Run("rules", func(t *testing.T) { suiteRules(t, s) })
 	t.Run("history", func(t *testing.T) { suiteHistory(t, s, now) })
+	t.Run("guest rules", func(t *testing.T) { suiteGuests(t, s, today, now) })
+	t.Run("retention", func(t *testing.T) { suiteRetention(t, s) })
 	t.Run("tokens", func(t *testing.T) { suiteTokens(t, s, now) })
 	t.Run("requests", func(t *testing.T) { suiteRequests(t, s, today, now) })
 	t.Run("webhooks", func(t *testing.T) { suiteWebhooks(t, s) })
