@@ -86,6 +86,9 @@ func whole(page []byte) []byte { return bytes.ToValidUTF8(page, []byte("\uFFFD")
 // readForm reads the fields of a form before the page does, so that none of them
 // takes a form that broke off, or is too large, for an empty one.
 func (r *Request) readForm() error {
+	if !office.IsText(r.URL) {
+		return r.Wrong("This address has characters that are no text. Go back and type it again.")
+	}
 	if r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return nil
 	}

@@ -131,6 +131,7 @@ var frameWords = Words{
 	"Time":                   "時間",
 	"There is no such page.": "沒有此頁面。",
 	"The browser sent something that is no form. Reload the page and try again.":     "瀏覽器傳送的內容不是表格。請重新載入頁面再試。",
+	"This address has characters that are no text. Go back and type it again.":       "此網址含有不是文字的字元。請返回重新輸入。",
 	"There are English and Traditional Chinese.":                                     "只有英文及繁體中文。",
 	"Your role does not allow this. An admin can give you another one under People.": "您的角色不允許此操作。管理員可在「人員」頁為您更改角色。",
 	"That is too large: at most %d KB.":                                              "檔案太大：最多 %d KB。",

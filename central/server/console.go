@@ -7,14 +7,12 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"turnstile/central/console"
 	"turnstile/central/console/audit"
 	"turnstile/central/console/people"
 	"turnstile/central/console/signin"
 	"turnstile/central/identity"
-	"turnstile/central/office"
 	"turnstile/central/rights"
 )
 
@@ -106,11 +104,5 @@ func (s *central) surface(api http.Handler) http.Handler {
 	mux.Handle(console.Base+"/", s.console)
 	mux.Handle("GET /{$}", http.RedirectHandler(console.Base+"/", http.StatusSeeOther))
 	mux.Handle("/", api)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, console.Base+"/") && !office.IsText(r.URL) {
-			http.Error(w, "This address has characters that are no text. Go back and type it again.", http.StatusBadRequest)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return mux
 }
