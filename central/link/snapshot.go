@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"turnstile/central/pass"
 )
@@ -121,13 +122,37 @@ func StateOf(snaps []*Snapshot) (*State, error) {
 	return s, nil
 }
 
+// smallBatch is below which searching for repetitions takes longer than sending
+// them, in bytes: a lane's few entries.
+const smallBatch = 1 << 10
+
+// A compressor is most of a megabyte of tables, whatever it is given, and all but
+// the fastest clear them each time: one that was used is used again.
+var (
+	deflaters = [2]sync.Pool{{New: deflater(flate.BestSpeed)}, {New: deflater(flate.BestCompression)}}
+	inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+)
+
+func deflater(level int) func() any {
+	return func() any {
+		w, err := flate.NewWriter(io.Discard, level)
+		if err != nil {
+			panic(err) // the levels are constants
+		}
+		return w
+	}
+}
+
 // Deflate compresses b (RFC 1951).
 func Deflate(b []byte) []byte {
-	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, flate.BestCompression)
-	if err != nil {
-		panic(err) // the level is a constant
+	pool := &deflaters[0]
+	if len(b) > smallBatch {
+		pool = &deflaters[1]
 	}
+	w := pool.Get().(*flate.Writer)
+	defer pool.Put(w)
+	var out bytes.Buffer
+	w.Reset(&out)
 	w.Write(b) // a bytes.Buffer takes everything
 	w.Close()
 	return out.Bytes()
@@ -138,7 +163,11 @@ func Deflate(b []byte) []byte {
 func Inflate(b []byte, size int) ([]byte, error) {
 	out := make([]byte, size)
 	in := bytes.NewReader(b)
-	r := flate.NewReader(in)
+	r := inflaters.Get().(io.Reader)
+	defer inflaters.Put(r)
+	if err := r.(flate.Resetter).Reset(in, nil); err != nil {
+		return nil, fmt.Errorf("%w: inflate: %w", ErrMalformed, err)
+	}
 	if _, err := io.ReadFull(r, out); err != nil {
 		return nil, fmt.Errorf("%w: inflate: %w", ErrMalformed, err)
 	}

@@ -144,7 +144,7 @@ func (b *bare) round(ctx context.Context) (float64, error) {
 	if err := count(ctx, b.arrived, len(b.lanes)); err != nil {
 		return 0, err
 	}
-	if err := b.each(func(k int) error { return b.files[k].append() }); err != nil {
+	if err := b.each(func(k int) error { return b.flush(k) }); err != nil {
 		return 0, err
 	}
 	err := b.each(func(k int) error {
@@ -155,6 +155,19 @@ func (b *bare) round(ctx context.Context) (float64, error) {
 	}
 	err = count(ctx, b.acked, len(b.lanes))
 	return float64(time.Since(began)), err
+}
+
+// laneFlushes is how often a lane has to flush before it may say that it refuses a
+// pass: a commit of bbolt twice, its pages and then its root, and the journal once.
+const laneFlushes = 3
+
+func (b *bare) flush(k int) error {
+	for range laneFlushes {
+		if err := b.files[k].append(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // each runs f for all lanes at once.

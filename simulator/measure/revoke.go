@@ -15,8 +15,8 @@ import (
 
 // revoke measures a revocation, from durable at central to acknowledged by the
 // last lane controller. The limit is the sum of what cannot be left out: the
-// same broker's bare fan-out of a message of that size, one flush per lane on
-// this disk, and as many bare acknowledgements back.
+// same broker's bare fan-out of a message of that size, the lanes' flushes on this
+// one disk, and as many bare acknowledgements back.
 func (r *rig) revoke(ctx context.Context) error {
 	b, err := newBare(ctx, filepath.Join(r.folder, "bare"), r.Lanes)
 	if err != nil {
