@@ -46,10 +46,11 @@ type Passage struct {
 func (p *Passage) Cursor() *PassageCursor { return &PassageCursor{p.At, p.Number} }
 
 // Search returns ledger rows, the newest first, at most f.Limit. Of ten million
-// rows it reads about as many as it returns, whatever is asked for. ErrBroad if
-// too many passes fit f.Words; those are looked for on all days, and if they are
-// too many, among the passes of the days from f.From to f.Until, one more at
-// either end.
+// rows it reads about as many as it returns, whatever is asked for. Passes that fit
+// f.Words are looked for on all days, and if they are too many, among those of the
+// days from f.From to f.Until, one more at either end; if these are too many as well
+// it is a common name, and the newest rows are looked through. ErrBroad if that
+// finds no full page among maxLooked.
 func (d *DB) Search(ctx context.Context, f PassageFilter) ([]Passage, error) {
 	m := newMerge(f)
 	var err error
@@ -250,10 +251,65 @@ func (d *DB) searchWords(ctx context.Context, m *merge) error {
 	if errors.Is(err, ErrBroad) && m.From != 0 && m.Until != 0 {
 		ids, err = d.match(ctx, m.Words, days{dayBefore(m.From), dayBefore(m.Until) + 2})
 	}
+	if errors.Is(err, ErrBroad) {
+		return d.searchCommon(ctx, m)
+	}
 	if err != nil {
 		return err
 	}
 	return d.searchPasses(ctx, m, ids)
+}
+
+// How many rows are looked through for a common name, and how many at once.
+const (
+	maxLooked  = 5000
+	lookedOnce = 500
+)
+
+// searchCommon looks through the newest rows for those whose pass fits the words.
+func (d *DB) searchCommon(ctx context.Context, m *merge) error {
+	prefixes, err := prefixesOf(m.Words)
+	if err != nil {
+		return err
+	}
+	f := m.PassageFilter
+	f.Limit = lookedOnce
+	for range maxLooked / lookedOnce {
+		part := newMerge(f)
+		if err := d.searchFacets(ctx, part); err != nil {
+			return err
+		}
+		fit, err := d.ofNames(ctx, part.found, prefixes)
+		if err != nil {
+			return err
+		}
+		m.add(fit)
+		if len(part.found) < lookedOnce || len(m.found) >= m.Limit {
+			return nil
+		}
+		f.Before = &part.found[lookedOnce-1]
+	}
+	return ErrBroad
+}
+
+// ofNames returns those of some rows whose pass has a word for each prefix.
+func (d *DB) ofNames(ctx context.Context, rows []PassageCursor, prefixes [][]byte) (fit []PassageCursor, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	type named struct {
+		PassageCursor
+		holder, guest string
+	}
+	list, err := all(ctx, d.sql, func(r rowScanner) (n named, err error) { return n, r.Scan(&n.At, &n.Number, &n.holder, &n.guest) },
+		`SELECT e.at, e.number, p.holder, p.guest_name FROM entries e CROSS JOIN passes p WHERE e.number IN (`+
+			numbers(rows, func(p PassageCursor) int64 { return p.Number })+`) AND p.day = e.pass_day AND p.idx = e.pass_idx`)
+	for _, n := range list {
+		if hasAll(wordsOf(n.holder, n.guest), prefixes) {
+			fit = append(fit, n.PassageCursor)
+		}
+	}
+	return fit, err
 }
 
 // dayBefore returns the day before the one of a time in Unix ms, wherever the

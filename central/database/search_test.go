@@ -255,14 +255,58 @@ func testBroad(t *testing.T, d *DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Search(ctx, PassageFilter{Words: "many", Limit: 10}); !errors.Is(err, ErrBroad) {
+	if _, err := d.match(ctx, "many", allDays); !errors.Is(err, ErrBroad) {
 		t.Errorf("all days: %v", err)
+	}
+	if ids, err := d.match(ctx, "many many00007", allDays); err != nil || len(ids) != 1 {
+		t.Errorf("a rare word beside a common one: %v, %v", ids, err)
+	}
+	if list, err := d.Search(ctx, PassageFilter{Words: "many", Limit: 10}); err != nil || len(list) != 0 {
+		t.Errorf("a common name without a passage: %d rows, %v", len(list), err)
 	}
 	if _, err := d.Search(ctx, PassageFilter{Words: "many", From: base, Until: base + dayMs, Limit: 10}); err != nil {
 		t.Errorf("one day: %v", err)
 	}
 	if list, err := d.Search(ctx, PassageFilter{Words: "many00007", Limit: 10}); err != nil || len(list) != 0 {
 		t.Errorf("%d rows, %v", len(list), err)
+	}
+}
+
+// TestCommonName: looking through the newest rows finds what looking for the passes
+// does, page by page, and gives up when it finds too little.
+func TestCommonName(t *testing.T) { both(t, testCommonName) }
+
+func testCommonName(t *testing.T, d *DB) {
+	newCrowd(t, d, maxLooked+lookedOnce)
+	pages := 0
+	for _, f := range []PassageFilter{{Words: "chan"}, {Words: "tai chan"}, {Words: "大文", Types: []link.EntryType{link.EntryDenied}}, {Words: "chan", Lane: "north", From: base - dayMs, Until: base + 1}} {
+		f.Limit = 40
+		for range 3 {
+			want, err := d.Search(ctx, f)
+			if err != nil || len(want) != f.Limit {
+				t.Fatalf("%+v: %d rows, %v", f, len(want), err)
+			}
+			m := newMerge(f)
+			if err := d.searchCommon(ctx, m); err != nil || len(m.found) != len(want) {
+				t.Fatalf("%+v: %d rows, %v, want %d", f, len(m.found), err, len(want))
+			}
+			for i := range want {
+				if m.found[i] != *want[i].Cursor() {
+					t.Fatalf("%+v: row %d is %+v, want %+v", f, i, m.found[i], want[i].Cursor())
+				}
+			}
+			f.Before = want[len(want)-1].Cursor()
+			pages++
+		}
+	}
+	if pages != 12 {
+		t.Errorf("%d pages", pages)
+	}
+	if err := d.searchCommon(ctx, newMerge(PassageFilter{Words: "nobody", Limit: 10})); !errors.Is(err, ErrBroad) {
+		t.Errorf("nobody among all: %v", err)
+	}
+	if m := newMerge(PassageFilter{Words: "nobody", Limit: 10, From: base, Until: base + 1}); d.searchCommon(ctx, m) != nil || len(m.found) != 0 {
+		t.Errorf("nobody in a moment: %+v", m.found)
 	}
 }
 

@@ -103,30 +103,61 @@ type days struct{ first, last pass.Day }
 
 var allDays = days{0, 1<<16 - 1}
 
+// prefixesOf returns what each word of text has to begin with; ErrBroad if the
+// longest is a single letter.
+func prefixesOf(text string) ([][]byte, error) {
+	var list [][]byte
+	long := false
+	for _, w := range fold(text) {
+		b := cutWord(w)
+		list, long = append(list, b), long || len(b) > 1
+	}
+	if !long {
+		return nil, ErrBroad
+	}
+	return list, nil
+}
+
+// fits selects the passes that a word fits. One more than there may be tells that
+// there are too many.
+const fits = `SELECT DISTINCT day, idx FROM pass_words WHERE word >= $1 AND word < $2 AND day >= $3 AND day <= $4 LIMIT $5`
+
+func fitting(prefix []byte, within days) []any {
+	return []any{prefix, behind(prefix), within.first, within.last, maxMatches + 1}
+}
+
+// rarest returns fits' parameters for the word that fits the fewest passes, the
+// given name rather than the family's. ErrBroad if each fits too many.
+func (d *DB) rarest(ctx context.Context, prefixes [][]byte, within days) (args []any, err error) {
+	fewest := maxMatches + 1
+	for _, p := range prefixes {
+		if len(p) < 2 {
+			continue
+		}
+		var n int
+		if err := d.sql.QueryRowContext(ctx, `SELECT COUNT(*) FROM (`+fits+`) w`, fitting(p, within)...).Scan(&n); err != nil {
+			return nil, named(err)
+		}
+		if n < fewest {
+			fewest, args = n, fitting(p, within)
+		}
+	}
+	if args == nil {
+		return nil, ErrBroad
+	}
+	return args, nil
+}
+
 // match returns the passes of which each word of text begins one. ErrBroad if
-// those are more than maxMatches, or the longest word is a single letter.
+// each word fits more than maxMatches, or the longest is a single letter.
 func (d *DB) match(ctx context.Context, text string, within days) ([]pass.ID, error) {
-	asked := fold(text)
-	if len(asked) == 0 {
-		return nil, ErrBroad
+	prefixes, err := prefixesOf(text)
+	if err != nil {
+		return nil, err
 	}
-	prefixes := make([][]byte, len(asked))
-	for i, w := range asked {
-		prefixes[i] = cutWord(w)
-	}
-	longest := slices.MaxFunc(prefixes, func(a, b []byte) int { return len(a) - len(b) })
-	if len(longest) < 2 {
-		return nil, ErrBroad
-	}
-	const fits = `SELECT DISTINCT day, idx FROM pass_words WHERE word >= $1 AND word < $2 AND day >= $3 AND day <= $4 LIMIT $5`
-	var n int
-	// One more than fits tells that there are too many.
-	args := []any{longest, behind(longest), within.first, within.last, maxMatches + 1}
-	if err := d.sql.QueryRowContext(ctx, `SELECT COUNT(*) FROM (`+fits+`) w`, args...).Scan(&n); err != nil {
-		return nil, named(err)
-	}
-	if n > maxMatches {
-		return nil, ErrBroad
+	args, err := d.rarest(ctx, prefixes, within)
+	if err != nil {
+		return nil, err
 	}
 	type called struct {
 		pass.ID
