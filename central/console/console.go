@@ -93,6 +93,7 @@ type Console struct {
 	hub     *hub
 	files   *assets
 	frame   *Templates
+	mux     *http.ServeMux
 	handler http.Handler
 }
 
@@ -118,6 +119,7 @@ func New(o Options) (*Console, error) {
 	}
 	lost := c.route(Route{Public: true, Handle: func(r *Request) error { return r.missing() }})
 	mux.Handle(Base+"/", lost)
+	c.mux = mux
 	c.handler = withHeaders(http.NewCrossOriginProtection().Handler(o.Auth.Wrap(mux)))
 	return c, nil
 }
@@ -223,6 +225,31 @@ func (c *Console) language(r *Request) error {
 	}
 	http.SetCookie(r.Writer, &http.Cookie{Name: languageCookie, Value: to, Path: Base, MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	return r.Redirect(Local(r.PostFormValue("back"), "/"))
+}
+
+// nearest returns the path below which a page stands that a GET opens: where the
+// person came from, else the first one above the path of a deed.
+func (c *Console) nearest(r *Request) string {
+	if from := Local(pathOf(r.Referer()), ""); from != "" && c.opens(r.Request, Base+from) {
+		return Base + from
+	}
+	for at := r.URL.Path; len(at) > len(Base); at = at[:strings.LastIndexByte(at, '/')] {
+		if c.opens(r.Request, at) {
+			return at
+		}
+	}
+	return Base + "/"
+}
+
+// opens reports whether a GET of an address has a route that is for people.
+func (c *Console) opens(r *http.Request, address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	_, pattern := c.mux.Handler(&http.Request{Method: http.MethodGet, URL: u, Host: r.Host})
+	get := http.MethodGet + " " + Base
+	return strings.HasPrefix(pattern, get) && pattern != get+LivePattern && pattern != get+StaticPattern
 }
 
 // Local returns path if it is one of this console's own below Base, else

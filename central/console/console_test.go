@@ -40,12 +40,17 @@ var pages = MustParse(fstest.MapFS{
 func newConsole(t *testing.T, now time.Time, live map[string]Version) *Console {
 	t.Helper()
 	show := func(r *Request) error { return r.Page(pages, "hello.html", "Passes", r.URL.Query().Get("name")) }
+	again := func(r *Request) error {
+		return r.PageStatus(http.StatusUnprocessableEntity, pages, "hello.html", "Passes", "")
+	}
 	c, err := New(Options{
 		Auth: door{proved: now.Add(-time.Hour)}, Site: "campus", Version: "test", Now: func() time.Time { return now }, Live: live, Log: slog.New(slog.DiscardHandler),
 		Nav: []Nav{{"/hello", "Passes", rights.PassesRead}, {"/people", "People", rights.PeopleManage}},
 		Routes: []Route{
 			{Method: "GET", Pattern: "/hello", Need: rights.PassesRead, Handle: show},
 			{Method: "GET", Pattern: "/people", Need: rights.PeopleManage, Handle: show},
+			{Method: "POST", Pattern: "/again", Handle: again},
+			{Method: "POST", Pattern: "/hello/deep/again", Handle: again},
 			{Method: "POST", Pattern: "/recent", Recent: true, Handle: show},
 			{Method: "POST", Pattern: "/deed", Need: rights.PassesIssue, Handle: func(r *Request) error {
 				if err := r.ParseForm(); err != nil {
@@ -250,6 +255,34 @@ func TestVendored(t *testing.T) {
 		sum := sha256.Sum256(data)
 		if err != nil || !strings.Contains(string(list), hex.EncodeToString(sum[:])) {
 			t.Errorf("%s is not what VENDORED.md says (%v)", name, err)
+		}
+	}
+}
+
+// TestLanguageOfAFormShownAgain: the answer to a POST has no address to come back
+// to; the switch of the language leads to where the person came from, else to a page
+// above, and never away.
+func TestLanguageOfAFormShownAgain(t *testing.T) {
+	c := newConsole(t, time.Now(), nil)
+	back := regexp.MustCompile(`name="back" value="([^"]*)"`)
+	for _, x := range []struct{ referer, path, want string }{
+		{"http://office.example/office/people?page=2", "/again", "/office/people?page=2"},
+		{"", "/hello/deep/again", "/office/hello"},
+		{"", "/again", "/office/"},
+		{"http://office.example/office/hello/deep/again", "/hello/deep/again", "/office/hello"}, // sent twice
+		{"http://office.example/office/nowhere", "/again", "/office/"},
+		{"http://elsewhere.example/people", "/again", "/office/"},
+		{"http://office.example/office//elsewhere.example/", "/again", "/office/"},
+		{"http://office.example/office/live", "/again", "/office/"},
+	} {
+		w := do(c, "POST", Base+x.path, "admin", "", "Referer", x.referer)
+		m := back.FindStringSubmatch(w.Body.String())
+		if m == nil || m[1] != x.want {
+			t.Errorf("%s from %q: back is %q, want %s: %d %.200s", x.path, x.referer, m, x.want, w.Code, w.Body)
+			continue
+		}
+		if w = do(c, "POST", Base+"/language", "admin", url.Values{"to": {"en"}, "back": {m[1]}}.Encode()); w.Header().Get("Location") != x.want {
+			t.Errorf("%s: the switch leads to %q", x.want, w.Header().Get("Location"))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -141,8 +142,15 @@ func (v *View) Site() string { return v.console.options.Site }
 // Version names the program.
 func (v *View) Version() string { return v.console.options.Version }
 
-// Self is the page's own path with its query, to come back to.
-func (v *View) Self() string { return v.URL.RequestURI() }
+// Self is the path with its query that comes back to this page. A form that is
+// shown again in the answer to a POST has none: it is where the person came from,
+// else the nearest page above.
+func (v *View) Self() string {
+	if v.Method == http.MethodGet {
+		return v.URL.RequestURI()
+	}
+	return v.console.nearest(v.Request)
+}
 
 // When returns a moment as campus date and time, "" for none.
 func (v *View) When(t time.Time) string { return v.format(t, "2006-01-02 15:04:05") }

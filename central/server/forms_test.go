@@ -81,22 +81,24 @@ func TestEveryFormWithBadInput(t *testing.T) {
 
 // visitor walks through the console as an admin.
 type visitor struct {
-	s     *opened
-	staff *staff
-	mux   *http.ServeMux // only tells patterns
-	token string         // of an invitation
-	forms []*webForm
-	seen  map[string]int
+	s       *opened
+	staff   *staff
+	mux     *http.ServeMux // only tells patterns
+	token   string         // of an invitation
+	command string         // its id
+	forms   []*webForm
+	seen    map[string]int
+	pages   map[string]string // by route: the first whole page of it that was found
 }
 
 // populated fills a central with something for each page to show.
 func (s *opened) populated(t *testing.T) *visitor {
 	t.Helper()
-	b := &visitor{s: s, staff: s.people(t), mux: http.NewServeMux(), seen: map[string]int{}}
+	b := &visitor{s: s, staff: s.people(t), mux: http.NewServeMux(), seen: map[string]int{}, pages: map[string]string{}}
 	for _, r := range s.console.Routes() {
 		b.mux.Handle(r.Method+" "+console.Base+r.Pattern, http.NotFoundHandler())
 	}
-	s.populateLanes(t)
+	b.command = s.populateLanes(t)
 	s.populatePasses(t)
 	s.populateRules(t)
 	people := People{db: s.db, now: s.config.Now, origin: s.consoleURL()}
@@ -120,21 +122,25 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func (s *opened) populateLanes(t *testing.T) {
+// populateLanes returns the id of a command.
+func (s *opened) populateLanes(t *testing.T) string {
 	t.Helper()
 	p := places{s.central}
 	must(t, p.SetEntrance(t.Context(), "test", office.Entrance{ID: "north", Name: "<i>North</i>"}))
 	must(t, p.SetEntrance(t.Context(), "test", office.Entrance{ID: "empty", Name: "Empty"}))
 	for _, id := range []string{"n1", "n2"} {
-		s.report(t, s.enrolled(t, id), nil)
+		s.report(t, s.enrolled(t, id), func(state *link.LaneState) { state.Start = []byte("the second start") })
 		must(t, p.SetPlace(t.Context(), "test", office.Place{Lane: id, Entrance: "north"}))
 	}
+	command, err := commands{s.central}.Open(t.Context(), "user:admin", office.Opening{Lane: "n2", Index: 1, Direction: 1, Cause: pass.CauseAssistance, Reason: "<b>wheelchair</b>"})
+	must(t, err)
 	must(t, s.db.Raise(t.Context(), database.Alarm{Code: "conflict", Lane: "n1", Subject: "x", Latest: time.Now().UnixMilli(), Detail: "<b>", Next: "look"}))
 	now, err := rules{s.central}.Rules(t.Context())
 	must(t, err)
 	now.Zones[0].Name = "Another"
 	_, err = rules{s.central}.SetRules(t.Context(), "test", now)
 	must(t, err)
+	return command.ID
 }
 
 // populateRules makes two versions of what central alone goes by: one to roll back
@@ -194,11 +200,11 @@ func (b *visitor) crawl(t *testing.T) {
 	t.Helper()
 	day := b.s.feed.Today().String()
 	queue := []string{console.Base + "/sign-in", console.Base + "/join?token=" + b.token, console.Base + "/account", console.Base + "/account/password",
-		console.Base + "/passages?what=all", console.Base + "/passes/bulk?day=" + day, console.Base + "/passages/attention", console.Base + "/rules/versions/1"}
+		console.Base + "/passages?what=all", console.Base + "/passes/bulk?day=" + day, console.Base + "/passages/attention", console.Base + "/rules/versions/1", console.Base + "/lanes/retired", console.Base + "/lanes/commands/" + b.command}
 	for _, n := range menu {
 		queue = append(queue, console.Base+n.Path)
 	}
-	const most = 400
+	const most = 900
 	for i := 0; i < len(queue) && i < most; i++ {
 		address, _, _ := strings.Cut(queue[i], "#")
 		key := b.pattern(http.MethodGet, address)
@@ -209,6 +215,9 @@ func (b *visitor) crawl(t *testing.T) {
 		b.seen[key]++
 		w := b.ask(t, http.MethodGet, address, nil, "", key == "GET /sign-in")
 		if w.Code == http.StatusOK && strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+			if b.pages[key] == "" && strings.HasPrefix(w.Body.String(), "<!doctype html>") {
+				b.pages[key] = address
+			}
 			queue = append(queue, b.collect(t, w)...)
 		}
 	}

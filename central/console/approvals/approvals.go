@@ -95,22 +95,31 @@ type row struct {
 	office.Application
 	Path     string
 	KindText string
-	Wait     time.Duration // since it was handed in
+	Waited   string // since it was handed in
+	Length   string // of the pass that is asked for
 }
 
-// Waited says how long it has been open.
-func (w row) Waited() string {
-	if w.Wait < time.Hour {
-		return strconv.Itoa(int(w.Wait/time.Minute)) + " min"
+// duration says how long something takes, in its largest whole unit.
+func duration(r *console.Request, d time.Duration) string {
+	switch {
+	case d < time.Hour:
+		return say(r, "%d min", d/time.Minute)
+	case d <= 48*time.Hour:
+		return say(r, "%d h", d/time.Hour)
 	}
-	if w.Wait < 48*time.Hour {
-		return strconv.Itoa(int(w.Wait/time.Hour)) + " h"
+	return say(r, "%d days", d/(24*time.Hour))
+}
+
+// window says how long a pass is good for, to the minute.
+func window(r *console.Request, d time.Duration) string {
+	if rest := d % time.Hour; rest != 0 && d > time.Hour {
+		return duration(r, d-rest) + " " + duration(r, rest)
 	}
-	return strconv.Itoa(int(w.Wait/(24*time.Hour))) + " d"
+	return duration(r, d)
 }
 
 func newRow(r *console.Request, a office.Application) row {
-	x := row{Application: a, Path: console.Base + "/approvals/" + strconv.FormatInt(a.Number, 10), KindText: say(r, "eCard"), Wait: r.Now().Sub(a.HandedIn)}
+	x := row{Application: a, Path: console.Base + "/approvals/" + strconv.FormatInt(a.Number, 10), KindText: say(r, "eCard"), Waited: duration(r, r.Now().Sub(a.HandedIn)), Length: window(r, a.Order.Length)}
 	x.DecidedBy = office.PlainName(a.DecidedBy)
 	if a.Kind == office.ApplyGuests {
 		x.KindText = say(r, "Guests")

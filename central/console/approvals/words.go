@@ -16,4 +16,5 @@ var words = console.Words{
 	"Too many guests for that day.": "當日訪客過多。", "The purpose is not stated.": "沒有說明目的。", "There is another event on that day.": "當日有其他活動。",
 	"A zone of this order does not exist; see the rules for those that do.":                      "區域不存在；請參閱規則。",
 	"The signing process does not sign this now; central's log says why. Try again in a minute.": "簽署程序暫時不簽署；原因已記錄在日誌中。請一分鐘後再試。",
+	"%d min": "%d 分鐘", "%d h": "%d 小時", "%d days": "%d 天",
 }

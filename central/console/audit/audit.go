@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	log "turnstile/central/audit"
@@ -52,7 +54,7 @@ const perPage = 100
 // listData is one page of the log.
 type listData struct {
 	Entries                       []row
-	Actions                       []string
+	Actions                       []action
 	By, Action, Subject, From, To string
 	Older                         string // path of the next page, "" on the last
 	Newest                        bool
@@ -63,6 +65,7 @@ type row struct {
 	log.Entry
 	At     time.Time
 	Erased bool
+	What   action
 }
 
 // list shows entries by who, what and when.
@@ -77,11 +80,16 @@ func (s *desk) list(r *console.Request) error {
 	if err != nil {
 		return err
 	}
-	if d.Actions, err = s.log.Actions(r.Context()); err != nil {
+	codes, err := s.log.Actions(r.Context())
+	if err != nil {
 		return err
 	}
+	for _, code := range codes {
+		d.Actions = append(d.Actions, named(r, code))
+	}
+	slices.SortStableFunc(d.Actions, func(a, b action) int { return strings.Compare(a.Text, b.Text) })
 	for _, e := range rows {
-		d.Entries = append(d.Entries, row{e, time.UnixMilli(e.At), e.Erased()})
+		d.Entries = append(d.Entries, row{e, time.UnixMilli(e.At), e.Erased(), named(r, e.Action)})
 	}
 	if len(rows) == perPage {
 		q.Set("before", strconv.FormatInt(rows[len(rows)-1].Number, 10))

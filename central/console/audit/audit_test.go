@@ -26,7 +26,7 @@ func TestVerify(t *testing.T) {
 	o := consoletest.Start(t)
 	b := o.As(t, rights.Auditor)
 	b.Open("/audit")
-	b.WaitText("sign_in")
+	b.WaitText("Signed in")
 	b.Axe()
 	b.Shot("audit")
 	b.Fill("[name=by]", "consoletest")

@@ -2,7 +2,6 @@ package consoletest
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,13 +41,18 @@ func (o *Office) As(t *testing.T, roles ...rights.Role) *Browser {
 	// Pages of a central that is reached by address; passkeys want a name.
 	b := &Browser{t: t, url: strings.Replace(o.URL, "127.0.0.1", "localhost", 1), Ctx: ctx}
 	if len(roles) > 0 {
-		name, value := o.Session(t, roles...)
-		b.must(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-			_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: b.url, Path: "/"})
-			return err
-		}))
+		b.Cookie(o.Session(t, roles...))
 	}
 	return b
+}
+
+// Cookie gives the browser a cookie of central's.
+func (b *Browser) Cookie(name, value string) {
+	b.t.Helper()
+	b.must(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: b.url, Path: "/"})
+		return err
+	}))
 }
 
 func (b *Browser) must(steps ...chromedp.Action[chromedp.Void]) {
@@ -194,45 +198,4 @@ func (b *Browser) Shot(name string) []byte {
 		b.t.Fatal(err)
 	}
 	return picture
-}
-
-//go:embed axe.min.js
-var axe string
-
-// violation is one rule of axe-core that a page breaks.
-type violation struct {
-	ID    string   `json:"id"`
-	Help  string   `json:"help"`
-	Nodes []string `json:"nodes"`
-}
-
-// Axe fails the test if axe-core 4.14.1 finds anything on the page, in light and
-// in dark colours.
-func (b *Browser) Axe() {
-	b.t.Helper()
-	for _, dark := range []bool{true, false} {
-		b.Dark(dark)
-		found := b.axe()
-		for _, v := range found {
-			b.t.Errorf("%s, dark %v: %s: %s at %s", b.Path(), dark, v.ID, v.Help, strings.Join(v.Nodes, " | "))
-		}
-	}
-}
-
-func (b *Browser) axe() []violation {
-	b.t.Helper()
-	if !Eval[bool](b, "typeof axe === 'object'") {
-		Eval[bool](b, axe+"; true")
-	}
-	const ask = `axe.run().then(r => ({rules: r.passes.length + r.violations.length,
-		found: r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))}))}))`
-	type result struct {
-		Rules int         `json:"rules"`
-		Found []violation `json:"found"`
-	}
-	r, err := chromedp.Run(b.Ctx, chromedp.Evaluate[result](ask, chromedp.EvalAwaitPromise))
-	if err != nil || r.Rules < 10 {
-		b.t.Fatalf("axe looked at %d rules: %v", r.Rules, err)
-	}
-	return r.Found
 }

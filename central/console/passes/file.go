@@ -52,12 +52,17 @@ func newFile(i office.Import) filePart {
 type filePage struct {
 	base
 	File   filePart
-	Good   []office.ImportRow // the first
+	Good   []goodRow // the first
 	Faulty []faultyRow
 	More   string // address of the next faulty rows
 	After  int
 	Issued []row
 	Sheet  string
+}
+
+type goodRow struct {
+	office.ImportRow
+	KindText string
 }
 
 type faultyRow struct {
@@ -185,8 +190,12 @@ func (s *desk) file(r *console.Request) error {
 func (s *desk) fillFile(r *console.Request, p *filePage) (err error) {
 	ctx, id := r.Context(), p.File.ID
 	if p.File.Preview {
-		if p.Good, err = s.Imports.Rows(ctx, id, office.RowsGood, 0, goodShown); err != nil {
+		good, err := s.Imports.Rows(ctx, id, office.RowsGood, 0, goodShown)
+		if err != nil {
 			return err
+		}
+		for _, x := range good {
+			p.Good = append(p.Good, goodRow{x, kindName(r, x.Order.Kind)})
 		}
 	}
 	if p.File.Done {

@@ -48,6 +48,7 @@ func Routes(people office.People) []console.Route {
 // choice is one role to tick.
 type choice struct {
 	Role   rights.Role
+	Name   string
 	Text   string
 	Chosen bool
 }
@@ -67,7 +68,7 @@ func roleTexts() map[rights.Role]string {
 func choices(r *console.Request, have []rights.Role) (list []choice) {
 	texts := roleTexts()
 	for _, role := range rights.Roles() {
-		list = append(list, choice{role, r.Say(pages, texts[role]), slices.Contains(have, role)})
+		list = append(list, choice{role, r.Say(pages, string(role)), r.Say(pages, texts[role]), slices.Contains(have, role)})
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"net/http"
+	"strings"
 
 	"turnstile/central/console"
 	"turnstile/central/identity"
@@ -19,7 +20,17 @@ func (s *desk) account(r *console.Request) error {
 	if err != nil {
 		return told(r, err)
 	}
+	a.Roles = roleNames(r, a.Roles)
 	return r.Page(pages, "account.html", "My account", accountData{a, r.Who.Lang, s.who.HasPasskeys()})
+}
+
+// roleNames gives roles with spaces between their names in the person's language.
+func roleNames(r *console.Request, roles string) string {
+	list := strings.Fields(roles)
+	for i := range list {
+		list[i] = r.T(list[i])
+	}
+	return strings.Join(list, ", ")
 }
 
 // self is the person of the request, who has to be signed in: the frame saw to it.

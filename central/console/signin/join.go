@@ -45,7 +45,7 @@ func (s *desk) joinPage(r *console.Request, status int, token, state, problem st
 	if err != nil {
 		return told(r, err)
 	}
-	d := setUpData{Name: a.Name(), Roles: a.Roles(), Token: token, Passkeys: s.who.HasPasskeys(), Buttons: s.who.Buttons(), Problem: problem}
+	d := setUpData{Name: a.Name(), Roles: roleNames(r, a.Roles()), Token: token, Passkeys: s.who.HasPasskeys(), Buttons: s.who.Buttons(), Problem: problem}
 	d.take(set)
 	return r.PageStatus(status, pages, "join.html", "Welcome", d)
 }

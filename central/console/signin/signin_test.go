@@ -218,7 +218,7 @@ func TestBadInput(t *testing.T) {
 		{"POST", "/sign-in", "form", "name=" + long, 413}, {"POST", "/sign-in", "form", "name=a&name=b&password=" + strings.Repeat("y", 2000), 403},
 		{"POST", "/sign-in/passkey", "json", "", 422}, {"POST", "/sign-in/passkey", "json", "{}", 409}, {"POST", "/sign-in/passkey", "json", `{"x":1}`, 422},
 		{"POST", "/sign-in/passkey", "json", `{"state":"` + long + `"}`, 413}, {"POST", "/sign-in/passkey", "json", "[" + strings.Repeat("[", 5000), 422},
-		{"GET", "/join", "", "", 404}, {"GET", "/join?token=%00", "", "", 404}, {"GET", link + "x", "", "", 404},
+		{"GET", "/join", "", "", 404}, {"GET", "/join?token=%00", "", "", 422}, {"GET", link + "x", "", "", 404},
 		{"POST", "/join/password", "form", strings.TrimPrefix(link, "/join?") + "&state=x&password=short&code=1", 422},
 		{"POST", "/join/passkey", "json", `{"token":"` + strings.TrimPrefix(link, "/join?token=") + `","state":"","answer":{}}`, 409},
 		{"GET", "/openid/none", "", "", 409}, {"GET", "/openid/none?state=x&code=y", "", "", 409}, {"GET", "/sign-in/openid/none", "", "", 503},

@@ -2,6 +2,13 @@
 // with data-live="TOPIC" fetches itself (hx-get, hx-trigger="live") on a ping.
 // Without this file every page works; it shows what stood there when it was loaded.
 "use strict";
+// A drawing that is wider than the page opens where it tells something, not at midnight.
+document.querySelectorAll(".plot").forEach((plot) => {
+  const mark = plot.querySelector(".here") || Array.from(plot.querySelectorAll("g[class^=s] rect")).pop();
+  if (!mark || plot.scrollWidth <= plot.clientWidth) return;
+  const at = mark.getBoundingClientRect(), box = plot.getBoundingClientRect();
+  plot.scrollLeft += at.left + at.width / 2 - box.left - box.width * 0.7;
+});
 (function () {
   const parts = () => Array.from(document.querySelectorAll("[data-live]"));
   const topics = new Set(parts().map((part) => part.dataset.live));
