@@ -157,8 +157,8 @@ func openCampus(t testing.TB, broker func(*campus)) *campus {
 // written.
 func withNATS(c *campus) {
 	c.t.Helper()
-	first := freePorts(c.t, 1)[0]
-	o := server.NATSOptions{MQTT: first + 100, Cluster: first + 200, Client: first + 300, Centrals: []string{"a", "b", "c"}}
+	first := freeBlock(c.t, 3*nodes)
+	o := server.NATSOptions{MQTT: first, Cluster: first + nodes, Client: first + 2*nodes, Centrals: []string{"a", "b", "c"}}
 	for range nodes {
 		o.Hosts = append(o.Hosts, host)
 	}

@@ -26,8 +26,9 @@ type process struct {
 	ready   func() bool
 
 	cmd   *exec.Cmd // nil: not running
-	ended chan error
-	gone  bool // ended by us
+	ended chan struct{}
+	err   error // why it ended, readable after ended
+	gone  bool  // ended by us
 }
 
 // child returns a process of this test program.
@@ -54,8 +55,8 @@ func (p *process) start(t testing.TB) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", p.name, err)
 	}
-	p.cmd, p.ended, p.gone = cmd, make(chan error, 1), false
-	go func() { p.ended <- cmd.Wait() }()
+	p.cmd, p.ended, p.gone = cmd, make(chan struct{}), false
+	go func() { p.err = cmd.Wait(); close(p.ended) }()
 	until(t, p.name+" is ready", func() bool {
 		p.alive(t)
 		return p.ready()
@@ -66,8 +67,8 @@ func (p *process) start(t testing.TB) {
 func (p *process) alive(t testing.TB) {
 	t.Helper()
 	select {
-	case err := <-p.ended:
-		t.Fatalf("%s ended by itself (%v):\n%s", p.name, err, tail(p.log))
+	case <-p.ended:
+		t.Fatalf("%s ended by itself (%v):\n%s", p.name, p.err, tail(p.log))
 	default:
 	}
 }
@@ -121,6 +122,28 @@ func freePorts(t testing.TB, n int) (ports []int) {
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
+}
+
+// freeBlock returns the first of n ports that follow each other and that nobody
+// listens on.
+func freeBlock(t testing.TB, n int) int {
+	t.Helper()
+	for range 50 {
+		first, free := freePorts(t, 1)[0], 0
+		for free < n {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+free))
+			if err != nil {
+				break
+			}
+			defer l.Close()
+			free++
+		}
+		if free == n {
+			return first
+		}
+	}
+	t.Fatalf("no %d free ports behind each other", n)
+	return 0
 }
 
 // listens reports whether somebody listens on a port.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -53,12 +54,14 @@ func demo(t *testing.T, data string) *show {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cmd.Process.Kill() }) // if it still runs, the test failed before its end
+	late := time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() })
+	defer late.Stop()
 	for s.out = bufio.NewReader(out); s.page == ""; {
 		line, err := s.out.ReadString('\n')
 		if err != nil {
 			t.Fatalf("the demo did not start: %v", err)
 		}
-		if address, ok := strings.CutPrefix(strings.TrimSpace(line), "open "); ok {
+		if address, ok := strings.CutPrefix(strings.TrimSpace(line), "gates "); ok {
 			s.page = strings.TrimSpace(address)
 		}
 	}

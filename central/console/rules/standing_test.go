@@ -70,6 +70,7 @@ func TestGuestRules(t *testing.T) {
 	b.WaitText("Somebody changed these rules meanwhile")
 	b.Open("/rules/guests")
 	b.Click(`form[action$="/versions/1"] button`)
+	b.WaitText("comes back as a new version")
 	b.Click(`main form button`)
 	b.WaitText("Version 4 is in force for guests")
 	o.Call(t, "POST", "/passes", order, nil, http.StatusConflict)
