@@ -210,6 +210,9 @@ func answer(err error) error {
 			return err
 		}
 	}
+	if errors.Is(err, context.Canceled) { // the driver stops, and its sender heard of it first
+		return fmt.Errorf("%w: %w", gate.ErrClosed, err)
+	}
 	if errors.Is(err, errWire) || errors.Is(err, gate.ErrClosed) {
 		return fmt.Errorf("%w: %w", gate.ErrLost, err)
 	}
