@@ -69,6 +69,7 @@ func TestLateRefusalOfCard(t *testing.T) {
 		if err := <-done; !errors.Is(err, c.want) || c.want == nil && err != nil {
 			t.Errorf("%v: %v, want %v", c.second, err, c.want)
 		}
+		p.sent(t, sent+c.frames) // what left may still be on the wire
 		if n := len(p.cardsOut()) - sent; n != c.frames {
 			t.Errorf("%v: %d CARD OUT frames, want %d", c.second, n, c.frames)
 		}
