@@ -40,11 +40,11 @@ func TestModel(t *testing.T) {
 			},
 			"change": func(r *rapid.T) {
 				if len(ids) == 0 {
-					r.Skip("nothing issued")
+					return // nothing is issued
 				}
 				id := rapid.SampledFrom(ids).Draw(r, "pass")
 				if id.Day+1 < d.Today() {
-					r.Skip("closed")
+					return // it is over
 				}
 				s := link.Status(rapid.IntRange(0, 2).Draw(r, "status"))
 				d.set(r, id, s)

@@ -1,8 +1,6 @@
 package approvals_test
 
 import (
-	"context"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
@@ -14,16 +12,7 @@ import (
 // open serves a desk to a browser.
 func open(t *testing.T, d *desk) *consoletest.Browser {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.console.Run(ctx) }()
-	server := httptest.NewServer(d.console)
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-		server.Close()
-	})
-	return (&consoletest.Office{URL: server.URL}).As(t)
+	return consoletest.Serve(t, d.console)
 }
 
 // TestApprove goes through what waits: look at the photo, approve, the next one

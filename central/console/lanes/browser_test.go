@@ -1,9 +1,7 @@
 package lanes_test
 
 import (
-	"context"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -17,17 +15,7 @@ import (
 // open serves a yard to a browser.
 func open(t *testing.T, y *yard) *consoletest.Browser {
 	t.Helper()
-	c := serve(t, y)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	server := httptest.NewServer(c)
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-		server.Close()
-	})
-	return (&consoletest.Office{URL: server.URL}).As(t)
+	return consoletest.Serve(t, serve(t, y))
 }
 
 // TestPagesInABrowser looks at each page in light and dark, large and on a phone.

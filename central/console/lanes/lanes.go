@@ -82,13 +82,7 @@ func Routes(d Deps) []console.Route {
 }
 
 // style serves the pages' own style sheet, which changes with its address.
-func (s *desk) style(r *console.Request) error {
-	h := r.Writer.Header()
-	h.Set("Content-Type", "text/css; charset=utf-8")
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	r.Writer.Write(style)
-	return nil
-}
+func (s *desk) style(r *console.Request) error { return r.Style(style) }
 
 // say translates with the pages' words.
 func say(r *console.Request, text string, args ...any) string { return r.Say(pages, text, args...) }

@@ -1,9 +1,7 @@
 package passes_test
 
 import (
-	"context"
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,16 +20,7 @@ import (
 // open serves a desk to a browser.
 func open(t *testing.T, d *desk) *consoletest.Browser {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.console.Run(ctx) }()
-	server := httptest.NewServer(d.console)
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-		server.Close()
-	})
-	return (&consoletest.Office{URL: server.URL}).As(t)
+	return consoletest.Serve(t, d.console)
 }
 
 // fleet adds so many lane controllers, all of which answer but the last.
