@@ -85,6 +85,8 @@ type Cache struct {
 	path string
 	view atomic.Pointer[View]
 
+	memory bool // there is no file, and will be none
+
 	mu     sync.Mutex // guards the following, and orders the changes of view
 	db     *bolt.DB   // nil: there is no file yet
 	gate   *gateFile  // nil: likewise

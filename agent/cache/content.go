@@ -285,7 +285,7 @@ func (c *Cache) Apply(u Update) error {
 	old := c.view.Load()
 	v := u.on(old)
 	onlyHead := u.State == nil && u.Delegation == nil && u.Keys == nil && u.Rules == nil
-	if c.trouble == nil && !(onlyHead && v.HeadAt.Sub(c.headAt).Abs() < headEvery) {
+	if !c.memory && c.trouble == nil && !(onlyHead && v.HeadAt.Sub(c.headAt).Abs() < headEvery) {
 		err := c.write(u, old, v)
 		if errors.Is(err, errEncode) {
 			return err

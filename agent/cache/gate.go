@@ -218,6 +218,8 @@ func (c *Cache) changeGate(change func(*View) (uint64, map[pass.Day]pass.GateKey
 	}
 	v.Gate, v.GateVersion = keys, version
 	c.view.Store(&v)
-	c.gateTrouble, c.tried = c.writeGate(), c.o.Now()
+	if !c.memory {
+		c.gateTrouble, c.tried = c.writeGate(), c.o.Now()
+	}
 	return nil
 }

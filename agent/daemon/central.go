@@ -41,7 +41,7 @@ func newCentral(a *agent, id enrol.Identity, floor *link.Floor) *central {
 	}
 	c := &central{agent: a, id: id, kept: id.Delegation}
 	rand.Read(c.start[:]) // never fails (crypto/rand)
-	o := wallclock.Options{TrustSystem: a.config.Clock.TrustSystem}
+	o := wallclock.Options{TrustSystem: a.config.Clock.TrustSystem, Ticks: a.o.Ticks}
 	if floor != nil {
 		c.floor, o.Floor = *floor, time.UnixMilli(floor.Time)
 	}

@@ -38,6 +38,7 @@ import (
 	"turnstile/agent/lane"
 	"turnstile/agent/neighbours"
 	"turnstile/agent/presence"
+	"turnstile/agent/wallclock"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 	"turnstile/firmware-bridge/gate"
@@ -48,6 +49,7 @@ type Options struct {
 	Version string                   // stands in the status and in reports to central
 	Log     *slog.Logger             // nil: thrown away
 	Now     func() time.Time         // the lane's clock, which may lie; nil: time.Now
+	Ticks   func() wallclock.Ticks   // the monotonic clock beside it, where the time is played; nil: the kernel's
 	Exe     string                   // program whose "check-db FILE" checks the cache; "": it is opened unchecked
 	Devices Devices                  // nil: Hardware without GPIO
 	Ready   func(http string)        // called once, when pages and lanes run; http is their address

@@ -115,6 +115,17 @@ func (b *Board) leave(w *viewer) {
 	delete(b.viewers, w)
 }
 
+// files are the page's, without comments: a lane's program is measured in bytes.
+//
+// lane.css is large enough for 2 m: the smallest line is about 1/20 of the screen's
+// width. White on each background has a contrast of 7:1 or more; the sign tells by its
+// shape what the colour tells.
+//
+// lane.js needs no hand: it reconnects by itself, and says so when it cannot reach the
+// lane, which sends something every 10 s (silence is in ms). Only what changed is
+// written, so that a screen reader does not repeat itself. What was set by hand stays on
+// the page while the lane cannot be reached.
+//
 //go:embed page
 var files embed.FS
 
@@ -130,7 +141,7 @@ func (b *Board) Handle(mux *http.ServeMux) {
 
 // policy allows the page its own files and nothing else. Only pages of this
 // machine may show it in a frame, as the simulator does.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self' http://127.0.0.1:*"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self' http://127.0.0.1:* http://localhost:*"
 
 func serve(w http.ResponseWriter, r *http.Request) { send(w, r, r.PathValue("file")) }
 

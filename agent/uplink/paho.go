@@ -19,7 +19,7 @@ const (
 	pingTimeout    = 5 * time.Second
 	writeTimeout   = 5 * time.Second
 	connectTimeout = 10 * time.Second
-	tokenTimeout   = 5 * time.Second
+	tokenTimeout   = 10 * time.Second // a broker to which all lanes come at once answers late
 )
 
 // pahoLink is one connection by paho.mqtt.golang. Its reconnecting is off: it
@@ -30,7 +30,10 @@ type pahoLink struct {
 	lost   chan error
 }
 
-// dialPaho makes the link; nothing is sent before Connect.
+// Dial makes an MQTT link over TLS, which an Uplink uses unless it is told another;
+// nothing is sent before Connect.
+func Dial(o LinkOptions) Link { return dialPaho(o) }
+
 func dialPaho(o LinkOptions) Link {
 	l := &pahoLink{lost: make(chan error, 1)}
 	l.client = mqtt.NewClient(mqtt.NewClientOptions().

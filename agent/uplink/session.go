@@ -25,6 +25,7 @@ type session struct {
 	pinged time.Time
 	moveBy time.Time // to another node, if no head comes before
 	timing timing
+	looks  uint
 }
 
 // timer is a deadline that may not be set.
@@ -69,8 +70,10 @@ const (
 	askFirst     = 2 * time.Second
 	askLongest   = time.Minute
 	lookEvery    = 250 * time.Millisecond
-	shutdown     = time.Second // for the last report
-	elsewhere    = time.Minute // without heads, at least; then another node is tried, within as long again
+
+	looksPerSecond = uint(time.Second / lookEvery)
+	shutdown       = time.Second // for the last report
+	elsewhere      = time.Minute // without heads, at least; then another node is tried, within as long again
 )
 
 // run subscribes, tells that the lane lives, and works until the connection or
@@ -121,7 +124,7 @@ func (s *session) loop(ctx context.Context) error {
 		case err = <-s.link.Lost():
 			return fmt.Errorf("%w: %w", ErrOffline, err)
 		case m := <-s.inbox:
-			s.take(m)
+			err = s.take(m)
 		case <-grown:
 			err = s.send()
 		case b := <-uses:
@@ -145,12 +148,17 @@ func (s *session) loop(ctx context.Context) error {
 }
 
 // look is done some times a second: what waits is sent, what was not
-// acknowledged is sent again, and the connection is doubted.
+// acknowledged is sent again. Once a second the warnings, the clock and the
+// connection are looked at: that asks the kernel, and ten thousand lanes in one
+// process would do little else.
 func (s *session) look(ctx context.Context) error {
-	s.u.watch()
 	if err := s.send(); err != nil {
 		return err
 	}
+	if s.looks++; s.looks%looksPerSecond != 1 {
+		return nil
+	}
+	s.u.watch()
 	if err := s.askTime(); err != nil {
 		return err
 	}
@@ -206,29 +214,29 @@ func (u *Uplink) watch() {
 // refusalStands is how long a refused message is shown; the journal has it for good.
 const refusalStands = 10 * time.Minute
 
-// take handles one message.
-func (s *session) take(m message) {
+// take handles one message. An error ends the connection.
+func (s *session) take(m message) error {
 	u := s.u
 	if m.topic == u.topics.Ack(u.c.Identity.Lane) {
 		s.ack(m.payload)
-		return
+		return nil
 	}
 	now := u.c.Now()
 	if s.ofTime(m) {
 		s.takeTime(m.payload, now)
-		return
+		return nil
 	}
 	if u.c.Commands != nil && m.topic == u.topics.Command(u.c.Identity.Lane) {
 		if err := u.c.Commands.Handle(m.payload, now); err != nil {
 			u.refuse(err)
 		}
-		return
+		return nil
 	}
 	if s.ofPeers(m) {
 		if err := u.c.Peers.Handle(m.topic, m.payload, now); err != nil {
 			u.refuse(err)
 		}
-		return
+		return nil
 	}
 	r, err := u.c.Feed.Handle(m.topic, m.payload, now)
 	if err != nil {
@@ -249,10 +257,21 @@ func (s *session) take(m message) {
 	}
 	switch {
 	case r.Urgent:
-		s.report.by(now, 0)
+		return s.urgent(now)
 	case r.Changed:
 		s.report.by(now, rand.N(reportJitter))
 	}
+	return nil
+}
+
+// urgent reports before anything else is done. All lanes report to one central at
+// the same moment: the floor that each of them wrote follows when entries are
+// gathered, behind the reports.
+func (s *session) urgent(now time.Time) error {
+	s.window.last = now
+	s.report.stop()
+	s.report.by(now, reportEvery)
+	return s.tell(false)
 }
 
 // codeOf maps refusals to warnings; 0, false for what is none.

@@ -181,6 +181,25 @@ func TestSession(t *testing.T) {
 	})
 }
 
+// TestUrgentReportGoesFirst: what a lane writes down about a revocation follows its
+// report, for all lanes report to one central at the same moment.
+func TestUrgentReportGoesFirst(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fake, a *agent) {
+		f.pass(2*time.Second, true)
+		f.link().o.Receive(topics.Delta(), f.c.revoke(5, true))
+		synctest.Wait()
+		a.append(t, 1)
+		synctest.Wait()
+		if n, _ := f.c.lastState(); n.Seq != 2 || f.c.stored() != 0 {
+			t.Fatalf("reported %d, and %d entries are sent already", n.Seq, f.c.stored())
+		}
+		f.pass(time.Second, true)
+		if f.c.stored() != 1 {
+			t.Fatalf("%d entries a second later", f.c.stored())
+		}
+	})
+}
+
 func TestGoodbyeIsRetained(t *testing.T) {
 	var f *fake
 	bubble(t, func(t *testing.T, g *fake, _ *agent) { f = g })

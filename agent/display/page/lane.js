@@ -1,7 +1,5 @@
 "use strict";
-// Shows what the lane says. Needs no hand: it reconnects by itself, and says so
-// when it cannot reach the lane.
-const silence = 30000; // ms; the lane sends something every 10 s
+const silence = 30000;
 const lost = {
   signal: "out", waiting: false,
   words: {
@@ -10,7 +8,6 @@ const lost = {
   },
 };
 const at = (id) => document.getElementById(id);
-// Only what changed is written, so that a screen reader does not repeat itself.
 function put(id, text) {
   if (at(id).textContent !== text) at(id).textContent = text;
 }
@@ -21,7 +18,6 @@ function show(view) {
     put("next-" + lang, view.words[lang].next);
   }
   at("waiting").hidden = !view.waiting;
-  // What was set by hand stays on the page while the lane cannot be reached.
   if (view.by_hand) {
     for (const lang of ["en", "zh"]) {
       put("hand-" + lang, view.by_hand[lang].what);
