@@ -18,11 +18,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
-	"github.com/go-webauthn/webauthn/webauthn"
-
 	"turnstile/central/database"
+	"turnstile/central/openid"
+	"turnstile/central/passkey"
+	"turnstile/central/password"
 	"turnstile/central/rights"
+	"turnstile/central/seal"
+	"turnstile/central/session"
+	"turnstile/central/throttle"
 )
 
 // How long a session stands.
@@ -38,7 +41,7 @@ var ErrConfig = errors.New("sign-in")
 type Config struct {
 	Site string
 	DB   *database.DB
-	Box  Box
+	Box  seal.Box
 	// URL is the address of the console as browsers show it, https://host or for
 	// this machine alone http://localhost:8080. Passkeys are bound to its host.
 	URL    string
@@ -51,11 +54,14 @@ type Config struct {
 type Identity struct {
 	config   Config
 	origin   *url.URL
-	sessions *scs.SessionManager
+	sessions *session.Sessions
+	states   seal.States
 
-	passwords *passwords
-	webauthn  *webauthn.WebAuthn // nil: browsers offer no passkeys at this address
-	providers *providers
+	passwords *password.Hasher
+	throttle  *throttle.Throttle
+	browsers  throttle.Browsers
+	passkeys  *passkey.Passkeys // nil: browsers offer no passkeys at this address
+	openid    *openid.Client
 	counts    counts
 }
 
@@ -72,15 +78,27 @@ func Open(c Config) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Identity{config: c, origin: origin}
-	i.sessions = i.newSessions()
-	i.passwords = newPasswords(hashing())
-	if i.providers, err = newProviders(c.OpenID); err != nil {
+	i := &Identity{config: c, origin: origin, states: seal.States{Box: c.Box, Spent: c.DB, Now: c.Now}, passwords: password.New(nil), throttle: c.throttle()}
+	i.sessions, i.browsers = i.newSessions(), i.knownBrowsers()
+	if i.openid, err = i.openProviders(); err != nil {
 		return nil, err
 	}
-	i.webauthn, err = newWebAuthn(origin, c.Site)
-	return i, err
+	if i.passkeys, err = passkey.Open(passkey.Config{Origin: origin, Name: "Turnstile " + c.Site, States: i.states, Log: c.Log}); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return i, nil
 }
+
+// What the parts refuse, as this package's callers know it.
+var (
+	ErrState  = seal.ErrState // too late, done before, or not ours
+	ErrShort  = password.ErrShort
+	ErrLong   = password.ErrLong
+	ErrCommon = password.ErrCommon
+)
+
+// maxPassword bounds what is typed as a password, in bytes.
+const maxPassword = password.MaxBytes
 
 // parseOrigin reads the address of the console.
 func parseOrigin(text string) (*url.URL, error) {
@@ -88,7 +106,7 @@ func parseOrigin(text string) (*url.URL, error) {
 	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
 		return nil, fmt.Errorf("%w: want an address such as https://turnstile.example.edu, without a path", ErrConfig)
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u)) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !openid.IsLoopback(u)) {
 		return nil, fmt.Errorf("%w: want an address that begins with https://; http:// is for localhost alone", ErrConfig)
 	}
 	u.Path = ""

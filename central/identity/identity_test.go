@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alexedwards/argon2id"
-
 	"turnstile/central/database"
+	"turnstile/central/password"
 	"turnstile/central/rights"
+	"turnstile/central/seal"
 )
 
 // desk is an identity on a database of its own, with a clock to set.
@@ -40,10 +40,8 @@ func (d *desk) wait(by time.Duration) {
 	d.at = d.at.Add(by)
 }
 
-// cheap hashes cost a thousandth of real ones.
-func cheap() *argon2id.Params {
-	return &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
-}
+// secureCookie is the name of the session's cookie over HTTPS.
+const secureCookie = "__Host-" + sessionCookie
 
 func newDesk(t *testing.T, list ...Provider) *desk {
 	t.Helper()
@@ -52,7 +50,7 @@ func newDesk(t *testing.T, list ...Provider) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	box, err := NewBox([32]byte{7})
+	box, err := seal.New([32]byte{7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +59,7 @@ func newDesk(t *testing.T, list ...Provider) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.passwords = newPasswords(cheap())
+	d.passwords = password.New(password.Cheap())
 	return d
 }
 
@@ -219,7 +217,7 @@ func TestAtRest(t *testing.T) {
 	if len(p.TOTP) == 0 || bytes.Contains(p.TOTP, m.secret) || !strings.HasPrefix(p.Password, "$argon2id$v=19$") || strings.Contains(p.Password, good) {
 		t.Error("password or secret stand in the open")
 	}
-	if _, err := d.config.Box.Open(sealedTOTP+"another", p.TOTP); !errors.Is(err, ErrSealed) {
+	if _, err := d.config.Box.Open(sealedTOTP+"another", p.TOTP); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("a secret moved to another person opens: %v", err)
 	}
 	rows, err := d.config.DB.Sessions(t.Context(), p.ID, 0, 0)
@@ -376,33 +374,13 @@ func TestCookie(t *testing.T) {
 	}
 }
 
-func TestPasswordPolicy(t *testing.T) {
-	for password, want := range map[string]error{
-		good: nil, "short": ErrShort, "elevenchars": ErrShort, "": ErrShort, "Qwertyuiop123": ErrCommon, "aaaaaaaaaaaaaaaa": ErrCommon,
-		"chanchanchan": ErrCommon, "turnstilechan1": ErrCommon, strings.Repeat("walrus ", 19): ErrLong, strings.Repeat("x", 100_000): ErrLong,
-		"陳大文在圖書館看見海象先生": nil, "        spaces count    ": nil,
-	} {
-		if err := check(password, "chan"); !errors.Is(err, want) || want == nil && err != nil {
-			t.Errorf("%.30q: %v, want %v", password, err, want)
-		}
-	}
-	if n := bytes.Count(commonest, []byte("\n")); n < 80 {
-		t.Errorf("%d common passwords", n)
-	}
-	for line := range bytes.Lines(commonest) {
-		if n := len(bytes.TrimSpace(line)); n < MinPassword && n > 0 {
-			t.Errorf("%q is too short to be of use", line)
-		}
-	}
-}
-
 // TestRehash replaces a hash of yesterday's parameters at the sign-in.
 func TestRehash(t *testing.T) {
 	d := newDesk(t)
 	m := d.tab("192.0.2.1").register(d.add("chan", "issuer"))
-	stronger := cheap()
+	stronger := password.Cheap()
 	stronger.Iterations = 2
-	d.passwords = newPasswords(stronger)
+	d.passwords = password.New(stronger)
 	d.wait(stepTime)
 	if err := d.tab("192.0.2.1").signIn("chan", good, m.code(d)); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,9 @@ import (
 	"github.com/luikyv/go-oidc/pkg/goidc"
 	"github.com/luikyv/go-oidc/pkg/provider"
 
+	"turnstile/central/openid"
 	"turnstile/central/rights"
+	"turnstile/central/seal"
 )
 
 // campus is a real OpenID provider at which somebody is signed in.
@@ -41,6 +43,9 @@ func (c *campus) who() (string, map[string]any) {
 	defer c.mu.Unlock()
 	return c.subject, c.claims
 }
+
+// journeyCookie is the name of the cookie that package openid sets over HTTPS.
+const journeyCookie = "__Host-turnstile-openid"
 
 const (
 	clientID     = "turnstile"
@@ -93,7 +98,7 @@ func (c *campus) setting(t *testing.T, secret string) Provider {
 	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return Provider{ID: "staff", Name: "Staff NetID", Issuer: c.URL, Client: clientID, SecretFile: file,
+	return Provider{Provider: openid.Provider{ID: "staff", Name: "Staff NetID", Issuer: c.URL, Client: clientID, SecretFile: file},
 		RoleClaim: "groups", Roles: map[string][]rights.Role{"gates": {rights.Security}, "heads": {rights.Admin, rights.Auditor}}}
 }
 
@@ -229,15 +234,15 @@ func TestOpenIDAttacks(t *testing.T) {
 	if _, err := d.tab("192.0.2.2").arrive(back); !errors.Is(err, ErrState) {
 		t.Errorf("in another browser: %v", err)
 	}
-	cookie := b.cookies["__Host-"+journeyCookie]
+	cookie := b.cookies[journeyCookie]
 	if _, err := b.arrive(change(back, "state", "x")); !errors.Is(err, ErrState) {
 		t.Errorf("another state: %v", err)
 	}
-	b.cookies["__Host-"+journeyCookie] = cookie
+	b.cookies[journeyCookie] = cookie
 	if _, err := b.arrive(back); err != nil || b.who() != "wong" {
 		t.Fatalf("%v", err)
 	}
-	b.cookies["__Host-"+journeyCookie] = cookie
+	b.cookies[journeyCookie] = cookie
 	if _, err := b.arrive(back); !errors.Is(err, ErrState) {
 		t.Errorf("twice: %v", err)
 	}
@@ -262,9 +267,9 @@ func TestOpenIDAttacks(t *testing.T) {
 			t.Errorf("proved %s ago: %v", at, err)
 		}
 	}
-	d.wait(stepLimit)
+	d.wait(seal.StepLimit)
 	late := b.leave(t, Journey{})
-	d.wait(stepLimit)
+	d.wait(seal.StepLimit)
 	if _, err := b.arrive(late); !errors.Is(err, ErrState) {
 		t.Errorf("too late: %v", err)
 	}
@@ -284,25 +289,26 @@ func TestOpenIDAttacks(t *testing.T) {
 }
 
 func TestProviderSetting(t *testing.T) {
-	good := Provider{ID: "staff", Name: "Staff", Issuer: "https://id.example.edu", Client: "x", SecretFile: "y"}
+	good := Provider{Provider: openid.Provider{ID: "staff", Name: "Staff", Issuer: "https://id.example.edu", Client: "x", SecretFile: "y"}}
 	if text := good.Check(); text != "" {
 		t.Error(text)
 	}
 	for name, change := range map[string]func(*Provider){
 		"id": func(p *Provider) { p.ID = "../x" }, "name": func(p *Provider) { p.Name = "" }, "plain http": func(p *Provider) { p.Issuer = "http://id.example.edu" },
 		"no issuer": func(p *Provider) { p.Issuer = "" }, "no secret": func(p *Provider) { p.SecretFile = "" }, "auth": func(p *Provider) { p.Auth = "guess" },
-		"a claim without roles": func(p *Provider) { p.RoleClaim = "groups" }, "no such role": func(p *Provider) { p.RoleClaim, p.Roles = "groups", map[string][]rights.Role{"x": {"root"}} },
+		"a claim without roles": func(p *Provider) { p.RoleClaim = "groups" }, "another kind": func(p *Provider) { p.Kind = openid.Google },
+		"no such role": func(p *Provider) { p.RoleClaim, p.Roles = "groups", map[string][]rights.Role{"x": {"root"}} },
 	} {
 		p := good
 		change(&p)
 		if p.Check() == "" {
 			t.Errorf("%s: good", name)
 		}
-		if _, err := newProviders([]Provider{p}); !errors.Is(err, ErrConfig) {
+		if _, err := Open(Config{URL: "https://a.example", OpenID: []Provider{p}}); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := newProviders([]Provider{good, good}); !errors.Is(err, ErrConfig) {
+	if _, err := Open(Config{URL: "https://a.example", OpenID: []Provider{good, good}}); !errors.Is(err, ErrConfig) {
 		t.Error("the same provider twice")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/password"
+	"turnstile/central/seal"
 	"turnstile/central/symbol"
 )
 
@@ -83,8 +85,8 @@ const sealedSetUp = "new one-time codes of " // and the applicant
 // SetUpOneTime makes a secret for one-time codes. Nothing is stored before a code
 // has shown that the app has it.
 func (i *Identity) SetUpOneTime(a Applicant) (SetUp, error) {
-	secret := Secret(secretSize)
-	state, err := i.sealState(sealedSetUp+a.key(), secret)
+	secret := seal.Secret(secretSize)
+	state, err := i.states.Seal(sealedSetUp+a.key(), secret)
 	if err != nil {
 		return SetUp{}, err
 	}
@@ -94,7 +96,7 @@ func (i *Identity) SetUpOneTime(a Applicant) (SetUp, error) {
 // SetUpAgain returns the SetUp of a form that has to be shown again. ErrState.
 func (i *Identity) SetUpAgain(a Applicant, state string) (SetUp, error) {
 	var secret []byte
-	if _, err := i.openState(sealedSetUp+a.key(), state, &secret); err != nil {
+	if _, err := i.states.Open(sealedSetUp+a.key(), state, &secret); err != nil {
 		return SetUp{}, err
 	}
 	return i.setUp(a, secret, state)
@@ -119,16 +121,16 @@ var ErrCode = errors.New("this code is not the one that the app should show now"
 // and returns new recovery codes, which are shown once. An invited person is
 // registered and signed in with that. ErrShort, ErrLong, ErrCommon, ErrCode,
 // ErrState, ErrInvitation.
-func (i *Identity) AddPassword(w http.ResponseWriter, r *http.Request, a Applicant, state, password, code string) (recovery []string, err error) {
+func (i *Identity) AddPassword(w http.ResponseWriter, r *http.Request, a Applicant, state, word, code string) (recovery []string, err error) {
 	if err := a.own(); err != nil {
 		return nil, err
 	}
 	var secret []byte
-	spend, err := i.openState(sealedSetUp+a.key(), state, &secret)
+	spend, err := i.states.Open(sealedSetUp+a.key(), state, &secret)
 	if err != nil {
 		return nil, err
 	}
-	if err := check(password, a.person.Name); err != nil {
+	if err := password.Check(word, a.person.Name); err != nil {
 		return nil, err
 	}
 	step, fits, err := stepOf(secret, plainCode(code), i.config.Now())
@@ -141,7 +143,7 @@ func (i *Identity) AddPassword(w http.ResponseWriter, r *http.Request, a Applica
 	if err := spend(r.Context()); err != nil {
 		return nil, err
 	}
-	hash, err := i.passwords.hash(r.Context(), password)
+	hash, err := i.passwords.Hash(r.Context(), word)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func (i *Identity) AddPassword(w http.ResponseWriter, r *http.Request, a Applica
 	if err := i.storePassword(r, a, set); err != nil {
 		return nil, err
 	}
-	return recovery, i.rememberBrowser(w, a.person.ID)
+	return recovery, i.browsers.Remember(w, a.person.ID)
 }
 
 func (i *Identity) storePassword(r *http.Request, a Applicant, set database.Password) error {

@@ -18,7 +18,7 @@ const maxName = 64
 // answer and the work are the same for an account that is not there.
 func (i *Identity) SignInPassword(w http.ResponseWriter, r *http.Request, name, password, code string) error {
 	name = strings.ToLower(strings.TrimSpace(name))
-	if len(name) > maxName || len(password) > maxBytes || len(code) > maxName {
+	if len(name) > maxName || len(password) > maxPassword || len(code) > maxName {
 		return ErrSignIn
 	}
 	ctx := r.Context()
@@ -37,10 +37,10 @@ func (i *Identity) SignInPassword(w http.ResponseWriter, r *http.Request, name, 
 	if !ok {
 		return i.refused(ctx, r, p)
 	}
-	if err := i.succeeded(ctx, subjects); err != nil {
+	if err := i.throttle.Succeeded(ctx, subjects...); err != nil {
 		return err
 	}
-	if err := i.rememberBrowser(w, p.ID); err != nil {
+	if err := i.browsers.Remember(w, p.ID); err != nil {
 		return err
 	}
 	return i.begin(r, p.ID, ByPassword)
@@ -60,7 +60,7 @@ func (i *Identity) account(ctx context.Context, name string) (database.Person, e
 
 // prove compares password and code, both in any case, and uses the code up.
 func (i *Identity) prove(ctx context.Context, p *database.Person, password, code string) (bool, error) {
-	known, stale, err := i.passwords.match(ctx, password, p.Password)
+	known, stale, err := i.passwords.Match(ctx, password, p.Password)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +104,7 @@ func (i *Identity) factor(ctx context.Context, p *database.Person, code string, 
 }
 
 func (i *Identity) rehash(ctx context.Context, p *database.Person, password string) error {
-	h, err := i.passwords.hash(ctx, password)
+	h, err := i.passwords.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (i *Identity) rehash(ctx context.Context, p *database.Person, password stri
 // without the name, which may be a password; both take the same time.
 func (i *Identity) refused(ctx context.Context, r *http.Request, p database.Person) error {
 	i.counts.refused.Add(1)
-	network := byNetwork(address(r))
+	network := byNetwork(r)
 	if err := i.config.DB.Audit(ctx, i.now(), "central", "sign_in_refused", p.Name, network); err != nil {
 		return fmt.Errorf("note a refused sign-in: %w", err)
 	}

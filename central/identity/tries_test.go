@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"turnstile/central/seal"
 )
 
 func TestThrottle(t *testing.T) {
@@ -176,23 +178,23 @@ func TestStateBound(t *testing.T) {
 		"changed":         func() error { _, err := d.SetUpAgain(chan1, set.State[:len(set.State)-2]+"AA"); return err },
 		"another purpose": func() error { return d.SignInPasskey(httptest.NewRequest("POST", "/", nil), set.State, nil) },
 		"no base64":       func() error { _, err := d.SetUpAgain(chan1, "%"); return err },
-		"long":            func() error { _, err := d.SetUpAgain(chan1, strings.Repeat("A", maxState+1)); return err },
+		"long":            func() error { _, err := d.SetUpAgain(chan1, strings.Repeat("A", seal.MaxState+1)); return err },
 	} {
 		if err := f(); !errors.Is(err, ErrState) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	d.wait(stepLimit)
+	d.wait(seal.StepLimit)
 	if _, err := d.SetUpAgain(chan1, set.State); !errors.Is(err, ErrState) {
 		t.Errorf("too late: %v", err)
 	}
 	var v []byte
-	text, err := d.sealState("test", []byte("x"))
+	text, err := d.states.Seal("test", []byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n, want := range []error{nil, ErrState} {
-		spend, err := d.openState("test", text, &v)
+		spend, err := d.states.Open("test", text, &v)
 		if err == nil {
 			err = spend(context.Background())
 		}

@@ -16,13 +16,11 @@ import (
 	"turnstile/central/console"
 	"turnstile/central/identity"
 	"turnstile/central/office"
+	"turnstile/central/passkey"
 )
 
 //go:embed pages/*.html
 var files embed.FS
-
-//go:embed passkey.js
-var script []byte
 
 var pages = console.MustParse(sub(), words)
 
@@ -67,7 +65,7 @@ func Routes(who *identity.Identity) []console.Route {
 // script is what talks to authenticators; without it passwords work.
 func (s *desk) script(r *console.Request) error {
 	r.Writer.Header().Set("Cache-Control", "no-cache")
-	http.ServeContent(r.Writer, r.Request, "passkey.js", time.Time{}, bytes.NewReader(script))
+	http.ServeContent(r.Writer, r.Request, "passkey.js", time.Time{}, bytes.NewReader(passkey.Script))
 	return nil
 }
 

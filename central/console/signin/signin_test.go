@@ -19,6 +19,7 @@ import (
 	"turnstile/central/console"
 	"turnstile/central/console/consoletest"
 	"turnstile/central/console/signin"
+	"turnstile/central/page"
 	"turnstile/central/rights"
 	"turnstile/central/server"
 )
@@ -270,7 +271,7 @@ func TestBadInput(t *testing.T) {
 func TestNext(t *testing.T) {
 	for to, want := range map[string]string{"/office/passes?x=1": "/passes?x=1", "https://evil.example": "/", "//evil.example": "/", "/office//evil.example": "/",
 		"/office/\\evil.example": "/", "/officeevil": "/", "": "/", "/office/sign-out": "/", "javascript:alert(1)": "/"} {
-		r := &console.Request{Request: &http.Request{Form: url.Values{"next": {to}}}}
+		r := &console.Request{Exchange: &page.Exchange{Request: &http.Request{Form: url.Values{"next": {to}}}}}
 		if got := signin.Next(r); got != want {
 			t.Errorf("%q leads to %q, want %q", to, got, want)
 		}

@@ -1,4 +1,6 @@
-package identity
+// Package seal encrypts what has to be read again: secrets in the database, and
+// what a browser carries from one step to the next.
+package seal
 
 import (
 	"crypto/aes"
@@ -23,9 +25,9 @@ var ErrSealed = errors.New("a sealed secret does not open: it was changed, or th
 
 type box struct{ aead cipher.AEAD }
 
-// NewBox returns a Box of AES-256-GCM with random nonces: with one key, good for
+// New returns a Box of AES-256-GCM with random nonces: with one key, good for
 // some 2^32 secrets, which an office does not reach.
-func NewBox(key [32]byte) (Box, error) {
+func New(key [32]byte) (Box, error) {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, fmt.Errorf("make box: %w", err)

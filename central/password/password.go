@@ -1,8 +1,13 @@
-package identity
+// Package password hashes and judges passwords.
+//
+// Hashes are argon2id, made and compared on as many cores as there are and no
+// more: whoever sends many passwords at once waits, and memory stays bounded.
+package password
 
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -18,9 +23,9 @@ import (
 // Bounds of a password: OWASP ASVS 5.0, 6.2.1 and 6.2.9. The upper one bounds
 // the work that a stranger can ask for.
 const (
-	MinPassword = 12  // characters
-	MaxPassword = 128 // characters
-	maxBytes    = 4 * MaxPassword
+	Min      = 12  // characters
+	Max      = 128 // characters
+	MaxBytes = 4 * Max
 )
 
 // What can be wrong with a new password.
@@ -33,34 +38,45 @@ var (
 //go:embed common.txt
 var commonest []byte
 
-// hashing is how passwords are hashed today; hashes of other parameters are
+// Params say how much work a hash is.
+type Params = argon2id.Params
+
+// Standard is how passwords are hashed today; hashes of other parameters are
 // replaced at the next sign-in. 64 MiB and 3 passes are RFC 9106's second
 // recommended choice, in one lane: a hash takes one core for about 0.15 s.
-func hashing() *argon2id.Params {
-	return &argon2id.Params{Memory: 64 << 10, Iterations: 3, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+func Standard() *Params {
+	return &Params{Memory: 64 << 10, Iterations: 3, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
 
-// passwords hashes and compares, on as many cores as there are and no more:
-// whoever sends many passwords at once waits, and memory stays bounded.
-type passwords struct {
-	params *argon2id.Params
+// Cheap costs a thousandth of Standard: for tests alone.
+func Cheap() *Params {
+	return &Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
+
+// Hasher hashes and compares. Safe for concurrent use.
+type Hasher struct {
+	params *Params
 	slots  chan struct{}
 	// dummy is the hash of nobody's password, compared where there is no account;
-	// it is made with the first sign-in.
+	// it is made with the first comparison.
 	dummy func() (string, error)
 }
 
-func newPasswords(p *argon2id.Params) *passwords {
-	return &passwords{p, make(chan struct{}, runtime.NumCPU()), sync.OnceValues(func() (string, error) {
-		return argon2id.CreateHash(string(Secret(32)), p)
+// New returns a Hasher; nil is Standard.
+func New(p *Params) *Hasher {
+	if p == nil {
+		p = Standard()
+	}
+	return &Hasher{p, make(chan struct{}, runtime.NumCPU()), sync.OnceValues(func() (string, error) {
+		return argon2id.CreateHash(rand.Text(), p)
 	})}
 }
 
 // turn waits for a core.
-func (p *passwords) turn(ctx context.Context) (done func(), err error) {
+func (h *Hasher) turn(ctx context.Context) (done func(), err error) {
 	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots }, nil
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -70,16 +86,16 @@ func (p *passwords) turn(ctx context.Context) (done func(), err error) {
 // keyboard are the same password.
 func normal(password string) string { return norm.NFKC.String(password) }
 
-// check returns what is wrong with a new password of an account, or nil.
-func check(password, account string) error {
-	if len(password) > maxBytes {
+// Check returns what is wrong with a new password of an account, or nil.
+func Check(password, account string) error {
+	if len(password) > MaxBytes {
 		return ErrLong
 	}
 	p := normal(strings.ToValidUTF8(password, "\uFFFD"))
 	switch n := utf8.RuneCountInString(p); {
-	case n < MinPassword:
+	case n < Min:
 		return ErrShort
-	case n > MaxPassword:
+	case n > Max:
 		return ErrLong
 	}
 	if guessable(strings.ToLower(p), account) {
@@ -109,27 +125,29 @@ func guessable(p, account string) bool {
 	return len(different) < 5 || utf8.RuneCountInString(rest) < 4
 }
 
-func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	done, err := p.turn(ctx)
+// Hash returns the hash to store, which names its parameters.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	done, err := h.turn(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer done()
-	h, err := argon2id.CreateHash(normal(password), p.params)
+	text, err := argon2id.CreateHash(normal(password), h.params)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
-	return h, nil
+	return text, nil
 }
 
-// match compares in the same time whether there is a hash or not ("").
-func (p *passwords) match(ctx context.Context, password, hash string) (ok, stale bool, err error) {
-	done, err := p.turn(ctx)
+// Match compares in the same time whether there is a hash or not (""). stale
+// tells that the hash is of other parameters than today's.
+func (h *Hasher) Match(ctx context.Context, password, hash string) (ok, stale bool, err error) {
+	done, err := h.turn(ctx)
 	if err != nil {
 		return false, false, err
 	}
 	defer done()
-	against, err := p.dummy()
+	against, err := h.dummy()
 	if err != nil {
 		return false, false, fmt.Errorf("hash: %w", err)
 	}
@@ -140,5 +158,5 @@ func (p *passwords) match(ctx context.Context, password, hash string) (ok, stale
 	if err != nil {
 		return false, false, fmt.Errorf("compare password: %w", err)
 	}
-	return ok && hash != "", *params != *p.params, nil
+	return ok && hash != "", *params != *h.params, nil
 }

@@ -1,7 +1,6 @@
-package console
+package page
 
 import (
-	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -12,40 +11,56 @@ import (
 	"time"
 )
 
-//go:embed layout/*.html
-var layout embed.FS
+// Frame is the layout that a surface's pages stand in, and the words that all of
+// them share.
+type Frame struct {
+	base  *template.Template
+	words []Words
+	own   *Templates
+}
+
+// MustFrame parses a folder layout/ of an embedded file system: its files that
+// begin with "_" define "layout" and what else every page has, and problem.html is
+// the page of what went wrong. It panics on a template that does not parse, as it
+// is part of the program.
+func MustFrame(layout fs.FS, words ...Words) *Frame {
+	base, err := template.New("").ParseFS(layout, "layout/_*.html")
+	if err != nil {
+		panic(fmt.Errorf("parse layout: %w", err))
+	}
+	f := &Frame{base: base, words: words}
+	f.own = f.MustParse(layout, nil)
+	return f
+}
 
 // Templates are the pages of one package and their words in Chinese.
 //
 // Each file of the folder that does not begin with "_" is a page: it defines
 // "main", and whatever fragments it has. Files that begin with "_" are shared by
-// all of them. A template gets a *View.
+// all of them. A template gets a *View, or what its surface made of it.
 type Templates struct {
 	pages map[string]*template.Template
 	words Words
+	frame *Frame
 }
 
 // MustParse parses the templates of an embedded folder. It panics on a template
-// that does not parse, as it is part of the program.
-func MustParse(files fs.FS, words Words) *Templates {
-	t, err := parse(files, words)
+// that does not parse.
+func (f *Frame) MustParse(files fs.FS, words Words) *Templates {
+	t, err := f.parse(files, words)
 	if err != nil {
 		panic(err)
 	}
 	return t
 }
 
-func parse(files fs.FS, words Words) (*Templates, error) {
-	t := &Templates{map[string]*template.Template{}, words}
-	base, err := template.New("").ParseFS(layout, "layout/_*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse layout: %w", err)
-	}
-	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+func (f *Frame) parse(files fs.FS, words Words) (*Templates, error) {
+	t := &Templates{map[string]*template.Template{}, words, f}
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".html") || strings.HasPrefix(d.Name(), "_") {
 			return err
 		}
-		set, err := base.Clone()
+		set, err := f.base.Clone()
 		if err != nil {
 			return err
 		}
@@ -62,43 +77,30 @@ func parse(files fs.FS, words Words) (*Templates, error) {
 	return t, nil
 }
 
-func frameTemplates() *Templates { return MustParse(layout, nil) }
-
 // View is what a template sees: its page's Data, the request, and these methods.
 type View struct {
-	*Request
+	*Exchange
 	Title string
 	Flash string
 	Data  any
-	words Words
+	of    *Templates
 }
 
 // T translates an English text and fills in its arguments.
 func (v *View) T(text string, args ...any) string {
-	return translate(v.Lang(), v.words, text, args)
+	return v.of.frame.translate(v.Lang(), v.of.words, text, args)
 }
 
 // With is a View of another value, for a template that is called for a part:
-// {{template "row" ($.With .)}}.
+// {{template "row" ($.With .)}}. A surface that dresses views has its own.
 func (v *View) With(data any) *View {
 	w := *v
 	w.Data = data
 	return &w
 }
 
-// May reports whether the person has a permission, so that nobody is shown a
-// button that refuses.
-func (v *View) May(permission string) bool {
-	for _, p := range v.Who.Permissions {
-		if string(p) == permission {
-			return true
-		}
-	}
-	return false
-}
-
 // Link returns the URL of a path below Base.
-func (v *View) Link(parts ...string) string { return Base + strings.Join(parts, "") }
+func (v *View) Link(parts ...string) string { return v.site.Base + strings.Join(parts, "") }
 
 // Query returns a path below Base with pairs of names and values.
 func (v *View) Query(path string, pairs ...string) (string, error) {
@@ -112,35 +114,24 @@ func (v *View) Query(path string, pairs ...string) (string, error) {
 		}
 	}
 	if len(q) == 0 {
-		return Base + path, nil
+		return v.site.Base + path, nil
 	}
-	return Base + path + "?" + q.Encode(), nil
+	return v.site.Base + path + "?" + q.Encode(), nil
 }
 
-// Asset returns the URL of a file that the frame serves; it changes with the file.
-func (v *View) Asset(name string) string { return v.console.files.url(name) }
-
-// Menu lists the entries that the person may open.
-func (v *View) Menu() []Nav {
-	var list []Nav
-	for _, n := range v.console.options.Nav {
-		if v.Who.Name != "" && (n.Need == "" || v.Who.Permissions.Has(n.Need)) {
-			list = append(list, n)
-		}
-	}
-	return list
-}
+// Asset returns the URL of a file that the site serves; it changes with the file.
+func (v *View) Asset(name string) string { return v.site.Files.URL(name) }
 
 // Here reports whether a menu entry is the page that is open.
 func (v *View) Here(path string) bool {
-	return v.URL.Path == Base+path || strings.HasPrefix(v.URL.Path, Base+path+"/")
+	return v.URL.Path == v.site.Base+path || strings.HasPrefix(v.URL.Path, v.site.Base+path+"/")
 }
 
 // Site names the campus.
-func (v *View) Site() string { return v.console.options.Site }
+func (v *View) Site() string { return v.site.Name }
 
 // Version names the program.
-func (v *View) Version() string { return v.console.options.Version }
+func (v *View) Version() string { return v.site.Version }
 
 // Self is the path with its query that comes back to this page. A form that is
 // shown again in the answer to a POST has none: it is where the person came from,
@@ -149,7 +140,7 @@ func (v *View) Self() string {
 	if v.Method == http.MethodGet {
 		return v.URL.RequestURI()
 	}
-	return v.console.nearest(v.Request)
+	return v.site.nearest(v.Exchange)
 }
 
 // When returns a moment as campus date and time, "" for none.
@@ -170,3 +161,6 @@ func (v *View) format(t time.Time, layout string) string {
 	}
 	return t.In(v.Zone()).Format(layout)
 }
+
+// Own are the frame's own pages: those of its layout folder.
+func (f *Frame) Own() *Templates { return f.own }
