@@ -76,8 +76,10 @@ type cli struct {
 	Sign        signCommand        `cmd:"" group:"service" help:"Run the process that has the private keys, or check its audit."`
 	Keys        keysCommand        `cmd:"" group:"service" help:"Show and withdraw the keys that sign passes."`
 	Root        rootCommand        `cmd:"" group:"service" help:"Make an offline root's keys and sign what central may do."`
+	Register    registerCommand    `cmd:"" group:"service" help:"Find people of the campus, bring files of them in, merge what is one human being."`
 	People      peopleCommand      `cmd:"" group:"service" help:"Invite the people of the office, change their roles, end their access."`
 	Audit       auditCommand       `cmd:"" group:"service" help:"Verify and export the log of who did what."`
+	DevMail     devMailCommand     `cmd:"" name:"dev-mail" group:"service" help:"Catch mail and show it in a page, for demos and tests."`
 	Version     versionCommand     `cmd:"" group:"service" help:"Print the version."`
 }
 

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"golang.org/x/time/rate"
 
 	"turnstile/central/link"
 )
@@ -47,23 +46,17 @@ type Config struct {
 type Embedded struct {
 	config Config
 	server *server.Server
-	token  string        // of central's own connection within the process
+	token  string // of central's own connection within the process
+	pace   *pace
 	ready  chan struct{} // closed when clients may come
 }
-
-// Handshakes that the listener takes on: a storm of all lanes at once is spread
-// by refusing before the dear part of TLS; lanes come back with jitter.
-const (
-	handshakesPerSecond = 400
-	handshakeBurst      = 200
-)
 
 // Limits of the embedded broker.
 const (
 	maxPayload   = 2 * link.MaxDocument // the largest message and its topic
 	maxMemory    = 256 << 20            // bytes of retained messages: some KB a lane
 	maxFiles     = 1                    // bytes: nothing is kept in files (0 would be all there is)
-	apiTimeout   = 2 * time.Second      // of the store: a dead one is noticed before lanes resend
+	apiTimeout   = 10 * time.Second     // of the store in this process, which is busy and never dead: after it lanes are thrown out
 	readyTimeout = 10 * time.Second
 )
 
@@ -76,12 +69,12 @@ func Start(c Config) (*Embedded, error) {
 	if err := forget(c.Store); err != nil {
 		return nil, err
 	}
-	e := &Embedded{config: c, token: rand.Text(), ready: make(chan struct{})}
+	e := &Embedded{config: c, token: rand.Text(), pace: newPace(), ready: make(chan struct{})}
 	options := &server.Options{
 		ServerName: "turnstile-" + c.Site, DontListen: true, NoSigs: true, NoSystemAccount: true,
 		JetStream: true, StoreDir: c.Store, JetStreamMaxStore: maxFiles, JetStreamMaxMemory: maxMemory,
 		MaxPayload: maxPayload, CustomClientAuthentication: e,
-		MQTT: server.MQTTOpts{Host: host, Port: port, TLSConfig: limited(c.TLS), TLSTimeout: 5, AuthTimeout: 5, JSAPITimeout: apiTimeout},
+		MQTT: server.MQTTOpts{Host: host, Port: port, TLSConfig: e.pace.limited(c.TLS), TLSTimeout: 5, AuthTimeout: 5, JSAPITimeout: apiTimeout},
 	}
 	if e.server, err = server.NewServer(options); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
@@ -124,23 +117,6 @@ func probe(listen string) (host string, port int, err error) {
 	}
 	return host, port, nil
 }
-
-// limited demands client certificates, and TLS 1.2 or later, and puts a token
-// bucket before the handshake; nats-server's own limit skips MQTT listeners.
-func limited(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	c.ClientAuth, c.MinVersion = tls.RequireAndVerifyClientCert, tls.VersionTLS12
-	bucket := rate.NewLimiter(handshakesPerSecond, handshakeBurst)
-	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if !bucket.Allow() {
-			return nil, errTooMany
-		}
-		return nil, nil
-	}
-	return c
-}
-
-var errTooMany = errors.New("too many connections at once")
 
 // port returns the port that the listener has.
 func (e *Embedded) port() int {
@@ -192,6 +168,7 @@ func (e *Embedded) Check(c server.ClientAuthentication) bool {
 		e.config.Log.Warn("connection refused", "certificate", name, "client", fmt.Sprintf("%.40q", id), "address", c.RemoteAddress())
 		return false
 	}
+	e.pace.arrived(c.RemoteAddress().String(), time.Now())
 	c.RegisterUser(&server.User{Username: name, Permissions: rights(e.config.Site, name)})
 	return true
 }

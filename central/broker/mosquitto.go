@@ -110,7 +110,9 @@ acl_file %[2]s/acl
 # Retained messages are sent again by central at each connect.
 persistence false
 message_size_limit %[3]d
-max_queued_messages 1000
+# All lanes answer a revocation at once, and central reads them one by one: what
+# this does not take is dropped, and said again a minute later.
+max_queued_messages 32768
 set_tcp_nodelay true
 `, port, dir, 2*link.MaxDocument)
 }

@@ -1,5 +1,5 @@
 // Package console is the frame of the central office's pages: who may open which
-// page, layout, languages, headers, and live pings to open pages.
+// page, layout, menu, and live pings to open pages.
 //
 // A page lives in a folder of its own and exports its routes; the frame knows
 // none of them. Every page works without JavaScript: htmx only refreshes parts
@@ -9,15 +9,14 @@ package console
 
 import (
 	"context"
-	"errors"
+	"embed"
 	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
+	"turnstile/central/page"
 	"turnstile/central/requestlog"
 	"turnstile/central/rights"
 )
@@ -27,16 +26,19 @@ const Base = "/office"
 
 // The frame's own routes, below Base, that programs ask rather than people.
 const (
-	StaticPattern = "/static/{name}" // style sheets and scripts
-	LivePattern   = "/live"          // the stream of server-sent events
+	StaticPattern = page.StaticPattern // style sheets and scripts
+	LivePattern   = "/live"            // the stream of server-sent events
 )
 
 // MaxBody bounds a request's body in bytes, unless its Route says otherwise.
-const MaxBody = 64 << 10
+const MaxBody = page.MaxBody
 
 // Recent is how long ago a person may have proved who they are for a Route that
 // asks for it.
 const Recent = 5 * time.Minute
+
+//go:embed static/*.js static/*.css
+var static embed.FS
 
 // Principal is the person who is signed in.
 type Principal struct {
@@ -91,9 +93,6 @@ type Options struct {
 type Console struct {
 	options Options
 	hub     *hub
-	files   *assets
-	frame   *Templates
-	mux     *http.ServeMux
 	handler http.Handler
 }
 
@@ -108,20 +107,30 @@ func New(o Options) (*Console, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	files, err := readAssets()
+	files, err := page.ReadAssets(Base, static, "static/*")
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{options: o, hub: newHub(o.Live, o.Log), files: files, frame: frameTemplates()}
-	mux := http.NewServeMux()
-	for _, r := range c.Routes() {
-		mux.Handle(r.Method+" "+Base+r.Pattern, c.route(r))
+	c := &Console{options: o, hub: newHub(o.Live, o.Log)}
+	site := &page.Site{
+		Base: Base, Cookie: "turnstile", Name: o.Site, Version: o.Version, Frame: frame, Files: files, Zone: o.Zone, Log: o.Log, Now: o.Now,
+		Broken: "Central could not do this; its log has the cause.", Hidden: []string{LivePattern, StaticPattern},
 	}
-	lost := c.route(Route{Public: true, Handle: func(r *Request) error { return r.missing() }})
-	mux.Handle(Base+"/", lost)
-	c.mux = mux
-	c.handler = withHeaders(http.NewCrossOriginProtection().Handler(o.Auth.Wrap(mux)))
+	for _, r := range c.Routes() {
+		site.Mount(r.Method, r.Pattern, page.Limits{MaxBody: r.MaxBody, Slow: r.Slow}, c.serve(r))
+	}
+	site.Otherwise(c.serve(Route{Public: true, Handle: func(r *Request) error { return r.Missing() }}))
+	c.handler = policy.Wrap(http.NewCrossOriginProtection().Handler(o.Auth.Wrap(site)))
 	return c, nil
+}
+
+// policy is what a browser may do with a page. data: pictures are the arrows and
+// ticks in Pico's style sheet.
+var policy = page.Policy{
+	Content: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+	Referrer:    "same-origin",
+	Permissions: "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=()",
 }
 
 // ServeHTTP answers requests below Base.
@@ -135,63 +144,43 @@ func (c *Console) Run(ctx context.Context) error { return c.hub.run(ctx) }
 func (c *Console) Routes() []Route {
 	own := []Route{
 		{Method: http.MethodGet, Pattern: "/{$}", Handle: c.home},
-		{Method: http.MethodGet, Pattern: StaticPattern, Public: true, Handle: c.static},
+		{Method: http.MethodGet, Pattern: StaticPattern, Public: true, Handle: func(r *Request) error { return page.ServeAsset(r.Exchange) }},
 		{Method: http.MethodGet, Pattern: LivePattern, Slow: true, Handle: c.live},
-		{Method: http.MethodPost, Pattern: "/language", Public: true, Handle: c.language},
+		{Method: http.MethodPost, Pattern: "/language", Public: true, Handle: func(r *Request) error { return page.SwitchLanguage(r.Exchange) }},
 	}
 	return append(own, c.options.Routes...)
 }
 
-// route wraps a handler with what all have in common.
-func (c *Console) route(o Route) http.Handler {
-	limit := o.MaxBody
-	if limit == 0 {
-		limit = MaxBody
-	}
-	return http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if o.Slow {
-			// The listener's deadlines are for pages; a stream sets its own.
-			http.NewResponseController(w).SetWriteDeadline(time.Time{})
-			http.NewResponseController(w).SetReadDeadline(time.Time{})
-		}
-		req := &Request{Request: r, Writer: w, console: c}
-		if o.Pattern != "" {
-			requestlog.Route(r.Context(), Base+o.Pattern)
-		}
+// serve puts the console's policy around a route.
+func (c *Console) serve(o Route) func(*page.Exchange) error {
+	return func(x *page.Exchange) error {
+		req := &Request{Exchange: x, console: c}
 		var known bool
-		if req.Who, known = c.options.Auth.Principal(r); known {
-			requestlog.Actor(r.Context(), req.By())
+		if req.Who, known = c.options.Auth.Principal(x.Request); known {
+			requestlog.Actor(x.Context(), req.By())
 		}
-		err := c.admit(req, o, known)
-		if err == nil {
-			err = req.readForm()
+		x.Prefer(req.Who.Lang)
+		x.Dress(func(v *page.View) any { return &View{v, req.Who, c} })
+		if err := c.admit(req, o, known); err != nil {
+			return err
 		}
-		if err == nil {
-			err = o.Handle(req)
+		if err := x.ReadForm(); err != nil {
+			return err
 		}
-		if err != nil {
-			req.fail(err)
-		}
-	}), limit)
+		return o.Handle(req)
+	}
 }
-
-// What stands between a person and a page.
-var (
-	errSignIn = errors.New("not signed in")
-	errAgain  = errors.New("the sign-in is not recent")
-	errRight  = errors.New("not permitted")
-)
 
 func (c *Console) admit(r *Request, o Route, known bool) error {
 	switch {
 	case o.Public:
 		return nil
 	case !known:
-		return errSignIn
+		return page.ErrSignIn
 	case o.Need != "" && !r.Who.Permissions.Has(o.Need):
-		return fmt.Errorf("%w: %s", errRight, o.Need)
+		return r.forbidden()
 	case c.options.Now().Sub(r.Who.Proved) > o.proof():
-		return errAgain
+		return page.ErrAgain
 	}
 	return nil
 }
@@ -214,71 +203,12 @@ func (c *Console) home(r *Request) error {
 			return r.Redirect(n.Path)
 		}
 	}
-	return fmt.Errorf("%w: no page at all", errRight)
-}
-
-// language remembers the wish of this browser.
-func (c *Console) language(r *Request) error {
-	to := r.PostFormValue("to")
-	if to != string(English) && to != string(Chinese) {
-		return r.Wrong("There are English and Traditional Chinese.")
-	}
-	http.SetCookie(r.Writer, &http.Cookie{Name: languageCookie, Value: to, Path: Base, MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	return r.Redirect(Local(r.PostFormValue("back"), "/"))
-}
-
-// nearest returns the path below which a page stands that a GET opens: where the
-// person came from, else the first one above the path of a deed.
-func (c *Console) nearest(r *Request) string {
-	if from := Local(pathOf(r.Referer()), ""); from != "" && c.opens(r.Request, Base+from) {
-		return Base + from
-	}
-	for at := r.URL.Path; len(at) > len(Base); at = at[:strings.LastIndexByte(at, '/')] {
-		if c.opens(r.Request, at) {
-			return at
-		}
-	}
-	return Base + "/"
-}
-
-// opens reports whether a GET of an address has a route that is for people.
-func (c *Console) opens(r *http.Request, address string) bool {
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	_, pattern := c.mux.Handler(&http.Request{Method: http.MethodGet, URL: u, Host: r.Host})
-	get := http.MethodGet + " " + Base
-	return strings.HasPrefix(pattern, get) && pattern != get+LivePattern && pattern != get+StaticPattern
+	return fmt.Errorf("lead to a page: %w", r.forbidden())
 }
 
 // Local returns path if it is one of this console's own below Base, else
 // otherwise: nobody is sent to a foreign site after a sign-in.
-func Local(path, otherwise string) string {
-	below, ok := strings.CutPrefix(path, Base)
-	u, err := url.Parse(below)
-	if !ok || err != nil || !strings.HasPrefix(below, "/") || strings.HasPrefix(below, "//") || strings.ContainsAny(below, "\\\r\n") || u.Host != "" || u.Scheme != "" {
-		return otherwise
-	}
-	return below
-}
+func Local(path, otherwise string) string { return page.Local(Base, path, otherwise) }
 
-// withHeaders states for every answer what a browser may do with it.
-func withHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		// data: pictures are the arrows and ticks in Pico's style sheet.
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "+
-			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=()")
-		h.Set("Cache-Control", "no-store") // pages hold codes and names
-		if r.TLS != nil {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
-		next.ServeHTTP(w, r)
-	})
-}
+// SignInPath is where the sign-in page stands, below Base; back is a whole path.
+func SignInPath(back string, again bool) string { return page.SignInPath(back, again) }

@@ -122,7 +122,7 @@ func (c *Console) live(r *Request) error {
 	topics := strings.Split(r.URL.Query().Get("topics"), ",")
 	for _, t := range topics {
 		if c.options.Live[t] == nil {
-			return r.missing()
+			return r.Missing()
 		}
 	}
 	pings := c.hub.join(topics)

@@ -166,7 +166,7 @@ func (d *DB) Decide(ctx context.Context, x Decision) (ids []pass.ID, err error) 
 
 func fulfil(ctx context.Context, tx *sql.Tx, a *Application, x *Decision) (ids []pass.ID, err error) {
 	if a.Kind == ApplicationECard {
-		if err := saveECard(ctx, tx, ECard{a.Holder, a.Name, x.At, x.By}); err != nil {
+		if err := saveECard(ctx, tx, ECard{Holder: a.Holder, Name: a.Name, Since: x.At, By: x.By}); err != nil {
 			return nil, err
 		}
 		p := Photo{Holder: a.Holder, At: x.At}

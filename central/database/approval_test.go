@@ -39,7 +39,7 @@ func testDecideECard(t *testing.T, d *DB) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	c, err := d.ECard(ctx, "A1")
-	if err != nil || c != (ECard{"A1", "First", 9, "desk"}) {
+	if err != nil || c != (ECard{Holder: "A1", Name: "First", Since: 9, By: "desk"}) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	// The next photo replaces the first once it is approved, and not when it is rejected.

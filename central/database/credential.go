@@ -249,11 +249,11 @@ func (d *DB) Register(ctx context.Context, invitation, person string, r Registra
 		if err := audit(ctx, tx, at, "user:"+name, "person_register", name, ""); err != nil {
 			return err
 		}
-		return register(ctx, tx, name, person, r, at)
+		return registerWith(ctx, tx, name, person, r, at)
 	})
 }
 
-func register(ctx context.Context, tx *sql.Tx, name, person string, r Registration, at int64) error {
+func registerWith(ctx context.Context, tx *sql.Tx, name, person string, r Registration, at int64) error {
 	switch {
 	case r.Passkey != nil:
 		return addPasskey(ctx, tx, name, *r.Passkey)

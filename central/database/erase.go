@@ -143,6 +143,8 @@ func (d *DB) ErasePasses(ctx context.Context, day pass.Day, limit int) (n int, e
 		}
 		for _, rest := range []string{
 			`DELETE FROM presence WHERE day < $1`,
+			`DELETE FROM card_passes WHERE day < $1`,
+			`DELETE FROM guest_links WHERE day < $1`,
 			`DELETE FROM supervisor_uses WHERE day < $1`,
 			`DELETE FROM supervisor_codes WHERE day < $1`,
 		} {

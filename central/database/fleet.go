@@ -175,27 +175,36 @@ type Report struct {
 // SaveReports stores reports, and when each lane was first seen at a feed event.
 func (d *DB) SaveReports(ctx context.Context, reports []Report) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
+		state, err := tx.PrepareContext(ctx, `UPDATE lanes SET state = $1, alive = $2, since = $3 WHERE id = $4`)
+		if err != nil {
+			return err
+		}
+		defer state.Close()
+		applied, err := tx.PrepareContext(ctx, `INSERT INTO lane_applied (lane, epoch, seq, at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (lane, epoch, seq) DO NOTHING`)
+		if err != nil {
+			return err
+		}
+		defer applied.Close()
 		for _, r := range reports {
-			alive := 0
-			if r.Alive {
-				alive = 1
-			}
-			_, err := tx.ExecContext(ctx, `UPDATE lanes SET state = $1, alive = $2, since = $3 WHERE id = $4`,
-				r.State, alive, r.Since, r.Lane)
-			if err != nil {
-				return err
-			}
-			if r.Seq == 0 {
-				continue
-			}
-			_, err = tx.ExecContext(ctx, `INSERT INTO lane_applied (lane, epoch, seq, at) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (lane, epoch, seq) DO NOTHING`, r.Lane, r.Epoch, int64(r.Seq), r.At)
-			if err != nil {
+			if err := r.save(ctx, state, applied); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func (r *Report) save(ctx context.Context, state, applied *sql.Stmt) error {
+	alive := 0
+	if r.Alive {
+		alive = 1
+	}
+	if _, err := state.ExecContext(ctx, r.State, alive, r.Since, r.Lane); err != nil || r.Seq == 0 {
+		return err
+	}
+	_, err := applied.ExecContext(ctx, r.Lane, r.Epoch, int64(r.Seq), r.At)
+	return err
 }
 
 // Applied tells since when (Unix ms) a lane controller is known to have applied

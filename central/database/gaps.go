@@ -50,10 +50,6 @@ func (d *DB) JournalEntries(ctx context.Context, key int64, after uint64, limit 
 
 // Journal returns a lane's journal, or ErrNotFound.
 func (d *DB) Journal(ctx context.Context, lane string, id link.JournalID) (Journal, error) {
-	return journalOf(ctx, d.sql, lane, id)
-}
-
-func journalOf(ctx context.Context, q querier, lane string, id link.JournalID) (Journal, error) {
-	j, err := scanJournal(q.QueryRowContext(ctx, `SELECT `+journalColumns+` FROM journals WHERE lane = $1 AND journal = $2`, lane, id[:]))
+	j, err := scanJournal(d.sql.QueryRowContext(ctx, findJournal, lane, id[:]))
 	return j, named(err)
 }

@@ -36,6 +36,8 @@ type LedgerTx struct {
 	pending  []newRow
 	inserter *inserter
 	tally    *tally
+
+	find, set *sql.Stmt // of journals, nil until they are asked for; they end with tx
 }
 
 // Ledger runs f in one transaction.
@@ -52,7 +54,10 @@ func (d *DB) Ledger(ctx context.Context, f func(*LedgerTx) error) error {
 	})
 }
 
-const journalColumns = `key, lane, journal, last, chain, started`
+const (
+	journalColumns = `key, lane, journal, last, chain, started`
+	findJournal    = `SELECT ` + journalColumns + ` FROM journals WHERE lane = $1 AND journal = $2`
+)
 
 func scanJournal(r rowScanner) (j Journal, err error) {
 	var id, chain []byte
@@ -64,7 +69,15 @@ func scanJournal(r rowScanner) (j Journal, err error) {
 
 // Journal returns a lane's journal, or ErrNotFound.
 func (t *LedgerTx) Journal(lane string, id link.JournalID) (Journal, error) {
-	return journalOf(t.ctx, t.tx, lane, id)
+	if t.find == nil { // each batch of a transaction asks; parsing costs more than finding
+		find, err := t.tx.PrepareContext(t.ctx, findJournal)
+		if err != nil {
+			return Journal{}, named(err)
+		}
+		t.find = find
+	}
+	j, err := scanJournal(t.find.QueryRowContext(t.ctx, lane, id[:]))
+	return j, named(err)
 }
 
 // AddJournal stores a journal that was not known, and sets its Key.
@@ -77,7 +90,14 @@ func (t *LedgerTx) AddJournal(j *Journal) error {
 
 // SetJournal stores Last and Chain.
 func (t *LedgerTx) SetJournal(j Journal) error {
-	_, err := t.tx.ExecContext(t.ctx, `UPDATE journals SET last = $1, chain = $2 WHERE key = $3`, int64(j.Last), j.Chain[:], j.Key)
+	if t.set == nil {
+		set, err := t.tx.PrepareContext(t.ctx, `UPDATE journals SET last = $1, chain = $2 WHERE key = $3`)
+		if err != nil {
+			return named(err)
+		}
+		t.set = set
+	}
+	_, err := t.set.ExecContext(t.ctx, int64(j.Last), j.Chain[:], j.Key)
 	return named(err)
 }
 

@@ -14,11 +14,19 @@ const (
 	MailFailed  = "failed"
 )
 
-// Mail is a pass's code to be sent to an address.
+// PassMail is the kind of a mail with a pass's code, which is drawn when it is
+// sent. Those of every other kind wait as they were written, sealed.
+const PassMail = "pass"
+
+// Mail is a letter to be sent to an address.
 type Mail struct {
 	ID       string
 	State    string
-	Pass     pass.ID
+	Kind     string  // "" is PassMail
+	Pass     pass.ID // of a PassMail
+	Lang     string
+	Sealed   []byte // of the others; empty as soon as the mail has ended
+	Until    int64  // Unix ms: not sent later; 0: whenever
 	Address  string
 	By       string
 	At       int64 // Unix ms
@@ -28,10 +36,10 @@ type Mail struct {
 	Error    string
 }
 
-const mailColumns = `id, state, day, idx, address, by, at, attempts, next, ended, error`
+const mailColumns = `id, state, kind, day, idx, lang, sealed, until, address, by, at, attempts, next, ended, error`
 
 func scanMail(r rowScanner) (m Mail, err error) {
-	return m, r.Scan(&m.ID, &m.State, &m.Pass.Day, &m.Pass.Index, &m.Address, &m.By, &m.At, &m.Attempts, &m.Next, &m.Ended, &m.Error)
+	return m, r.Scan(&m.ID, &m.State, &m.Kind, &m.Pass.Day, &m.Pass.Index, &m.Lang, &m.Sealed, &m.Until, &m.Address, &m.By, &m.At, &m.Attempts, &m.Next, &m.Ended, &m.Error)
 }
 
 // AddMail puts a mail into the outbox.
@@ -45,22 +53,39 @@ func (d *DB) AddMail(ctx context.Context, m Mail) error {
 }
 
 func addMail(ctx context.Context, tx *sql.Tx, m Mail) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO outbox (`+mailColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, 0, '')`,
-		m.ID, MailWaiting, m.Pass.Day, m.Pass.Index, m.Address, m.By, m.At, m.At)
+	if m.Kind == "" {
+		m.Kind = PassMail
+	}
+	if m.Sealed == nil {
+		m.Sealed = []byte{}
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO outbox (`+mailColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $11, 0, '')`,
+		m.ID, MailWaiting, m.Kind, m.Pass.Day, m.Pass.Index, m.Lang, m.Sealed, m.Until, m.Address, m.By, m.At)
 	return err
 }
 
 // MailsOf returns the mails of a pass, the newest first.
 func (d *DB) MailsOf(ctx context.Context, id pass.ID, limit int) ([]Mail, error) {
-	return all(ctx, d.sql, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE day = $1 AND idx = $2 ORDER BY at DESC, id LIMIT $3`, id.Day, id.Index, limit)
+	return all(ctx, d.sql, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE day = $1 AND idx = $2 AND kind = $3 ORDER BY at DESC, id LIMIT $4`, id.Day, id.Index, PassMail, limit)
 }
 
-// TakeMail returns mails whose attempt is due, and puts their next attempt off to
+// TakeMail returns mails whose attempt is due, those first that are of no use
+// later: somebody waits for their code. It puts their next attempt off to
 // until (Unix ms), so that no other central takes them meanwhile. What is taken
 // and not settled is sent again then: a mail may come twice, and is not lost.
 func (d *DB) TakeMail(ctx context.Context, now, until int64, limit int) (list []Mail, err error) {
-	due := func(q querier) ([]Mail, error) {
-		return all(ctx, q, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE state = $1 AND next <= $2 ORDER BY next, id LIMIT $3`, MailWaiting, now, limit)
+	due := func(q querier) (list []Mail, err error) {
+		for _, which := range []string{`until > 0`, `until = 0`} {
+			more, err := all(ctx, q, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE state = $1 AND next <= $2 AND `+which+` ORDER BY next, id LIMIT $3`,
+				MailWaiting, now, limit-len(list))
+			if err != nil {
+				return nil, err
+			}
+			if list = append(list, more...); len(list) == limit {
+				break
+			}
+		}
+		return list, nil
 	}
 	if list, err = due(d.sql); err != nil || len(list) == 0 {
 		return nil, err // most of the time, and without a write
@@ -81,19 +106,23 @@ func (d *DB) TakeMail(ctx context.Context, now, until int64, limit int) (list []
 }
 
 // SettleMail writes what became of an attempt: the state, the next attempt of one
-// that waits, and why.
+// that waits, and why. What a mail that has ended said is erased with that.
 func (d *DB) SettleMail(ctx context.Context, m Mail) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE outbox SET state = $1, next = $2, ended = $3, error = $4 WHERE id = $5 AND state = $6`,
-			m.State, m.Next, m.Ended, m.Error, m.ID, MailWaiting)
+		if m.State != MailWaiting || m.Sealed == nil {
+			m.Sealed = []byte{}
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE outbox SET state = $1, next = $2, ended = $3, error = $4, sealed = $5 WHERE id = $6 AND state = $7`,
+			m.State, m.Next, m.Ended, m.Error, m.Sealed, m.ID, MailWaiting)
 		return err
 	})
 }
 
-// PruneMail erases mails that ended before a time (Unix ms).
+// PruneMail erases mails that ended before a time (Unix ms), and those that nobody
+// sent while they were of use.
 func (d *DB) PruneMail(ctx context.Context, before int64) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE ended > 0 AND ended < $1`, before)
+		_, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE ended > 0 AND ended < $1 OR until > 0 AND until < $1`, before)
 		return err
 	})
 }

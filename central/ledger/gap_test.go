@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -245,5 +246,27 @@ func testRemind(t *testing.T, where string) {
 		} else if len(s.acks) != 0 {
 			t.Fatalf("%d acknowledged: told though nothing lacks", c.acked)
 		}
+	}
+}
+
+// TestRemindAsksOnce: where the ledger stands with a lane is known without the
+// database after its journal was stored or looked up.
+func TestRemindAsksOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "central.db")
+	s := newShop(t, path)
+	j := newJournal("N1", 1, 30)
+	s.put(t, "N1", j.batch(t, 1, 20))
+	s.expect(t, j, 20)
+	if err := s.config.DB.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remind(context.Background(), j.lane, j.id, 20); err != nil {
+		t.Error("stored a moment ago:", err)
+	}
+	if err := s.Remind(context.Background(), j.lane, j.id, 21); err == nil {
+		t.Error("more than is known to be stored was not looked up")
+	}
+	if err := s.Remind(context.Background(), j.lane, link.JournalID{9}, 1); err == nil {
+		t.Error("another journal of the lane was not looked up")
 	}
 }

@@ -59,6 +59,11 @@ var nextSteps = map[string]string{
 	codeHeld:      "Send somebody to the gate: its door or barrier stands open after a passage.",
 	codeConflict:  "See both passages and the cameras: the code may be shared. Revoke the pass if it is.",
 	codeTailgated: "Look at the camera; the second person is in no list.",
+
+	"gate_forced": "Look at the camera, and have the lock checked.", "housing_opened": "Send somebody, unless an installer is at work there.",
+	"fire_release": "Follow the evacuation plan. The muster list shows who is inside.", "gate_fault": "Have the gate looked at.",
+	"gate_lost": "Use another lane; check power and cable of the gate.", "scanner_lost": "Use another lane; check the scanner's cable.",
+	"feed_refused": "Central restored from a backup? If not, somebody is between: tell IT.",
 }
 
 // Publisher hands acknowledgements to the broker; broker.Session is one.
@@ -84,6 +89,7 @@ type Ledger struct {
 	config Config
 	topics link.Topics
 	queue  chan incoming
+	ends   ends
 
 	stored, repeated, refused atomic.Uint64
 }
@@ -253,6 +259,7 @@ func (l *Ledger) store(ctx context.Context, batches []incoming) error {
 	l.stored.Add(uint64(stored))
 	l.repeated.Add(uint64(repeated))
 	for _, j := range journals {
+		l.ends.put(j)
 		l.acknowledge(ctx, j)
 	}
 	return nil
@@ -362,9 +369,9 @@ func (l *Ledger) begin(tx *database.LedgerTx, j *database.Journal, in *incoming)
 // Remind acknowledges again where the ledger stands with a lane's journal, if
 // that is below what the lane reports as acknowledged: after central was restored
 // from a backup a lane with nothing new to send would not hear of it. Call it for
-// each report of a lane; it reads one row.
+// each report of a lane; it reads one row at most.
 func (l *Ledger) Remind(ctx context.Context, lane string, id link.JournalID, acked uint64) error {
-	if acked == 0 {
+	if acked == 0 || l.ends.reach(lane, id, acked) {
 		return nil
 	}
 	j, err := l.config.DB.Journal(ctx, lane, id)
@@ -376,7 +383,9 @@ func (l *Ledger) Remind(ctx context.Context, lane string, id link.JournalID, ack
 	}
 	if j.Last < acked {
 		l.acknowledge(ctx, &j)
+		return nil
 	}
+	l.ends.put(&j)
 	return nil
 }
 

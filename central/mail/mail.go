@@ -2,7 +2,8 @@
 // not taken.
 //
 // A mail is sent at least once: a crash between the server's word and the
-// database's sends it again. What a server refuses for good is not tried again.
+// database's sends it again. What a server refuses for good is not tried again,
+// nor what is of no use any more. What a mail says is package letters' business.
 package mail
 
 import (
@@ -12,7 +13,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"html"
 	"log/slog"
 	"net"
 	"os"
@@ -23,7 +23,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"turnstile/central/database"
-	"turnstile/central/pass"
+	"turnstile/central/letters"
 )
 
 // Security is how the connection to the server is kept private.
@@ -48,14 +48,6 @@ type Server struct {
 	CA       string // PEM file of its authority; "": the machine's
 }
 
-// Letter is what a mail says. Text is plain, a paragraph for each empty line.
-type Letter struct {
-	Subject string
-	Text    string
-	PNG     []byte // the symbol
-	Name    string // of the picture as a file
-}
-
 // ErrNoLetter is what Compose returns, with words, for a mail that is not to be
 // sent any more.
 type ErrNoLetter struct{ Why string }
@@ -71,9 +63,10 @@ type Store interface {
 
 // Config of a Worker.
 type Config struct {
-	Server  Server
-	Store   Store
-	Compose func(ctx context.Context, id pass.ID) (Letter, error)
+	Server Server
+	Store  Store
+	// Compose returns what a mail says; *ErrNoLetter if it is not to be sent any more.
+	Compose func(ctx context.Context, m database.Mail) (letters.Letter, error)
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -206,7 +199,10 @@ var errAway = errors.New("the mail server cannot be reached")
 
 // send hands one mail over. Its errors name no address.
 func (w *Worker) send(ctx context.Context, m database.Mail) error {
-	letter, err := w.config.Compose(ctx, m.Pass)
+	if m.Until != 0 && w.config.Now().UnixMilli() >= m.Until {
+		return &ErrNoLetter{"it came too late to be of use"}
+	}
+	letter, err := w.config.Compose(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -242,8 +238,9 @@ func withoutAddress(err error, address string) error {
 	return errors.New(strings.ReplaceAll(err.Error(), address, "(address)"))
 }
 
-// message is the mail as it travels: plain text, and the same with the symbol.
-func (w *Worker) message(m database.Mail, l Letter) (*gomail.Msg, error) {
+// message is the mail as it travels: plain text, and the same in HTML with the
+// symbol, if there is one.
+func (w *Worker) message(m database.Mail, l letters.Letter) (*gomail.Msg, error) {
 	out := gomail.NewMsg()
 	if err := out.FromFormat(w.config.Server.FromName, w.config.Server.From); err != nil {
 		return nil, err
@@ -259,21 +256,11 @@ func (w *Worker) message(m database.Mail, l Letter) (*gomail.Msg, error) {
 	out.SetGenHeader("Auto-Submitted", "auto-generated")
 	out.SetUserAgent("Turnstile")
 	out.SetBodyString(gomail.TypeTextPlain, l.Text)
-	out.AddAlternativeString(gomail.TypeTextHTML, page(l))
-	out.EmbedReadSeeker(l.Name, bytes.NewReader(l.PNG), gomail.WithFileContentType("image/png"))
-	return out, nil
-}
-
-// page is the letter in HTML with the symbol on white, also in dark mode.
-func page(l Letter) string {
-	var b strings.Builder
-	b.WriteString(`<!doctype html><html><head><meta charset="utf-8"><meta name="color-scheme" content="light"></head><body>`)
-	fmt.Fprintf(&b, `<p style="background:#fff"><img src="cid:%s" alt="QR" width="320" height="320"></p>`, html.EscapeString(l.Name))
-	for part := range strings.SplitSeq(l.Text, "\n\n") {
-		b.WriteString("<p>" + strings.ReplaceAll(html.EscapeString(part), "\n", "<br>") + "</p>")
+	out.AddAlternativeString(gomail.TypeTextHTML, l.HTML)
+	if l.PNG != nil {
+		out.EmbedReadSeeker(l.Name, bytes.NewReader(l.PNG), gomail.WithFileContentType("image/png"))
 	}
-	b.WriteString("</body></html>")
-	return b.String()
+	return out, nil
 }
 
 // settle writes down how an attempt came out.
@@ -285,14 +272,22 @@ func (w *Worker) settle(ctx context.Context, m database.Mail, sent error) {
 		m.State, m.Ended, m.Error = database.MailSent, now.UnixMilli(), ""
 	case final != nil || m.Attempts > len(waits):
 		m.State, m.Ended, m.Error = database.MailFailed, now.UnixMilli(), shorten(sent)
-		w.config.Log.Warn("mail failed for good", "pass", m.Pass.String(), "attempts", m.Attempts, "cause", m.Error)
+		w.config.Log.Warn("mail failed for good", about(&m), "attempts", m.Attempts, "cause", m.Error)
 	default:
 		m.Next, m.Error = now.Add(waits[m.Attempts-1]).UnixMilli(), shorten(sent)
-		w.config.Log.Info("mail is tried again", "pass", m.Pass.String(), "attempts", m.Attempts, "cause", m.Error)
+		w.config.Log.Info("mail is tried again", about(&m), "attempts", m.Attempts, "cause", m.Error)
 	}
 	if err := w.config.Store.SettleMail(ctx, m); err != nil && ctx.Err() == nil {
-		w.config.Log.Error("settle mail", "pass", m.Pass.String(), "cause", err)
+		w.config.Log.Error("settle mail", about(&m), "cause", err)
 	}
+}
+
+// about names a mail in the log, without whom it is for.
+func about(m *database.Mail) slog.Attr {
+	if m.Kind == database.PassMail {
+		return slog.String("pass", m.Pass.String())
+	}
+	return slog.Group("letter", "kind", m.Kind, "id", m.ID)
 }
 
 // maxError bounds what is kept of an error, in bytes.

@@ -31,6 +31,7 @@ import (
 
 	"turnstile/central/database"
 	"turnstile/central/database/databasetest"
+	"turnstile/central/letters"
 	"turnstile/central/pass"
 	"turnstile/central/symbol"
 )
@@ -156,7 +157,7 @@ type post struct {
 
 var passID = pass.ID{Day: 2516, Index: 4711}
 
-func newPost(t *testing.T, s Server, compose func(context.Context, pass.ID) (Letter, error)) *post {
+func newPost(t *testing.T, s Server, compose func(context.Context, database.Mail) (letters.Letter, error)) *post {
 	t.Helper()
 	p := &post{db: databasetest.Open(t, filepath.Join(t.TempDir(), "central.db")), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	if compose == nil {
@@ -189,13 +190,42 @@ func (p *post) state(t *testing.T) database.Mail {
 
 const code = "TURNSTILE7CODE7OF7A7PASS"
 
-func letter(context.Context, pass.ID) (Letter, error) {
+// letter is a pass's, or the one that the row has.
+func letter(_ context.Context, m database.Mail) (letters.Letter, error) {
+	if m.Kind != database.PassMail {
+		return letters.Open(box, m.ID, m.Sealed)
+	}
 	s, err := symbol.Draw(code)
 	if err != nil {
-		return Letter{}, err
+		return letters.Letter{}, err
 	}
 	png, err := s.PNG(8)
-	return Letter{"Your pass 通行證", "Good for 22 November.\nOne person.\n\n請出示 <此碼>。", png, "pass.png"}, err
+	return letters.Letter{Subject: "Your pass 通行證", Text: "Good for 22 November.\nOne person.\n\n請出示 <此碼>。", HTML: "<p>&lt;此碼&gt;</p>", PNG: png, Name: "pass.png"}, err
+}
+
+// box binds what it seals to the purpose, and hides it.
+var box = turned{}
+
+type turned struct{}
+
+func (turned) Seal(purpose string, secret []byte) []byte {
+	out := append([]byte(purpose+"\x00"), secret...)
+	for i := range out {
+		out[i] ^= 0x5a
+	}
+	return out
+}
+
+func (turned) Open(purpose string, sealed []byte) ([]byte, error) {
+	out := slices.Clone(sealed)
+	for i := range out {
+		out[i] ^= 0x5a
+	}
+	rest, ok := bytes.CutPrefix(out, []byte(purpose+"\x00"))
+	if !ok {
+		return nil, errors.New("another purpose")
+	}
+	return rest, nil
 }
 
 // TestSent: the mail arrives over TLS with the symbol, and only once.
@@ -258,6 +288,78 @@ func collect(t *testing.T, content string, body io.Reader, parts map[string][]by
 	}
 }
 
+// TestLetter: a code goes before passes that wait already, as text and HTML, is
+// nowhere in the database before and erased after, and is not sent too late.
+func TestLetter(t *testing.T) {
+	c, server := catch(t)
+	p := newPost(t, server, nil)
+	for i, until := range []time.Time{p.now.Add(10 * time.Minute), p.now} {
+		row, err := letters.Seal(box, letters.OneTime(letters.English, "40718265", until), "who@example.org", "portal", p.now)
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		if err := p.db.AddLetters(t.Context(), row); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	rows := func() []database.Mail {
+		list, err := p.db.LettersTo(t.Context(), "who@example.org", 9)
+		if err != nil || len(list) != 2 {
+			t.Fatal(list, err)
+		}
+		return list
+	}
+	for _, m := range rows() {
+		if len(m.Sealed) == 0 || bytes.Contains(m.Sealed, []byte("40718265")) {
+			t.Errorf("waits as %q", m.Sealed)
+		}
+	}
+	p.round(t.Context())
+	ends := map[string]int{}
+	for _, m := range rows() {
+		ends[m.State]++
+		if len(m.Sealed) != 0 || m.Attempts != 1 {
+			t.Errorf("after the end %+v", m)
+		}
+	}
+	got := c.mails()
+	if ends[database.MailSent] != 1 || ends[database.MailFailed] != 1 || len(got) != 2 {
+		t.Fatalf("%v, %d mails", ends, len(got))
+	}
+	m, err := netmail.ReadMessage(strings.NewReader(got[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string][]byte{}
+	collect(t, m.Header.Get("Content-Type"), m.Body, parts)
+	if m.Header.Get("Subject") != "Your one-time password" || !bytes.Contains(parts["text/plain"], []byte("40718265")) || !bytes.Contains(parts["text/html"], []byte("40718265")) || len(parts) != 2 {
+		t.Errorf("%v %q", m.Header, parts)
+	}
+	if log := p.log.String(); strings.Contains(log, "who@") || strings.Contains(log, "40718265") || !strings.Contains(log, "one_time") {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+// TestNobodySends: what is of no use any more goes, also where mail is not sent.
+func TestNobodySends(t *testing.T) {
+	_, server := catch(t)
+	p := newPost(t, server, nil)
+	row, err := letters.Seal(box, letters.OneTime(letters.English, "40718265", p.now.Add(time.Minute)), "who@example.org", "portal", p.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.db.AddLetters(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	for _, wait := range []time.Duration{0, keep + time.Hour} {
+		p.now = p.now.Add(wait)
+		p.prune(t.Context())
+		if list, err := p.db.LettersTo(t.Context(), "who@example.org", 9); err != nil || (len(list) == 0) != (wait > 0) {
+			t.Errorf("after %s: %d rows, %v", wait, len(list), err)
+		}
+	}
+}
+
 func TestTriedAgain(t *testing.T) {
 	busy := &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted guest@example.org"}
 	c, server := catch(t, busy, busy)
@@ -291,7 +393,9 @@ func TestRefusedForGood(t *testing.T) {
 // TestNotSentAnyMore: a pass that was revoked meanwhile is not mailed.
 func TestNotSentAnyMore(t *testing.T) {
 	c, server := catch(t)
-	p := newPost(t, server, func(context.Context, pass.ID) (Letter, error) { return Letter{}, &ErrNoLetter{"the pass is revoked"} })
+	p := newPost(t, server, func(context.Context, database.Mail) (letters.Letter, error) {
+		return letters.Letter{}, &ErrNoLetter{"the pass is revoked"}
+	})
 	p.round(t.Context())
 	if m := p.state(t); m.State != database.MailFailed || m.Error != "the pass is revoked" || len(c.mails()) != 0 {
 		t.Errorf("%+v", m)

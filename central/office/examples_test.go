@@ -61,8 +61,15 @@ func story() []request {
 		{"get-application", "approver", "GET", "/applications/1", nil},
 		{"get-application-photo", "approver", "GET", "/applications/1/photo", nil},
 		{"approve-application", "approver", "POST", "/applications/1/approve", m{}},
+		{"get-ecard", "approver", "GET", "/ecards/A1234567", nil},
+		{"withdraw-ecard", "approver", "POST", "/ecards/A1234567/withdraw", m{"reason": "Lent to somebody else."}},
+		{"return-ecard", "approver", "POST", "/ecards/A1234567/return", nil},
 		{"reject-application", "approver", "POST", "/applications/2/reject", m{"reason": "The photo shows somebody else."}},
 		{"set-approval-policy", "admin", "PUT", "/approval-policy", m{"version": 0, "ecards": true, "guests": false}},
+		{"get-ecard-rules", "viewer", "GET", "/ecard-rules", nil},
+		{"set-ecard-rules", "admin", "PUT", "/ecard-rules", m{"version": 0, "rules": m{"zones": []int{0}, "from": "07:00", "until": "23:00", "live": true, "prefetch": "18:00", "guest_zones": []int{0}, "guest_once": false}, "reason": "The campus closes at night."}},
+		{"list-ecard-rules-versions", "viewer", "GET", "/ecard-rules/versions?limit=1", nil},
+		{"roll-back-ecard-rules", "admin", "POST", "/ecard-rules/versions/1/restore", m{"reason": "The night is open again."}},
 		{"get-guest-rules", "viewer", "GET", "/guest-rules", nil},
 		{"preview-guest-rules", "viewer", "POST", "/guest-rules/preview", m{"rules": guestRules(3), "days": 30}},
 		{"set-guest-rules", "admin", "PUT", "/guest-rules", m{"version": 0, "rules": guestRules(3), "reason": "The gates were crowded."}},
@@ -125,6 +132,27 @@ func story() []request {
 		{"list-deliveries", "admin", "GET", "/webhooks/hook1/deliveries", nil},
 		{"enable-webhook", "admin", "POST", "/webhooks/hook1/enable", nil},
 		{"remove-webhook", "admin", "DELETE", "/webhooks/hook1", nil},
+		{"put-register", "admin", "POST", "/register/rows", m{"kind": "persons", "rows": []m{
+			{"id": "P000001", "surname": "Chan", "given": "Tai Man", "name_zh": "陳大文", "born": "1988-04-30", "personal_id": "A123456(7)", "email": "chan@mail.example"},
+			{"id": "ALUM-77", "surname": "CHAN", "given": "Tai-man", "born": "1988-04-30", "personal_id": "A1234567"}}}},
+		{"begin-sync", "admin", "POST", "/register/syncs", m{"kind": "degrees", "name": "degrees.csv", "full": true}},
+		{"add-sync-rows", "admin", "POST", "/register/syncs/sync1/rows", m{"rows": []m{
+			{"line": 2, "values": m{"person": "P000001", "award": "BSc", "programme": "Surveying", "institution": "university", "graduated": "2011-11-01"}},
+			{"line": 3, "values": m{"person": "P000001", "award": "MSc", "institution": "university", "graduated": "2013"}}}}},
+		{"compare-sync", "admin", "POST", "/register/syncs/sync1/compare", nil},
+		{"get-sync-rows", "auditor", "GET", "/register/syncs/sync1/rows?which=faulty", nil},
+		{"confirm-sync", "admin", "POST", "/register/syncs/sync1/confirm", m{}},
+		{"get-sync", "auditor", "GET", "/register/syncs/sync1", nil},
+		{"discard-sync", "admin", "POST", "/register/syncs/sync2/discard", nil},
+		{"list-syncs", "auditor", "GET", "/register/syncs?limit=1", nil},
+		{"get-register", "issuer", "GET", "/register", nil},
+		{"search-register", "issuer", "GET", "/register/persons?words=chan", nil},
+		{"suggest-merges", "approver", "GET", "/register/suggestions", nil},
+		{"merge-registered", "approver", "POST", "/register/merges", m{"kept": "P000001", "gone": "ALUM-77", "reason": "Two rows of one graduate."}},
+		{"get-registered", "issuer", "GET", "/register/persons/ALUM-77", nil},
+		{"undo-merge", "approver", "POST", "/register/merges/merge1/undo", nil},
+		{"list-merges", "auditor", "GET", "/register/merges", nil},
+		{"remove-registered", "admin", "DELETE", "/register/persons/ALUM-77", nil},
 	}
 }
 
@@ -241,6 +269,10 @@ func before(t *testing.T, d *desk, id string) {
 		}
 	case "reject-application":
 		make("issuer", "POST", "/applications", m{"kind": "ecard", "holder": "A7654321", "name": "Wong Siu Ming", "photo": photo(), "photo_type": "image/png"})
+	case "discard-sync":
+		make("admin", "POST", "/register/syncs", m{"kind": "netids"})
+		make("admin", "POST", "/register/syncs/sync2/rows", m{"rows": []m{{"line": 2, "values": m{"person": "P000001", "netid": "11000001d"}}}})
+		make("admin", "POST", "/register/syncs/sync2/compare", nil)
 	case "remove-entrance":
 		make("admin", "PUT", "/entrances/spare", m{"name": "Spare"})
 	case "retire-lane":

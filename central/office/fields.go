@@ -19,6 +19,9 @@ type RowFault struct {
 	Arg    string `json:"arg,omitempty"`
 }
 
+// Said is the fault in English.
+func (f RowFault) Said() string { return strings.Replace(f.Text, "%s", f.Arg, 1) }
+
 // OrderFields are the fields of an order in text, as a form or a file has them.
 // All but kind, holder and day may be empty.
 func OrderFields() []string {

@@ -132,6 +132,7 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.supervisorRoutes(h)
 	a.historyRoutes(h)
 	a.guestRoutes(h)
+	a.ecardRoutes(h)
 	a.retentionRoutes(h)
 	a.applicationRoutes(h)
 	a.bulkRoutes(h)
@@ -140,6 +141,8 @@ func (a *api) register(mux *http.ServeMux, version string) {
 	a.peopleRoutes(h)
 	a.auditRoutes(h)
 	a.webhookRoutes(h)
+	a.registerRoutes(h)
+	a.cardRoutes(h)
 	describe(h.OpenAPI(), schemas)
 }
 

@@ -118,6 +118,9 @@ var needs = map[string]rights.Permission{
 	"GET /keys": rights.KeysRead, "POST /keys/{key}/withdraw": rights.KeysManage,
 	"POST /applications": rights.ApplicationsWrite, "GET /applications": rights.ApplicationsRead, "GET /applications/{number}": rights.ApplicationsRead,
 	"GET /applications/{number}/photo": rights.ApplicationsRead, "POST /applications/{number}/approve": rights.ApplicationsJudge, "POST /applications/{number}/reject": rights.ApplicationsJudge,
+	"GET /ecards/{person}": rights.ApplicationsRead, "POST /ecards/{person}/withdraw": rights.ApplicationsJudge, "POST /ecards/{person}/return": rights.ApplicationsJudge,
+	"GET /ecard-rules": rights.RulesRead, "PUT /ecard-rules": rights.RulesWrite,
+	"GET /ecard-rules/versions": rights.RulesRead, "POST /ecard-rules/versions/{version}/restore": rights.RulesWrite,
 	"GET /guest-rules": rights.RulesRead, "PUT /guest-rules": rights.RulesWrite, "POST /guest-rules/preview": rights.RulesRead,
 	"GET /guest-rules/versions": rights.RulesRead, "POST /guest-rules/versions/{version}/restore": rights.RulesWrite,
 	"GET /retention": rights.RulesRead, "PUT /retention": rights.RulesWrite, "POST /retention/preview": rights.RulesRead,
@@ -131,6 +134,11 @@ var needs = map[string]rights.Permission{
 	"GET /tokens": rights.PeopleManage, "POST /tokens": rights.PeopleManage, "DELETE /tokens/{name}": rights.PeopleManage, "POST /tokens/{name}/rotate": rights.PeopleManage,
 	"GET /people": rights.PeopleRead, "POST /people": rights.PeopleManage, "POST /people/{name}/invite": rights.PeopleManage, "PUT /people/{name}/roles": rights.PeopleManage,
 	"DELETE /people/{name}": rights.PeopleManage, "GET /audit": rights.AuditRead, "POST /audit/verify": rights.AuditRead, "GET /audit/export": rights.AuditRead,
+	"GET /register": rights.RegisterRead, "GET /register/persons": rights.RegisterRead, "GET /register/persons/{person}": rights.RegisterRead, "DELETE /register/persons/{person}": rights.RegisterWrite,
+	"POST /register/rows": rights.RegisterWrite, "GET /register/syncs": rights.RegisterRead, "POST /register/syncs": rights.RegisterWrite, "GET /register/syncs/{id}": rights.RegisterRead,
+	"GET /register/syncs/{id}/rows": rights.RegisterRead, "POST /register/syncs/{id}/rows": rights.RegisterWrite, "POST /register/syncs/{id}/compare": rights.RegisterWrite,
+	"POST /register/syncs/{id}/confirm": rights.RegisterWrite, "POST /register/syncs/{id}/discard": rights.RegisterWrite,
+	"GET /register/suggestions": rights.RegisterRead, "GET /register/merges": rights.RegisterRead, "POST /register/merges": rights.RegisterMerge, "POST /register/merges/{id}/undo": rights.RegisterMerge,
 	"POST /supervisor-codes": rights.SupervisorManage, "GET /supervisor-codes": rights.SupervisorManage, "POST /supervisor-codes/revoke": rights.SupervisorManage,
 }
 
@@ -172,7 +180,7 @@ func TestRoleByRoute(t *testing.T) {
 // whether it gets as far as validation.
 func tryRole(t *testing.T, d *desk, route, role string, need rights.Permission) {
 	method, path, _ := strings.Cut(route, " ")
-	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1", "{name}", "x", "{number}", "1", "{version}", "1").Replace(path)
+	path = office.Base + strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "x", "{key}", "1", "{name}", "x", "{number}", "1", "{version}", "1", "{person}", "x").Replace(path)
 	got := d.do(t, role, method, path, nil).Code
 	switch {
 	case role == "" || role == "wrong":

@@ -28,6 +28,8 @@ var whole = map[string]string{
 	"list-retired-lanes":     "a few a year",
 	"list-commands":          "the newest, for the board; the audit has all",
 	"list-bulk-changes":      "the newest, for the desk; the audit has all",
+	"list-syncs":             "the newest, for the desk; the audit has all",
+	"list-merges":            "the newest, or those of one person",
 	"mail-code":              "the mails of one pass, which are bounded",
 }
 

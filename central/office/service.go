@@ -71,6 +71,7 @@ type Services struct {
 	Approvals  Approvals
 	Policies   Policies
 	Guests     GuestRules
+	ECards     ECards
 	Retention  Retention
 	Holders    Holders
 	Bulk       Bulk
@@ -78,6 +79,12 @@ type Services struct {
 	Mails      Mails
 	Places     Places
 	Fleet      Fleet
+
+	Register    Register
+	Syncs       RegisterSyncs
+	SyncHistory RegisterHistory
+	Merges      RegisterMerges
+	Cards       Cards
 }
 
 // Passes issues passes and changes what lanes think of them. The argument by is

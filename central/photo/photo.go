@@ -53,6 +53,22 @@ func NewMaker() *Maker { return &Maker{make(chan struct{}, 1)} }
 // Make returns the photo as JPEG of at most Width x Height. declared is the type
 // that the sender named, "" for none. One of the errors above, or ctx's.
 func (m *Maker) Make(ctx context.Context, data []byte, declared string) (jpg []byte, err error) {
+	return m.convert(ctx, data, declared, func(img *image.RGBA) image.Image { return img })
+}
+
+// Square is Make with a square cut out, where in a portrait the face is: the middle
+// of a wide picture, the upper part of a high one.
+func (m *Maker) Square(ctx context.Context, data []byte, declared string) (jpg []byte, err error) {
+	return m.convert(ctx, data, declared, func(img *image.RGBA) image.Image {
+		b := img.Bounds()
+		side := min(b.Dx(), b.Dy())
+		x, y := b.Min.X+(b.Dx()-side)/2, b.Min.Y+(b.Dy()-side)/4
+		return img.SubImage(image.Rect(x, y, x+side, y+side))
+	})
+}
+
+// convert makes a small upright picture of an upload, and of that the photo.
+func (m *Maker) convert(ctx context.Context, data []byte, declared string, finish func(*image.RGBA) image.Image) (jpg []byte, err error) {
 	decode, orientation, err := check(data, declared)
 	if err != nil {
 		return nil, err
@@ -68,7 +84,7 @@ func (m *Maker) Make(ctx context.Context, data []byte, declared string) (jpg []b
 		return nil, fmt.Errorf("%w: %w", ErrNotPhoto, err)
 	}
 	var out bytes.Buffer
-	if err := jpeg.Encode(&out, upright(reduce(img, bounds(orientation)), orientation), &jpeg.Options{Quality: quality}); err != nil {
+	if err := jpeg.Encode(&out, finish(upright(reduce(img, bounds(orientation)), orientation)), &jpeg.Options{Quality: quality}); err != nil {
 		return nil, fmt.Errorf("write photo: %w", err)
 	}
 	return out.Bytes(), nil

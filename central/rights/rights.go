@@ -40,13 +40,17 @@ const (
 	WebhooksManage    Permission = "webhooks.manage"    // register and remove webhooks
 	AlarmsAcknowledge Permission = "alarms.acknowledge" // write down that somebody looked at an alarm
 	MetricsRead       Permission = "metrics.read"       // read the metrics from another machine
+	RegisterRead      Permission = "register.read"      // find people in the campus register
+	RegisterWrite     Permission = "register.write"     // import and sync the register, take people out
+	RegisterMerge     Permission = "register.merge"     // make one person of two, and undo it
 )
 
 // All lists every permission.
 func All() []Permission {
 	return []Permission{PassesRead, PassesIssue, PassesCode, PassesStatus, PassesConfirm, ApplicationsRead, ApplicationsWrite, ApplicationsJudge,
 		LanesRead, LanesManage, LanesOpen, ZonesMode, PassagesRead, PassagesExport, PhotosSee, RulesRead, RulesWrite, KeysRead, KeysManage,
-		SupervisorManage, PeopleRead, PeopleManage, AuditRead, WebhooksManage, AlarmsAcknowledge, MetricsRead}
+		SupervisorManage, PeopleRead, PeopleManage, AuditRead, WebhooksManage, AlarmsAcknowledge, MetricsRead,
+		RegisterRead, RegisterWrite, RegisterMerge}
 }
 
 // Role is a named set of permissions.
@@ -75,13 +79,13 @@ func (r Role) Permissions() Set {
 	case Viewer:
 		return look.with()
 	case Issuer:
-		return look.with(PassesIssue, PassesCode, PassesStatus, PassesConfirm, ApplicationsRead, ApplicationsWrite)
+		return look.with(PassesIssue, PassesCode, PassesStatus, PassesConfirm, ApplicationsRead, ApplicationsWrite, RegisterRead)
 	case Approver:
-		return look.with(PassesConfirm, ApplicationsRead, ApplicationsJudge)
+		return look.with(PassesConfirm, ApplicationsRead, ApplicationsJudge, RegisterRead, RegisterMerge)
 	case Security:
 		return look.with(PassesStatus, LanesOpen, ZonesMode, PhotosSee, AlarmsAcknowledge)
 	case Auditor:
-		return look.with(ApplicationsRead, PassagesExport, PeopleRead, AuditRead)
+		return look.with(ApplicationsRead, PassagesExport, PeopleRead, AuditRead, RegisterRead)
 	case Admin:
 		return All()
 	}

@@ -9,13 +9,13 @@ import (
 // TestTable holds roles to what they must and must never be able to do.
 func TestTable(t *testing.T) {
 	never := map[Role][]Permission{
-		Viewer:   {PassesIssue, PassesCode, PassesStatus, LanesOpen, ZonesMode, PassagesExport, PhotosSee, RulesWrite, PeopleRead, AuditRead},
-		Issuer:   {ApplicationsJudge, LanesManage, LanesOpen, ZonesMode, RulesWrite, PeopleManage, AuditRead, PhotosSee, KeysManage},
-		Approver: {PassesIssue, PassesCode, LanesOpen, ZonesMode, RulesWrite, PeopleManage},
-		Security: {PassesIssue, PassesCode, LanesManage, RulesWrite, PeopleManage, PassagesExport, ApplicationsJudge},
+		Viewer:   {PassesIssue, PassesCode, PassesStatus, LanesOpen, ZonesMode, PassagesExport, PhotosSee, RulesWrite, PeopleRead, AuditRead, RegisterRead},
+		Issuer:   {ApplicationsJudge, LanesManage, LanesOpen, ZonesMode, RulesWrite, PeopleManage, AuditRead, PhotosSee, KeysManage, RegisterWrite, RegisterMerge},
+		Approver: {PassesIssue, PassesCode, LanesOpen, ZonesMode, RulesWrite, PeopleManage, RegisterWrite},
+		Security: {PassesIssue, PassesCode, LanesManage, RulesWrite, PeopleManage, PassagesExport, ApplicationsJudge, RegisterRead},
 		// An auditor changes nothing at all.
 		Auditor: {PassesIssue, PassesCode, PassesStatus, PassesConfirm, ApplicationsWrite, ApplicationsJudge, LanesManage, LanesOpen, ZonesMode,
-			RulesWrite, KeysManage, SupervisorManage, PeopleManage, WebhooksManage},
+			RulesWrite, KeysManage, SupervisorManage, PeopleManage, WebhooksManage, RegisterWrite, RegisterMerge},
 	}
 	for role, list := range never {
 		for _, p := range list {

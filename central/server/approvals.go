@@ -69,6 +69,9 @@ func (s approvals) HandIn(ctx context.Context, by string, a office.Submission) (
 
 // application checks what is handed in and returns it as it is stored.
 func (s approvals) application(ctx context.Context, by string, a office.Submission) (row database.Application, err error) {
+	if err := s.stillHere(ctx, a.Holder); err != nil {
+		return row, err
+	}
 	row = database.Application{Kind: string(a.Kind), Holder: a.Holder, Name: a.Name, At: s.config.Now().UnixMilli(), By: by}
 	switch a.Kind {
 	case office.ApplyECard:
@@ -186,6 +189,9 @@ func (s approvals) Decide(ctx context.Context, by string, d office.Decision) (of
 	}
 	x := database.Decision{Number: d.Number, Approve: d.Approve, By: by, At: s.config.Now().UnixMilli(), Reason: d.Reason, Capacity: s.config.Capacity}
 	if d.Approve && a.State == office.ApplicationOpen {
+		if err := s.stillHere(ctx, a.Holder); err != nil {
+			return a, err
+		}
 		for _, guest := range a.Guests {
 			draft, err := (passes{s.central}).prepare(by, guestOrder(&a.Submission, guest))
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"turnstile/central/account"
 	"turnstile/central/broker"
 	"turnstile/central/console"
 	"turnstile/central/database"
@@ -25,8 +26,12 @@ import (
 	"turnstile/central/lease"
 	"turnstile/central/ledger"
 	"turnstile/central/link"
+	"turnstile/central/netid"
+	"turnstile/central/netid/provider"
 	"turnstile/central/office"
 	"turnstile/central/photo"
+	"turnstile/central/portal"
+	"turnstile/central/register"
 	"turnstile/central/retention"
 	"turnstile/central/status"
 	"turnstile/central/supervisor"
@@ -57,19 +62,26 @@ type central struct {
 	board     *board
 	identity  *identity.Identity
 	photos    *photo.Maker
+	campus    *register.Register
 	chores    *chores
 	console   *console.Console
+	portal    *portal.Portal // nil: there is none
+	holders   holderside
+	netids    *netid.Directory   // nil: no portal, or the campus has its own
+	provider  *provider.Provider // with netids
+	accounts  *account.Accounts  // of holders; nil without a portal
 
 	withdrawing sync.Mutex // one withdrawal at a time
 	waiting     waiting    // commands that lanes have not answered
 
-	stopping  chan struct{} // closed when central was told to stop
-	pages     *pageMetrics
-	published chan struct{} // closed when the feed was published for the first time
-	first     sync.Once
+	stopping    chan struct{} // closed when central was told to stop
+	pages       *pageMetrics  // of the console
+	holderPages *pageMetrics  // of the portal
+	published   chan struct{} // closed when the feed was published for the first time
+	first       sync.Once
 
-	api, enrol                 *http.Server
-	apiListener, enrolListener net.Listener
+	api, enrol, portalServer                   *http.Server // portalServer nil: no portal
+	apiListener, enrolListener, portalListener net.Listener
 }
 
 // open opens and builds everything; close undoes a half of it as well.
@@ -83,6 +95,9 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.enrolListener, err = listen(s.config.Enrol.Listen, "enrol.listen"); err != nil {
 		return err
 	}
+	if err := s.listenPortal(); err != nil {
+		return err
+	}
 	if s.db, err = s.config.OpenDatabase(ctx); err != nil {
 		return err
 	}
@@ -90,7 +105,7 @@ func (s *central) open(ctx context.Context, phrase []byte) (err error) {
 	if s.issuer, s.closeKeys, err = s.config.openService(ctx, s.db, phrase, s.signRefused); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openRetention, s.openChores, s.openWebhooks, s.openServers} {
+	for _, step := range []func(context.Context) error{s.openLeases, s.openFleet, s.openBroker, s.openExchange, s.openFeed, s.openSupervisor, s.openRetention, s.openRegister, s.openChores, s.openWebhooks, s.openNetID, s.openLetters, s.openServers} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -116,7 +131,7 @@ func (c *Config) DatabaseName() string {
 
 // close releases what stages do not own.
 func (s *central) close() {
-	for _, l := range []net.Listener{s.apiListener, s.enrolListener} {
+	for _, l := range []net.Listener{s.apiListener, s.enrolListener, s.portalListener} {
 		if l != nil {
 			l.Close() // closed already after a clean stop
 		}
@@ -178,7 +193,7 @@ func (s *central) openBroker(context.Context) (err error) {
 	}, now: s.config.Now}
 	s.embedded, err = broker.Start(broker.Config{
 		Site: s.config.Site, Listen: s.config.Broker.Listen, Store: filepath.Join(s.config.Data, "broker"),
-		TLS:     &tls.Config{GetCertificate: server.forServer, ClientCAs: s.authority()},
+		TLS:     &tls.Config{GetCertificate: server.forServer, ClientCAs: s.authority(), Time: s.config.Now},
 		Central: issuer.CentralNamed(s.config.Name), Allow: s.fleet.Allow, Log: s.config.Log,
 	})
 	if err != nil {
@@ -208,10 +223,11 @@ func (s *central) authority() *x509.CertPool {
 }
 
 // Waiting messages a subscription may have: journals wait at the ledger, and a
-// lane sends again what was dropped.
+// lane sends again what was dropped. Ten thousand lanes say at once that they refuse
+// a pass, half a kilobyte each; what was dropped would be said again after a minute.
 const (
-	logQueue   = 256
-	stateQueue = 4096
+	logQueue   = 2048
+	stateQueue = 32_768
 	askQueue   = 1024
 	useQueue   = 1024
 )
@@ -226,7 +242,9 @@ func (s *central) openSession(e External, name string) error {
 	if err != nil {
 		return err
 	}
-	t.ServerName = name
+	if t.ServerName = name; name != "" {
+		t.NextProtos = []string{broker.OwnProtocol}
+	}
 	topics := link.Topics{Site: s.config.Site}
 	by := func(handle func(ctx context.Context, lane string, m broker.Message) error) func(context.Context, broker.Message) {
 		return func(ctx context.Context, m broker.Message) {
@@ -350,7 +368,7 @@ func (s *central) openServers(context.Context) (err error) {
 	metrics := prometheus.NewRegistry()
 	s.register(metrics)
 	handler := office.New(s.services(), office.Options{Version: s.config.Version, Zone: s.location, Log: s.config.Log, Metrics: metrics, Now: s.config.Now, Ready: s.ready})
-	if err := errors.Join(s.openIdentity(), s.openConsole()); err != nil {
+	if err := errors.Join(s.openIdentity(), s.openConsole(), s.openPortal()); err != nil {
 		return err
 	}
 	proxies, err := parseProxies(s.config.HTTP.Proxies)
@@ -373,7 +391,7 @@ func (s *central) openServers(context.Context) (err error) {
 // sessionTLS makes the client side of the session from files, or from central's
 // own authority.
 func (s *central) sessionTLS(e External) (*tls.Config, error) {
-	t := &tls.Config{RootCAs: s.authority(), MinVersion: tls.VersionTLS12}
+	t := &tls.Config{RootCAs: s.authority(), MinVersion: tls.VersionTLS12, Time: s.config.Now}
 	if e.CA != "" {
 		text, err := os.ReadFile(e.CA)
 		if err != nil {

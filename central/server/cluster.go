@@ -41,7 +41,7 @@ func (s *central) openLeases(ctx context.Context) error {
 		settings.Broker = e.URL
 	}
 	s.leases, err = lease.Join(ctx, lease.Config{
-		DB: s.db, Name: s.config.Name, Folder: folder, Settings: settings, Jobs: []string{lease.Signer},
+		DB: s.db, Name: s.config.Name, Folder: folder, Settings: settings, Jobs: []string{lease.Signer, remindersJob},
 		Changed: s.leasesChanged, Now: s.config.Now, Log: s.config.Log,
 	})
 	if errors.Is(err, lease.ErrName) || errors.Is(err, lease.ErrSettings) || errors.Is(err, lease.ErrBroker) {

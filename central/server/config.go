@@ -68,11 +68,14 @@ type Config struct {
 	Sign     Sign     `yaml:"sign"`
 	HTTP     HTTP     `yaml:"http"`
 	SignIn   SignIn   `yaml:"sign_in"`
+	Portal   Portal   `yaml:"portal"`
+	NetID    NetID    `yaml:"netid"`
 	Enrol    Enrol    `yaml:"enrol"`
 	Broker   Broker   `yaml:"broker"`
 	Office   Office   `yaml:"office"`
 	Mail     Mail     `yaml:"mail"`
 	Webhooks Webhooks `yaml:"webhooks"`
+	Register Register `yaml:"register"`
 	// Retention erases what was kept long enough.
 	Retention Retention `yaml:"retention"`
 	// Capacity is how many passes a day can have: a power of two, 1024..131072.
@@ -292,9 +295,12 @@ func (c *Config) problems() (list []problem) {
 	c.Sign.problems(wrong)
 	c.Webhooks.problems(wrong)
 	c.Office.problems(wrong)
+	c.Register.problems(wrong)
 	c.Retention.problems(wrong)
 	c.Mail.problems(wrong)
 	c.SignIn.problems(wrong)
+	c.NetID.problems(wrong)
+	c.Portal.problems(wrong)
 	if _, err := c.zones(); err != nil {
 		wrong(true, "zones", "%s", err)
 	}

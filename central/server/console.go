@@ -23,6 +23,7 @@ var menu = []console.Nav{
 	{Path: "/lanes", Text: "Lanes", Need: rights.LanesRead},
 	{Path: "/passages", Text: "Passages", Need: rights.PassagesRead},
 	{Path: "/rules", Text: "Rules", Need: rights.RulesRead},
+	{Path: "/register", Text: "Register", Need: rights.RegisterRead},
 	{Path: "/people", Text: "People", Need: rights.PeopleRead},
 	{Path: "/audit", Text: "Audit", Need: rights.AuditRead},
 }
@@ -33,7 +34,11 @@ func (s *central) openIdentity() (err error) {
 	if err != nil {
 		return err
 	}
-	s.identity, err = identity.Open(identity.Config{Site: s.config.Site, DB: s.db, Box: box, URL: s.consoleURL(), OpenID: s.config.SignIn.OpenID, Now: s.config.Now, Log: s.config.Log})
+	providers, err := s.staffProviders()
+	if err != nil {
+		return err
+	}
+	s.identity, err = identity.Open(identity.Config{Site: s.config.Site, DB: s.db, Box: box, URL: s.consoleURL(), OpenID: providers, Now: s.config.Now, Log: s.config.Log})
 	if err != nil {
 		return fmt.Errorf("%w: http.url, sign_in: %w", ErrConfig, err)
 	}

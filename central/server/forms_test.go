@@ -15,12 +15,14 @@ import (
 
 	"turnstile/central/console"
 	"turnstile/central/database"
+	"turnstile/central/ecard"
 	"turnstile/central/guests"
-	"turnstile/central/identity"
 	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
+	"turnstile/central/register"
 	"turnstile/central/rights"
+	"turnstile/central/seal"
 )
 
 // crafted is what people and attackers type, by what is the matter with it.
@@ -101,6 +103,8 @@ func (s *opened) populated(t *testing.T) *visitor {
 	b.command = s.populateLanes(t)
 	s.populatePasses(t)
 	s.populateRules(t)
+	s.populateRegister(t)
+	s.populateHolders(t)
 	people := People{db: s.db, now: s.config.Now, origin: s.consoleURL()}
 	for _, name := range []string{"aa1", "aa2"} {
 		must(t, people.Add(t.Context(), "test", name, []rights.Role{rights.Viewer}))
@@ -119,6 +123,37 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// populateRegister has two who may be one human being, two who are one, and a file
+// with good and bad rows that would remove many; and the holders of populatePasses.
+func (s *opened) populateRegister(t *testing.T) {
+	t.Helper()
+	r := registry{s.central}
+	row := func(id, given string) map[string]string {
+		return map[string]string{"id": id, "surname": "<b>Chan</b>", "given": given, "name_zh": "陳大文", "born": "1988-04-30", "email": "chan@mail.example"}
+	}
+	rows := []map[string]string{row("A0", "Tai"), row("A1", "Man"), row("A2", "Siu"), row("R1", "Ming"), row("R2", "Ming"), row("R3", "Ka"), row("R4", "Ka")}
+	_, bad, err := r.Put(t.Context(), "test", register.Persons, rows, false)
+	if must(t, err); len(bad) > 0 {
+		t.Fatal(bad)
+	}
+	for kind, values := range map[register.Kind]map[string]string{
+		register.Cards: {"person": "A0", "kind": "staff", "number": "77"}, register.Degrees: {"person": "A0", "award": "BSc", "institution": "university", "graduated": "2012-11-01"}, register.NetIDs: {"person": "A0", "netid": "a0"},
+	} {
+		_, bad, err := r.Put(t.Context(), "test", kind, []map[string]string{values}, false)
+		if must(t, err); len(bad) > 0 {
+			t.Fatal(bad)
+		}
+	}
+	for _, gone := range []string{"R3", "R4"} {
+		_, err = r.Merge(t.Context(), "user:admin", "A0", gone, "<b>one</b>")
+		must(t, err)
+	}
+	for _, text := range []string{"id,surname,born\nA0,Chan,never\nN1,New,\n", "id,surname\nA0,Chan\nN1,New\n", "id,surname\nA0,Chan\n"} {
+		_, err = r.Upload(t.Context(), "user:a", register.Sync{Kind: register.Persons, Name: "<b>.csv", Full: true}, strings.NewReader(text))
+		must(t, err)
 	}
 }
 
@@ -150,6 +185,10 @@ func (s *opened) populateRules(t *testing.T) {
 	for n, days := range []int{7, 31} {
 		s.restrict(t, func(r *guests.Rules) { r.PerDay = 5000 + n })
 		_, err := newKeeping(s.central).Set(t.Context(), office.Change[office.Keep]{Version: uint64(n), Rules: office.Keep{Passages: days, Passes: days, Photos: days}, By: "test", Reason: "<b>why</b>"})
+		must(t, err)
+		codes := ecard.Default()
+		codes.Live = n > 0
+		_, err = ecardRules(s.central).Set(t.Context(), office.Change[ecard.CodeRules]{Version: uint64(n), Rules: codes, By: "test", Reason: "<b>why</b>"})
 		must(t, err)
 	}
 }
@@ -200,11 +239,11 @@ func (b *visitor) crawl(t *testing.T) {
 	t.Helper()
 	day := b.s.feed.Today().String()
 	queue := []string{console.Base + "/sign-in", console.Base + "/join?token=" + b.token, console.Base + "/account", console.Base + "/account/password",
-		console.Base + "/passages?what=all", console.Base + "/passes/bulk?day=" + day, console.Base + "/passages/attention", console.Base + "/rules/versions/1", console.Base + "/lanes/retired", console.Base + "/lanes/commands/" + b.command}
+		console.Base + "/register/at/A2", console.Base + "/register/at/A1", console.Base + "/approvals/addresses", console.Base + "/passages?what=all", console.Base + "/passes/bulk?day=" + day, console.Base + "/passages/attention", console.Base + "/rules/versions/1", console.Base + "/lanes/retired", console.Base + "/lanes/commands/" + b.command}
 	for _, n := range menu {
 		queue = append(queue, console.Base+n.Path)
 	}
-	const most = 900
+	const most = 1500
 	for i := 0; i < len(queue) && i < most; i++ {
 		address, _, _ := strings.Cut(queue[i], "#")
 		key := b.pattern(http.MethodGet, address)
@@ -221,7 +260,7 @@ func (b *visitor) crawl(t *testing.T) {
 			queue = append(queue, b.collect(t, w)...)
 		}
 	}
-	for _, version := range []string{"/rules/versions/1/preview", "/rules/guests/versions/1", "/rules/retention/versions/1"} {
+	for _, version := range []string{"/rules/versions/1/preview", "/rules/guests/versions/1", "/rules/retention/versions/1", "/rules/ecards/versions/1"} {
 		b.collect(t, b.ask(t, http.MethodPost, console.Base+version, url.Values{}, "", false))
 	}
 }
@@ -260,7 +299,7 @@ func (b *visitor) send(t *testing.T, method, address, body, kind, lang string, s
 	w := b.s.surfaceOf(method, address, func(r *http.Request) {
 		*r = *httptest.NewRequest(method, address, strings.NewReader(body))
 		r.Host = "localhost"
-		r.RemoteAddr = fmt.Sprintf("[2001:db8:%x::1]:1", identity.Secret(2)) // sign-ins are slowed down by address
+		r.RemoteAddr = fmt.Sprintf("[2001:db8:%x::1]:1", seal.Secret(2)) // sign-ins are slowed down by address
 		r.Header.Set("Content-Type", kind)
 		r.Header.Set("Accept-Language", lang)
 		if !stranger {

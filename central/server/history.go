@@ -163,5 +163,5 @@ func (w *rerun) take(ctx context.Context, row database.Passage) error {
 
 // rulesPages are the console's pages of the rules.
 func (s *central) rulesPages() []console.Route {
-	return rulespages.Routes(rulespages.Services{Rules: rules{s}, History: history{s}, Policies: approvals{s}, Guests: newGuestRules(s), Retention: newKeeping(s)})
+	return rulespages.Routes(rulespages.Services{Rules: rules{s}, History: history{s}, Policies: approvals{s}, Guests: newGuestRules(s), Retention: newKeeping(s), ECards: ecardRules(s)})
 }

@@ -18,7 +18,7 @@ func noPages() []string {
 		[]string{"GET /sign-in/openid/{id}", "GET /openid/{id}"},
 		[]string{"GET /lanes/map", "GET /lanes/at/{id}/now", "GET /lanes/commands/{command}/now", "GET /passes/{day}/{index}/refused", "GET /passes/{day}/{index}/code",
 			"GET /passes/import/{id}/now", "GET /passes/bulk/{id}/now", "GET /approvals/now", "GET /passages/rows", "GET /passages/fresh", "GET /passages/zones", "GET /passages/alarms"},
-		[]string{"GET /passes/import/template.csv", "GET /passes/import/{id}/faults.csv", "GET /approvals/{number}/photo"},
+		[]string{"GET /register/import/{id}/now", "GET /register/import/template.csv", "GET /register/import/{id}/rows.csv", "GET /passes/import/template.csv", "GET /passes/import/{id}/faults.csv", "GET /approvals/{number}/photo"},
 		[]string{"GET /passages/{number}/person/shown"}, // a form that was sent and asked for a sign-in
 	)
 }
@@ -27,7 +27,7 @@ func noPages() []string {
 // Chinese either.
 func data() []string {
 	return []string{"Empty", "North", "One", "Two", "campus", "test", "CSV", "JSON", "NDJSON", "PNG", "JPEG", "JavaScript", "Tab", "UTF-", "API", "user", "chan",
-		"admin", "portal", "central", "phone", "ecard", "guest", "staff", "yes"}
+		"admin", "NetID", "NetPassword", "BSc", "Surveying", "student", "cpce", "ptec", "visitor", "retiree", "emeritus", "portal", "central", "phone", "ecard", "guest", "staff", "yes"}
 }
 
 // look is one way to look at every page.

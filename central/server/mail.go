@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,6 +15,7 @@ import (
 
 	"turnstile/central/database"
 	"turnstile/central/issuer"
+	"turnstile/central/letters"
 	"turnstile/central/link"
 	"turnstile/central/mail"
 	"turnstile/central/office"
@@ -114,12 +116,32 @@ func (c *chores) openMail() error {
 		}
 		server.Password = string(password)
 	}
-	var err error
-	c.mail, err = mail.New(mail.Config{Server: server, Store: c.db, Compose: c.letter, Now: c.config.Now, Log: c.config.Log})
+	box, err := c.box()
+	if err != nil {
+		return err
+	}
+	compose := func(ctx context.Context, m database.Mail) (letters.Letter, error) {
+		if m.Kind == database.PassMail {
+			return c.letter(ctx, m.Pass)
+		}
+		l, err := letters.Open(box, m.ID, m.Sealed)
+		if err != nil {
+			return l, &mail.ErrNoLetter{Why: letters.ErrUnreadable.Error()}
+		}
+		return l, nil
+	}
+	c.mail, err = mail.New(mail.Config{Server: server, Store: c.db, Compose: compose, Now: c.config.Now, Log: c.config.Log})
 	if err != nil {
 		return fmt.Errorf("%w: mail: %w", ErrConfig, err)
 	}
 	return nil
+}
+
+// posted has letters sent at once that a part of central has put into the outbox.
+func (s *central) posted() {
+	if s.chores != nil && s.chores.mail != nil {
+		s.chores.mail.Wake()
+	}
 }
 
 // wake makes the background look at once.
@@ -180,7 +202,7 @@ func (c *chores) round(ctx context.Context) error {
 	for _, i := range files {
 		err = errors.Join(err, c.issueImport(ctx, i))
 	}
-	return err
+	return errors.Join(err, c.applySyncs(ctx))
 }
 
 // tidy erases what nobody needs any more.
@@ -188,6 +210,7 @@ func (c *chores) tidy(ctx context.Context) {
 	now := c.config.Now()
 	err := errors.Join(
 		c.db.PruneImports(ctx, now.Add(-previewLife).UnixMilli(), now.Add(-importLife).UnixMilli()),
+		c.db.PruneRegisterSyncs(ctx, now.Add(-previewLife).UnixMilli(), now.Add(-importLife).UnixMilli()),
 		c.db.PruneBulks(ctx, now.Add(-bulkLife).UnixMilli()))
 	if err != nil && ctx.Err() == nil {
 		c.config.Log.Warn("tidy up imports and bulk changes", "cause", err)
@@ -258,8 +281,9 @@ func (s mails) Of(ctx context.Context, id pass.ID) ([]office.Mail, error) {
 	return out, nil
 }
 
-// letter is the mail with a pass's code, as the pass is at this moment.
-func (c *chores) letter(ctx context.Context, id pass.ID) (l mail.Letter, err error) {
+// letter is the mail with a pass's code, as the pass is at this moment, in both
+// languages: who gets it chose none.
+func (c *chores) letter(ctx context.Context, id pass.ID) (l letters.Letter, err error) {
 	p, err := c.db.Pass(ctx, id)
 	if errors.Is(err, database.ErrNotFound) {
 		return l, &mail.ErrNoLetter{Why: "the pass was erased"}
@@ -267,7 +291,7 @@ func (c *chores) letter(ctx context.Context, id pass.ID) (l mail.Letter, err err
 	if err != nil {
 		return l, fmt.Errorf("find pass: %w", err)
 	}
-	_, until := p.Window()
+	from, until := p.Window()
 	why := unmailable(&p)
 	if why == "" && until <= c.config.Now().Unix() {
 		why = "the pass is over"
@@ -279,29 +303,15 @@ func (c *chores) letter(ctx context.Context, id pass.ID) (l mail.Letter, err err
 	if err != nil {
 		return l, err
 	}
-	l.PNG, err = s.PNG(10)
-	l.Name = "pass-" + strings.ReplaceAll(id.String(), "/", "-") + ".png"
-	l.Subject, l.Text = c.words(&p)
-	return l, err
-}
-
-// words are the letter in both languages: who gets it chose none.
-func (c *chores) words(p *database.Pass) (subject, text string) {
-	from, until := p.Window()
-	clock := func(unix int64) string { return time.Unix(unix, 0).In(c.location).Format("2006-01-02 15:04") }
-	var en, zh []string
-	for i, z := range c.feed.View().Rules.Zones {
-		if p.Zones&(1<<z.ID) == 0 {
-			continue
-		}
-		en, zh = append(en, z.Name), append(zh, z.NameZH)
-		if zh[len(zh)-1] == "" {
-			zh[len(zh)-1] = c.feed.View().Rules.Zones[i].Name
+	w := letters.Pass{ID: p.ID().String(), Day: p.Day.String(), From: time.Unix(from, 0).In(c.location), Until: time.Unix(until, 0).In(c.location),
+		FileName: "pass-" + strings.ReplaceAll(id.String(), "/", "-") + ".png"}
+	for _, z := range c.feed.View().Rules.Zones {
+		if p.Zones&(1<<z.ID) != 0 {
+			w.Zones, w.ZonesZH = append(w.Zones, z.Name), append(w.ZonesZH, cmp.Or(z.NameZH, z.Name))
 		}
 	}
-	subject = fmt.Sprintf("Campus pass %s 校園通行證", p.Day)
-	text = fmt.Sprintf("Campus pass %s\nValid from %s to %s\nEntrances: %s\n\nHold the QR code before the scanner at the turnstile, on the phone with the screen bright, or printed on white paper. It lets one person in; do not pass it on.\n\n"+
-		"校園通行證 %s\n有效時間：%s 至 %s\n入口：%s\n\n請在閘機掃描器前出示二維碼：調高手機螢幕亮度，或列印於白紙上。只供一人使用，請勿轉發。\n",
-		p.ID(), clock(from), clock(until), strings.Join(en, ", "), p.ID(), clock(from), clock(until), strings.Join(zh, "、"))
-	return subject, text
+	if w.PNG, err = s.PNG(10); err != nil {
+		return l, err
+	}
+	return letters.PassCode(letters.Both, w), nil
 }

@@ -18,8 +18,8 @@ import (
 // registerOffice adds what the office is watched by: its pages, people, commands,
 // mails and webhooks, its database, and its share of the work of several centrals.
 func (s *central) registerOffice(r *prometheus.Registry, gauge, count func(name, help string, f func() float64)) {
-	s.pages = newPageMetrics()
-	r.MustRegister(s.pages.requests, s.pages.seconds, newOfficeGauges(s))
+	s.pages, s.holderPages = newPageMetrics("console"), newPageMetrics("portal")
+	r.MustRegister(s.pages.requests, s.pages.seconds, s.holderPages.requests, s.holderPages.seconds, newOfficeGauges(s))
 	gauge("console_streams", "Live pages that are open.", func() float64 { return float64(s.console.Streams()) })
 	gauge("lease_partitions_held", "Journal partitions, of 64, that this central takes in.", func() float64 { return float64(s.leases.Partitions()) })
 	gauge("lease_signer_held", "1 while this central is the one that signs and publishes the feed.", func() float64 { return one(s.leases.Job(lease.Signer).Held()) })
@@ -44,16 +44,16 @@ func (s *central) registerOffice(r *prometheus.Registry, gauge, count func(name,
 	gauge("database_connections_max", "Connections that the pool can have.", func() float64 { return float64(s.db.Pool().MaxOpenConnections) })
 }
 
-// pageMetrics count requests to the console by route, never by path.
+// pageMetrics count requests to console or portal by route, never by path.
 type pageMetrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 }
 
-func newPageMetrics() *pageMetrics {
+func newPageMetrics(surface string) *pageMetrics {
 	return &pageMetrics{
-		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "turnstile_console_requests_total", Help: "Requests to the console by route and status."}, []string{"route", "method", "status"}),
-		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "turnstile_console_request_duration_seconds", Help: "Time to answer a request to the console, live streams left out.",
+		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "turnstile_" + surface + "_requests_total", Help: "Requests to the " + surface + " by route and status."}, []string{"route", "method", "status"}),
+		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "turnstile_" + surface + "_request_duration_seconds", Help: "Time to answer a request to the " + surface + ", live streams left out.",
 			Buckets: []float64{.005, .02, .1, .5, 2, 10}}, []string{"route"}),
 	}
 }
@@ -62,6 +62,10 @@ func (p *pageMetrics) count(l requestlog.Line) {
 	if !strings.HasPrefix(l.Route, console.Base+"/") {
 		return // the API counts its own
 	}
+	p.observe(l)
+}
+
+func (p *pageMetrics) observe(l requestlog.Line) {
 	p.requests.WithLabelValues(l.Route, l.Method, strconv.Itoa(l.Status)).Inc()
 	if l.Route != console.Base+console.LivePattern {
 		p.seconds.WithLabelValues(l.Route).Observe(l.Took.Seconds())

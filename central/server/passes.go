@@ -23,8 +23,9 @@ func (s *central) services() office.Services {
 		Places: places{s}, Fleet: laneFleet{s},
 		Commands: commands{s}, Modes: rules{s},
 		Requests: requests{s.db}, People: People{s.db, s.config.Now, s.consoleURL()}, Audit: auditLog{s}, Webhooks: s.webhooks, Deliveries: deliveries{s.webhooks},
-		Approvals: approvals{s}, Policies: approvals{s}, Guests: newGuestRules(s), Retention: newKeeping(s), Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
+		Approvals: approvals{s}, Policies: approvals{s}, Guests: newGuestRules(s), ECards: ecardRules(s), Retention: newKeeping(s), Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
 		Ledger: passageLedger{s}, Tally: passageLedger{s}, Presence: presence{s}, Attention: attention{s},
+		Register: registry{s}, Syncs: registry{s}, SyncHistory: registry{s}, Merges: registry{s}, Cards: ecards{s},
 	}
 }
 

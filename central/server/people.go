@@ -19,6 +19,7 @@ import (
 	"turnstile/central/identity"
 	"turnstile/central/office"
 	"turnstile/central/rights"
+	"turnstile/central/seal"
 )
 
 // SignIn says how people of the office sign in beside passkeys and passwords.
@@ -46,7 +47,7 @@ const formTime = 30 * time.Minute
 // open too long.
 func stepUp(routes []console.Route) []console.Route {
 	dangerous := []string{"POST /passages/export", "GET /passes/bulk", "POST /passes/bulk/{id}/confirm", "POST /passes/import/{id}/settle"}
-	filled := []string{"POST /passes/bulk", "POST /rules", "POST /rules/policy", "POST /rules/guests", "POST /rules/retention", "POST /approvals/policy",
+	filled := []string{"POST /passes/bulk", "POST /rules", "POST /rules/policy", "POST /rules/guests", "POST /rules/ecards", "POST /rules/retention", "POST /approvals/policy",
 		"POST /lanes/enrol", "POST /lanes/at/{id}/invite", "POST /lanes/at/{id}/retire", "POST /lanes/at/{id}/revoke"}
 	for i, r := range routes {
 		key := r.Method + " " + r.Pattern
@@ -62,12 +63,12 @@ func stepUp(routes []console.Route) []console.Route {
 
 // box seals what stands in the database and has to be read again: secrets of
 // one-time codes and of webhooks.
-func (s *central) box() (identity.Box, error) {
+func (s *central) box() (seal.Box, error) {
 	key, err := s.issuer.SecretsKey()
 	if err != nil {
 		return nil, fmt.Errorf("open the key of the secrets: %w", err)
 	}
-	return identity.NewBox(key)
+	return seal.New(key)
 }
 
 // People keeps the staff accounts.

@@ -15,10 +15,11 @@ import (
 	"turnstile/central/identity"
 	"turnstile/central/office"
 	"turnstile/central/rights"
+	"turnstile/central/seal"
 )
 
-// letters name the roles in the table.
-func letters() map[rights.Role]string {
+// initials name the roles in the table.
+func initials() map[rights.Role]string {
 	return map[rights.Role]string{rights.Viewer: "v", rights.Issuer: "i", rights.Approver: "a", rights.Security: "s", rights.Auditor: "u", rights.Admin: "d"}
 }
 
@@ -26,7 +27,7 @@ func letters() map[rights.Role]string {
 // else's: nobody may learn the difference.
 func somewhere(path string) string {
 	return strings.NewReplacer("{day}", "2026-11-21", "{index}", "7", "{id}", "nobodys", "{key}", "60000", "{name}", "nobodys", "{number}", "99", "{$}", "",
-		"{version}", "99", "{command}", "nobodys.1").Replace(path)
+		"{version}", "99", "{person}", "nobodys", "{command}", "nobodys.1").Replace(path)
 }
 
 // surfaceOf sends one request to API and console.
@@ -59,7 +60,7 @@ func TestEveryPage(t *testing.T) {
 		if in := asksSignIn(w); in != (who != "*") {
 			t.Errorf("%s without a session: %d to %q", key, w.Code, w.Header().Get("Location"))
 		}
-		for role, letter := range letters() {
+		for role, letter := range initials() {
 			recent := strings.HasSuffix(who, "!")
 			s.tryPage(t, key, path, sessions.begin(t, role, 0), who == "*" || strings.Contains(who, letter), false)
 			if recent && strings.Contains(who, letter) {
@@ -117,7 +118,7 @@ type staff struct {
 func (s *opened) people(t *testing.T) *staff {
 	t.Helper()
 	p := &staff{s, map[rights.Role]string{}}
-	for role := range letters() {
+	for role := range initials() {
 		if err := (People{db: s.db, now: s.config.Now}).Add(t.Context(), "test", string(role), []rights.Role{role}); err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +157,7 @@ func TestEveryOperation(t *testing.T) {
 	}
 	table, seen := apiRights(), map[string]bool{}
 	tokens := map[rights.Role]string{}
-	for role := range letters() {
+	for role := range initials() {
 		secret, err := s.services().Tokens.Create(t.Context(), "test", office.NewToken{Name: string(role), Role: role})
 		if err != nil {
 			t.Fatal(err)
@@ -189,10 +190,10 @@ func (s *opened) tryOperation(t *testing.T, key, who string, tokens map[rights.R
 	method, path, _ := strings.Cut(key, " ")
 	path = office.Base + somewhere(path)
 	// A stranger has an address of its own: bad tokens are slowed down by address.
-	if w := s.surfaceOf(method, path, func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8:%x::1]:1", identity.Secret(2)) }); w.Code != http.StatusUnauthorized && w.Code != http.StatusTooManyRequests {
+	if w := s.surfaceOf(method, path, func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8:%x::1]:1", seal.Secret(2)) }); w.Code != http.StatusUnauthorized && w.Code != http.StatusTooManyRequests {
 		t.Errorf("%s without a token: %d", key, w.Code)
 	}
-	for role, letter := range letters() {
+	for role, letter := range initials() {
 		w := s.surfaceOf(method, path, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+tokens[role]) })
 		switch may := strings.Contains(who, letter); {
 		case !may && w.Code != http.StatusForbidden:

@@ -38,9 +38,10 @@ var (
 // Endpoints are the addresses of a running central; they stand in
 // DATA/endpoints.json while it runs.
 type Endpoints struct {
-	HTTP   string `json:"http"`   // base URL of the API
-	Enrol  string `json:"enrol"`  // base URL for agent enroll
-	Broker string `json:"broker"` // URL that lanes are told
+	HTTP   string `json:"http"`             // base URL of the API
+	Enrol  string `json:"enrol"`            // base URL for agent enroll
+	Broker string `json:"broker"`           // URL that lanes are told
+	Portal string `json:"portal,omitempty"` // base URL of the holders' pages, "" without them
 }
 
 // EndpointsFile is the name of that file in the data folder.
@@ -156,6 +157,10 @@ func (s *central) serve(ctx context.Context, ready func(Endpoints)) error {
 	parts.add("api", func(ctx context.Context) error { return serveHTTP(ctx, s.api, s.apiListener) })
 	parts.add("enrolment", func(ctx context.Context) error { return serveHTTP(ctx, s.enrol, s.enrolListener) })
 	parts.add("console", s.console.Run)
+	parts.add("portal", s.servePortal)
+	parts.add("reminders", s.remind)
+	parts.add("provider of NetIDs", s.rotate)
+	parts.add("accounts", s.runAccounts)
 	parts.add("chores", s.chores.run)
 	parts.add("retention", s.erase)
 	parts.add("identity", s.identity.Run)

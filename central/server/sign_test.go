@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -69,7 +70,7 @@ func TestKeysApart(t *testing.T) {
 	stop()
 	runSign(t, c)
 	var w office.WithdrawalBody
-	if code := a.call(t, "POST", "/keys/1/withdraw", map[string]any{"reason": "stolen"}, &w); code != 200 || w.Reissued != 1 {
+	if code := a.call(t, "POST", fmt.Sprintf("/keys/%d/withdraw", before.KeyID), map[string]any{"reason": "stolen"}, &w); code != 200 || w.Reissued != 1 {
 		t.Errorf("withdraw: %d %+v", code, w)
 	}
 	if a.call(t, "GET", "/passes/"+before.ID, nil, &after) != 200 || after.Generation != 1 || after.KeyID == before.KeyID {

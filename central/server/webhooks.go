@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"turnstile/central/database"
-	"turnstile/central/identity"
 	"turnstile/central/office"
 	"turnstile/central/pass"
+	"turnstile/central/seal"
 	"turnstile/central/webhook"
 )
 
@@ -97,7 +97,7 @@ func (s *central) openWebhooks(context.Context) error {
 // webhooks is the API's office.Webhooks.
 type webhooks struct {
 	db         *database.DB
-	box        identity.Box
+	box        seal.Box
 	guard      webhook.Guard
 	dispatcher *webhook.Dispatcher
 	now        func() time.Time

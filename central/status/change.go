@@ -79,6 +79,41 @@ func (f *Feed) change(ctx context.Context, first *change) {
 	}
 }
 
+// Together does a deed and changes the passes that it names, all in one transaction:
+// lanes are told if all of it is durable, and else nothing is. deed is given the time
+// (Unix ms) that the changes get; it may run twice, and takes its effect through tx
+// alone. A pass that cannot be changed, as by SetStatus, undoes the deed.
+func (f *Feed) Together(ctx context.Context, deed func(tx *database.FeedTx, now int64) ([]Change, error)) (done []database.Pass, err error) {
+	called := f.call(ctx, func(ctx context.Context) { done, err = f.together(ctx, deed) })
+	return done, errors.Join(called, err)
+}
+
+func (f *Feed) together(ctx context.Context, deed func(tx *database.FeedTx, now int64) ([]Change, error)) (done []database.Pass, err error) {
+	w, err := f.transact(ctx, func(tx *database.FeedTx, w *work) error {
+		done = nil
+		list, err := deed(tx, w.now)
+		if err != nil {
+			return err
+		}
+		for _, x := range list {
+			c := &change{Change: x}
+			if err := w.apply(tx, c); err != nil || c.err != nil {
+				return errors.Join(err, c.err)
+			}
+			done = append(done, c.pass)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("change status with a deed: %w", err)
+	}
+	f.took(w)
+	if w.grew() {
+		f.publishChange(ctx, w)
+	}
+	return done, nil
+}
+
 // work collects the events of one transaction.
 type work struct {
 	feed   *Feed

@@ -287,6 +287,9 @@ func (f *Feed) daily(ctx context.Context) {
 	if n != (renewal{}) {
 		f.publishHead(ctx)
 	}
+	if n.days || n.roles {
+		f.publishAllGateKeys(ctx)
+	}
 }
 
 // call runs g in Run's goroutine and waits for it.

@@ -162,10 +162,15 @@ func (f *Feed) publishRules(ctx context.Context) {
 func (f *Feed) publishDocuments(ctx context.Context) {
 	f.publishKeys(ctx)
 	f.publishRules(ctx)
+	f.publishSnapshots(ctx)
+}
+
+// publishAllGateKeys seals the gate keys to each lane. With ten thousand lanes that
+// takes seconds, for which no head may wait: they come last.
+func (f *Feed) publishAllGateKeys(ctx context.Context) {
 	for _, l := range f.config.Lanes() {
 		f.publishGateKeys(ctx, l, f.topics.GateKeys(l.ID), true)
 	}
-	f.publishSnapshots(ctx)
 }
 
 // clearBack is how many days before yesterday are cleared at each connect: what
@@ -194,6 +199,7 @@ func (f *Feed) publishAll(ctx context.Context) error {
 	}
 	f.publishDocuments(ctx)
 	f.publishHead(ctx)
+	f.publishAllGateKeys(ctx)
 	return err
 }
 

@@ -1,6 +1,6 @@
 // Package approvals is the console's pages about what waits for somebody: eCard
-// applications with a photo, requests for guests, and changes of many passes that
-// a second person has to confirm.
+// applications with a photo, requests for guests, changes of many passes that a
+// second person has to confirm, and changes of holders' mail addresses.
 package approvals
 
 import (
@@ -48,6 +48,7 @@ type Deps struct {
 	Policies  office.Policies
 	Bulk      office.Bulk
 	Rules     office.Rules
+	Addresses office.Addresses
 }
 
 // desk serves the pages.
@@ -61,11 +62,14 @@ func Routes(d Deps) []console.Route {
 	}
 	css := route(http.MethodGet, "/style.css", "", s.style)
 	css.Public = true
+	agree, refuse := route(http.MethodPost, "/addresses/{id}/approve", rights.ApplicationsJudge, s.approveAddress), route(http.MethodPost, "/addresses/{id}/refuse", rights.ApplicationsJudge, s.refuseAddress)
+	agree.Recent, refuse.Recent = true, true
 	return []console.Route{
 		css, route(http.MethodGet, "", rights.ApplicationsRead, s.list), route(http.MethodGet, "/now", rights.ApplicationsRead, s.listNow),
 		route(http.MethodGet, "/{number}", rights.ApplicationsRead, s.show), route(http.MethodGet, "/{number}/photo", rights.ApplicationsRead, s.photo),
 		route(http.MethodPost, "/{number}/approve", rights.ApplicationsJudge, s.approve), route(http.MethodPost, "/{number}/reject", rights.ApplicationsJudge, s.reject),
 		route(http.MethodPost, "/policy", rights.RulesWrite, s.setPolicy),
+		route(http.MethodGet, "/addresses", rights.ApplicationsRead, s.addresses), agree, refuse,
 	}
 }
 
@@ -131,6 +135,7 @@ type listPage struct {
 	Next    string
 	Changes []change
 	Policy  office.Policy
+	Waiting int  // changes of addresses
 	Done    bool // decided ones are shown
 	Kind    string
 }
@@ -190,7 +195,11 @@ func (s *desk) read(r *console.Request) (*listPage, error) {
 	if p.Policy, err = s.Policies.Policy(r.Context()); err != nil {
 		return nil, err
 	}
-	p.Changes, err = s.proposals(r)
+	if p.Changes, err = s.proposals(r); err != nil {
+		return nil, err
+	}
+	waiting, err := s.Addresses.Waiting(r.Context())
+	p.Waiting = len(waiting)
 	return p, err
 }
 

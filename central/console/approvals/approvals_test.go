@@ -32,10 +32,11 @@ type desk struct {
 	services office.Services
 	console  *console.Console
 
-	mu      sync.Mutex // guards the following
-	name    string
-	role    rights.Role
-	version int
+	addresses addresses
+	mu        sync.Mutex // guards the following
+	name      string
+	role      rights.Role
+	version   int
 }
 
 func (*desk) Wrap(next http.Handler) http.Handler { return next }
@@ -43,7 +44,7 @@ func (*desk) Wrap(next http.Handler) http.Handler { return next }
 func (d *desk) Principal(*http.Request) (console.Principal, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return console.Principal{Name: d.name, Roles: []rights.Role{d.role}, Permissions: d.role.Permissions()}, true
+	return console.Principal{Name: d.name, Roles: []rights.Role{d.role}, Permissions: d.role.Permissions(), Proved: noon}, true
 }
 
 func (d *desk) as(name string, role rights.Role) {
@@ -52,7 +53,7 @@ func (d *desk) as(name string, role rights.Role) {
 	d.name, d.role = name, role
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{Fake: officetest.New(func() time.Time { return noon }), name: "lee", role: rights.Approver}
 	d.services = d.Services()
@@ -65,7 +66,7 @@ func newDesk(t *testing.T) *desk {
 			defer d.mu.Unlock()
 			return strconv.Itoa(d.version), nil
 		}},
-		Routes: approvals.Routes(approvals.Deps{Approvals: d.services.Approvals, Policies: d.services.Policies, Bulk: d.services.Bulk, Rules: d.services.Rules}),
+		Routes: approvals.Routes(approvals.Deps{Approvals: d.services.Approvals, Policies: d.services.Policies, Bulk: d.services.Bulk, Rules: d.services.Rules, Addresses: &d.addresses}),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,5 +16,9 @@ var words = console.Words{
 	"Too many guests for that day.": "當日訪客過多。", "The purpose is not stated.": "沒有說明目的。", "There is another event on that day.": "當日有其他活動。",
 	"A zone of this order does not exist; see the rules for those that do.":                      "區域不存在；請參閱規則。",
 	"The signing process does not sign this now; central's log says why. Try again in a minute.": "簽署程序暫時不簽署；原因已記錄在日誌中。請一分鐘後再試。",
-	"%d min": "%d 分鐘", "%d h": "%d 小時", "%d days": "%d 天",
+	"Email addresses": "電郵地址", "Old address": "舊地址", "New address": "新地址", "none": "沒有", "Refuse": "拒絕", "Reason: the holder reads it": "原因：持有人會看到", "No change of an address waits.": "沒有等候中的地址更改。",
+	"Who asked could not read the address on record any more. Make sure that it is this person, by telephone or at the counter.": "申請人已不能使用紀錄上的地址。請以電話或在櫃位確認其身分。",
+	"Approved. It takes effect after a delay, and the old address is told how to stop it.":                                       "已批准。更改會在等候期後生效，並已通知舊地址如何停止。",
+	"Refused. Both addresses are told.": "已拒絕，並已通知兩個地址。",
+	"%d min":                            "%d 分鐘", "%d h": "%d 小時", "%d days": "%d 天",
 }

@@ -17,6 +17,13 @@ var actions = map[string]office.Text{
 
 	"mail_code": {English: "Mailed a code", Chinese: "以電郵寄出通行碼"},
 
+	"netid_register": {English: "Registered a NetID", Chinese: "登記 NetID"},
+	"netid_adopt":    {English: "Took in a NetID of the register", Chinese: "納入登記冊的 NetID"},
+	"netid_password": {English: "Changed a NetPassword", Chinese: "更改 NetPassword"},
+	"netid_reset":    {English: "Reset a NetPassword", Chinese: "重設 NetPassword"},
+	"netid_email":    {English: "Changed the address of a NetID", Chinese: "更改 NetID 的電郵地址"},
+	"netid_end":      {English: "Ended a NetID", Chinese: "終止 NetID"},
+
 	"bulk_proposed":  {English: "Proposed a change of many passes", Chinese: "提出批量更改"},
 	"bulk_running":   {English: "Began a change of many passes", Chinese: "開始批量更改"},
 	"bulk_done":      {English: "Finished a change of many passes", Chinese: "完成批量更改"},
@@ -28,17 +35,42 @@ var actions = map[string]office.Text{
 	"import_done":      {English: "Finished a file of passes", Chinese: "完成通行證檔案"},
 	"import_discarded": {English: "Discarded a file of passes", Chinese: "放棄通行證檔案"},
 
+	"register_put":        {English: "Put rows into the register", Chinese: "把資料寫入名冊"},
+	"register_remove":     {English: "Took a person out of the register", Chinese: "自名冊移除人士"},
+	"register_preview":    {English: "Compared a file with the register", Chinese: "比較檔案與名冊"},
+	"register_running":    {English: "Confirmed a file for the register", Chinese: "確認名冊檔案"},
+	"register_done":       {English: "Finished a file for the register", Chinese: "完成名冊檔案"},
+	"register_discarded":  {English: "Discarded a file for the register", Chinese: "放棄名冊檔案"},
+	"register_merge":      {English: "Made one person of two", Chinese: "合併兩個編號"},
+	"register_merge_undo": {English: "Undid a merge", Chinese: "還原合併"},
+
 	"application_hand_in": {English: "Handed in an application", Chinese: "提交申請"},
 	"application_approve": {English: "Approved an application", Chinese: "批准申請"},
 	"application_reject":  {English: "Rejected an application", Chinese: "拒絕申請"},
+	"ecard_withdraw":      {English: "Withdrew an eCard", Chinese: "收回電子卡"},
+	"ecard_return":        {English: "Gave an eCard back", Chinese: "發還電子卡"},
 	"set_approvals":       {English: "Set what needs approval", Chinese: "設定需要審批的項目"},
 
 	"set_guests": {English: "Set the rules for guests", Chinese: "設定訪客規則"},
+	"set_ecards": {English: "Set the rules for codes", Chinese: "設定通行碼規則"},
 
 	"rules":         {English: "Changed the rules", Chinese: "更改規則"},
 	"mode":          {English: "Set the mode of a zone", Chinese: "設定區域模式"},
 	"set_retention": {English: "Set how long data is kept", Chinese: "設定資料保留期"},
 	"erase":         {English: "Erased old data", Chinese: "刪除舊資料"},
+
+	"account_add":      {English: "A holder's account began", Chinese: "建立持卡人帳戶"},
+	"account_move":     {English: "An account went to a merged person", Chinese: "帳戶轉至合併後的人士"},
+	"account_link":     {English: "A holder linked another account", Chinese: "持卡人連結其他帳戶"},
+	"account_unlink":   {English: "A holder took a linked account away", Chinese: "持卡人移除連結帳戶"},
+	"account_export":   {English: "A holder took their data away", Chinese: "持卡人下載個人資料"},
+	"account_erase":    {English: "A holder erased their data", Chinese: "持卡人刪除個人資料"},
+	"address_register": {English: "A holder registered an email address", Chinese: "持卡人登記電郵地址"},
+	"address_ask":      {English: "Another email address was asked for", Chinese: "要求更改電郵地址"},
+	"address_approve":  {English: "Approved another email address", Chinese: "批准更改電郵地址"},
+	"address_refuse":   {English: "Refused another email address", Chinese: "拒絕更改電郵地址"},
+	"address_stop":     {English: "A change of an email address was stopped", Chinese: "電郵地址更改已停止"},
+	"address_change":   {English: "An email address changed", Chinese: "電郵地址已更改"},
 
 	"open":               {English: "Opened a lane once", Chinese: "開啟閘道一次"},
 	"identify":           {English: "Had a lane show itself", Chinese: "標示閘道"},

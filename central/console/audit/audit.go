@@ -3,10 +3,8 @@
 package audit
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -148,41 +146,28 @@ func (s *desk) export(r *console.Request) error {
 	return nil
 }
 
-// progressMark is where the page is cut in two: progress goes in between.
-const progressMark = `<li id="progress"></li>`
-
 // verify goes along the whole log while the page is being sent: it says how far
 // it is without a script, and stops when the browser goes away.
 func (s *desk) verify(r *console.Request) error {
-	page := &memory{header: http.Header{}}
-	copied := *r
-	copied.Writer = page
-	if err := copied.Page(pages, "verify.html", "Verification of the audit", nil); err != nil {
+	page, err := r.Stream(pages, "verify.html", "Verification of the audit", nil)
+	if err != nil {
 		return err
 	}
-	before, after, ok := bytes.Cut(page.body.Bytes(), []byte(progressMark))
-	if !ok {
-		return fmt.Errorf("verify audit: the page has no place for progress")
-	}
-	r.Writer.Header().Set("Content-Type", "text/html; charset=utf-8")
-	r.Writer.Header().Set("X-Accel-Buffering", "no")
-	out := &flushing{r.Writer, http.NewResponseController(r.Writer)}
-	out.write(before)
-	report, err := s.log.Verify(r.Context(), r.By(), func(n int64) { out.item("", r.Say(pages, "%d entries are good so far", n)) })
+	// A browser that went away ends the verification by the request's context.
+	say := func(l line) { _ = page.Part("line", l) }
+	report, err := s.log.Verify(r.Context(), r.By(), func(n int64) { say(line{"", r.Say(pages, "%d entries are good so far", n)}) })
 	if err != nil {
-		out.item("no", r.Say(pages, "Central could not read the log to its end; its log has the cause. Try again."))
-		out.write(after)
-		return nil
+		say(line{"no", r.Say(pages, "Central could not read the log to its end; its log has the cause. Try again.")})
+		return page.End()
 	}
-	for _, line := range result(r, report) {
-		out.item(line.class, line.text)
+	for _, l := range result(r, report) {
+		say(l)
 	}
-	out.write(after)
-	return nil
+	return page.End()
 }
 
 // line is one finding.
-type line struct{ class, text string }
+type line struct{ Class, Text string }
 
 func result(r *console.Request, report office.AuditReport) []line {
 	if report.Fault != nil {
@@ -197,34 +182,4 @@ func result(r *console.Request, report office.AuditReport) []line {
 		list = append(list, line{"ok", r.Say(pages, "Central signed %d heads on the way, the last of entry %d at %s.", report.Anchors, report.Anchored, report.AnchorAt.In(r.Zone()).Format(time.DateTime))})
 	}
 	return append(list, line{"", r.Say(pages, "Head, to be noted elsewhere: %s", fmt.Sprintf("%d:%s", report.Entries, report.Head))})
-}
-
-// memory keeps a page.
-type memory struct {
-	header http.Header
-	body   bytes.Buffer
-}
-
-func (m *memory) Header() http.Header         { return m.header }
-func (m *memory) WriteHeader(int)             {}
-func (m *memory) Write(b []byte) (int, error) { return m.body.Write(b) }
-
-// flushing sends what is written at once. A browser that went away ends the
-// verification by the request's context.
-type flushing struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-}
-
-// sendLimit is how long a browser may take for a line.
-const sendLimit = 10 * time.Second
-
-func (f *flushing) write(b []byte) {
-	_ = f.control.SetWriteDeadline(time.Now().Add(sendLimit))
-	_, _ = f.w.Write(b)
-	_ = f.control.Flush()
-}
-
-func (f *flushing) item(class, text string) {
-	f.write([]byte(`<li class="` + class + `">` + template.HTMLEscapeString(text) + "</li>\n"))
 }

@@ -2,6 +2,7 @@ package consoletest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -19,14 +21,28 @@ import (
 
 // Browser is one tab of a headless Chromium of its own.
 type Browser struct {
-	t   *testing.T
-	url string
-	Ctx context.Context // for chromedp's own actions
+	t    *testing.T
+	url  string
+	base string          // of the paths of its pages
+	Ctx  context.Context // for chromedp's own actions
 }
 
 // As opens a browser in which a new person with the roles is signed in; without
 // roles nobody is.
 func (o *Office) As(t *testing.T, roles ...rights.Role) *Browser {
+	t.Helper()
+	// Pages of a central that is reached by address; passkeys want a name.
+	b := Browse(t, strings.Replace(o.URL, "127.0.0.1", "localhost", 1))
+	b.base = console.Base
+	if len(roles) > 0 {
+		b.Cookie(o.Session(t, roles...))
+	}
+	return b
+}
+
+// Browse opens a browser for another server's pages, which are at the address and
+// below it.
+func Browse(t *testing.T, url string) *Browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en"), chromedp.WindowSize(1280, 900))
@@ -38,12 +54,19 @@ func (o *Office) As(t *testing.T, roles ...rights.Role) *Browser {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("start Chromium: %v", err)
 	}
-	// Pages of a central that is reached by address; passkeys want a name.
-	b := &Browser{t: t, url: strings.Replace(o.URL, "127.0.0.1", "localhost", 1), Ctx: ctx}
-	if len(roles) > 0 {
-		b.Cookie(o.Session(t, roles...))
+	return &Browser{t: t, url: url, Ctx: ctx}
+}
+
+// Other opens another tab of the same browser, which shares no cookies and nothing
+// else that pages keep: somebody else's.
+func (b *Browser) Other() *Browser {
+	b.t.Helper()
+	ctx, cancel := chromedp.NewContext(b.Ctx, chromedp.WithNewBrowserContext())
+	b.t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		b.t.Fatalf("open another tab: %v", err)
 	}
-	return b
+	return &Browser{t: b.t, url: b.url, base: b.base, Ctx: ctx}
 }
 
 // Cookie gives the browser a cookie of central's.
@@ -64,23 +87,35 @@ func (b *Browser) must(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Open loads a path below console.Base.
+// Open loads one of its pages.
 func (b *Browser) Open(path string) {
 	b.t.Helper()
-	b.must(chromedp.Navigate(b.url + console.Base + path))
+	b.must(chromedp.Navigate(b.url + b.base + path))
 }
 
-// Path returns the path and query that the tab shows, below console.Base.
+// Path returns the path and query that the tab shows.
 func (b *Browser) Path() string {
 	b.t.Helper()
-	return strings.TrimPrefix(Eval[string](b, "location.pathname+location.search"), console.Base)
+	return strings.TrimPrefix(Eval[string](b, "location.pathname+location.search"), b.base)
 }
 
-// Click clicks the first element of a CSS selector, once it is visible.
+// Click clicks the first element of a CSS selector, once it is visible. One whose
+// place another has taken meanwhile, as on a live page, is looked for again.
 func (b *Browser) Click(selector string) {
 	b.t.Helper()
-	b.must(chromedp.Click(selector))
+	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
+	defer cancel()
+	err := chromedp.Do(ctx, chromedp.Click(selector))
+	for gone := (*cdproto.Error)(nil); errors.As(err, &gone) && gone.Code == noSuchNode && ctx.Err() == nil; {
+		err = chromedp.Do(ctx, chromedp.Click(selector))
+	}
+	if err != nil {
+		b.t.Fatalf("click %s: %v", selector, err)
+	}
 }
+
+// noSuchNode is Chromium's word for a node that is not in the page any more.
+const noSuchNode = -32000
 
 // Fill empties a field and types text into it.
 func (b *Browser) Fill(selector, text string) {

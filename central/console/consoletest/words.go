@@ -2,77 +2,16 @@ package consoletest
 
 import (
 	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
 	"testing"
 
 	"turnstile/central/console"
+	"turnstile/central/page/pagetest"
 )
-
-// texts are the places where a page has English to be translated.
-var texts = []*regexp.Regexp{
-	regexp.MustCompile(`\.T ("(?:[^"\\]|\\.)*")`),                              // templates
-	regexp.MustCompile(`\.Say\([a-zA-Z.]+, ("(?:[^"\\]|\\.)*")`),               // code, with the page's words
-	regexp.MustCompile(`\.Page(?:Status)?\([^"]*"[^"]+", ("(?:[^"\\]|\\.)*")`), // titles
-}
-
-// framed are the places where only the frame's words are looked up.
-var framed = regexp.MustCompile(`\.(?:T|Flash|Wrong)\(("(?:[^"\\]|\\.)*")`)
 
 // CheckWords fails the test for each text of the templates below files, and of
 // the Go files of the folder, that has no Chinese, in the page's words or in the
-// frame's. It fails as well if it finds fewer than least texts.
+// console's. It fails as well if it finds fewer than least texts.
 func CheckWords(t *testing.T, files fs.FS, folder string, words console.Words, least int) {
 	t.Helper()
-	found := map[string]bool{}
-	collect := func(data []byte) {
-		for _, re := range texts {
-			for _, m := range re.FindAllSubmatch(data, -1) {
-				if text, err := strconv.Unquote(string(m[1])); err == nil {
-					found[text] = true
-				}
-			}
-		}
-	}
-	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".html") {
-			return err
-		}
-		data, err := fs.ReadFile(files, path)
-		collect(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sources, err := filepath.Glob(filepath.Join(folder, "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range sources {
-		if strings.HasSuffix(path, "_test.go") {
-			continue
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		collect(data)
-		for _, m := range framed.FindAllSubmatch(data, -1) {
-			if text, err := strconv.Unquote(string(m[1])); err == nil && text != "%s" && !console.Translated(nil, text) {
-				t.Errorf("%s: the frame has no Chinese for %q", path, text)
-			}
-		}
-	}
-	for text := range found {
-		if !console.Translated(words, text) {
-			t.Errorf("no Chinese for %q", text)
-		}
-	}
-	if len(found) < least {
-		t.Errorf("%d texts found, want at least %d", len(found), least)
-	}
+	pagetest.CheckWords(t, console.Translated, files, folder, words, least)
 }

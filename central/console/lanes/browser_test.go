@@ -122,6 +122,30 @@ func TestLiveWithoutJumps(t *testing.T) {
 	b.Shot("lanes-wall-200")
 }
 
+// TestToldWhileItFetches: what changes while a page fetches what changed before is
+// shown as well, though nothing happens after it.
+func TestToldWhileItFetches(t *testing.T) {
+	y := newYard()
+	b := open(t, y)
+	b.Open("/lanes")
+	b.Wait("document.body.dataset.stream === 'open' && !document.querySelector('.htmx-request')")
+	b.Wait("(window.told = 0, new EventSource('/office/live?topics=lanes').addEventListener('lanes', () => window.told++), true)")
+	slow := make(chan struct{})
+	y.hold(slow)
+	y.change(func(*office.Board) {})
+	b.Wait("window.told > 0 && document.querySelector('.htmx-request')")
+	told := consoletest.Eval[int](b, "window.told")
+	y.change(func(board *office.Board) {
+		l := stand("north-2", "main", "North 2", func(s *link.LaneState) { s.Warnings = []string{"gate.held"} })
+		l.Changed = board.Version
+		board.Lanes[1] = l
+	})
+	b.Wait(fmt.Sprintf("window.told > %d", told))
+	y.hold(nil)
+	close(slow)
+	b.Wait("document.getElementById('lane-north-2-1').innerText.includes('Held open')")
+}
+
 // TestOneLane: a campus with one lane looks at home too.
 func TestOneLane(t *testing.T) {
 	y := many(1)

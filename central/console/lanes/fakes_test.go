@@ -33,6 +33,7 @@ type yard struct {
 	done     []string // deeds, in words
 	fail     error    // what deeds return
 	commands map[string]office.Command
+	slow     chan struct{} // who has looked at the board waits for it; nil: does not
 }
 
 func (y *yard) Wrap(next http.Handler) http.Handler { return next }
@@ -54,9 +55,25 @@ func (y *yard) do(format string, args ...any) error {
 
 func (y *yard) Board(context.Context) (*office.Board, error) {
 	y.mu.Lock()
-	defer y.mu.Unlock()
-	b := y.board
+	b, slow := y.board, y.slow
+	y.mu.Unlock()
+	if slow != nil {
+		<-slow
+	}
 	return &b, nil
+}
+
+func (y *yard) version(context.Context) (string, error) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return fmt.Sprint(y.board.Version), nil
+}
+
+// hold has whoever looks at the board from now on wait for c; nil: nobody.
+func (y *yard) hold(c chan struct{}) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.slow = c
 }
 
 // change changes the board as central would.
@@ -212,7 +229,7 @@ func serve(t *testing.T, y *yard) *console.Console {
 	t.Helper()
 	c, err := console.New(console.Options{Auth: y, Site: "campus", Version: "test", Zone: hongKong, Now: func() time.Time { return noon },
 		Nav:  []console.Nav{{Path: "/lanes", Text: "Lanes", Need: rights.LanesRead}},
-		Live: map[string]console.Version{"lanes": func(ctx context.Context) (string, error) { b, err := y.Board(ctx); return fmt.Sprint(b.Version), err }},
+		Live: map[string]console.Version{"lanes": y.version},
 		Routes: lanes.Routes(lanes.Deps{Lanes: y, Places: y, Fleet: y, Commands: orders{y}, Modes: orders{y}, Log: slog.New(slog.DiscardHandler),
 			Enrol: func() string { return "https://office.example:8443" }})})
 	if err != nil {

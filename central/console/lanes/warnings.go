@@ -27,6 +27,16 @@ func adviceOf(code string) advice {
 	return advice{warning, office.Text{English: code, Chinese: code}, office.Text{English: "The lane runs a newer version: update central.", Chinese: "閘道使用較新的版本：請更新中央系統。"}}
 }
 
+// WarningWords are name and next step of every warning of a lane controller, by its
+// code.
+func WarningWords() map[string]office.Words {
+	all := make(map[string]office.Words, len(advices))
+	for code, a := range advices {
+		all[code] = office.Words{Name: a.name, Next: a.next}
+	}
+	return all
+}
+
 // advices has every warning that agent/health/WARNINGS.md lists, with its
 // severity and next step; a test holds it to that.
 var advices = map[string]advice{

@@ -80,6 +80,9 @@ var words = console.Words{
 	"The file has no row below its header.": "檔案的標題行以下沒有內容。", "The file is empty.": "檔案是空的。", "The file is UTF-16 text; save it as “CSV UTF-8”.": "檔案為 UTF-16 文字；請另存為「CSV UTF-8」。", "The file is a workbook; save it as “CSV UTF-8”.": "檔案為試算表活頁簿；請另存為「CSV UTF-8」。",
 	"The first line is no header in UTF-8; save the file as “CSV UTF-8”.": "第一行並非 UTF-8 標題；請另存為「CSV UTF-8」。", "The first line cannot be read as a header: a quotation mark is not closed.": "無法讀取第一行為標題：引號未關閉。",
 
+	"There is no column %.40q; those that there are: %s.": "沒有欄位 %.40q；可用的欄位：%s。", "The column %s stands twice in the header.": "標題中欄位 %s 重複。", "The column %s is missing in the header; it is the first line of the file.": "標題（檔案的第一行）欠缺欄位 %s。",
+	"The file has more than %d rows; split it.": "檔案超過 %d 行；請分拆。", "The file has more than %d MB; split it.": "檔案超過 %d MB；請分拆。",
+
 	// faults of fields and rows
 	"want ecard, guest, staff or test": "請填 ecard、guest、staff 或 test", "only a pass of kind guest has a guest's name": "只有訪客通行證才有訪客姓名", "a pass of kind guest needs the guest's name": "訪客通行證須填訪客姓名", "is missing": "欠缺", "is too long: at most %s characters": "太長：最多 %s 個字元",
 	"is too long: at most %s zones": "太長：最多 %s 個區域", "is not UTF-8 text": "並非 UTF-8 文字", "has a line break or a control character": "含有換行或控制字元", "want a day such as 2026-11-22": "請填日期，例如 2026-11-22", "there is no zone %s; see the rules for those that exist": "沒有區域 %s；請參閱規則",

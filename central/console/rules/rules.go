@@ -29,6 +29,7 @@ type Services struct {
 
 	Guests    office.GuestRules
 	Retention office.Retention
+	ECards    office.ECards
 }
 
 // desk is the page's handlers.
@@ -55,6 +56,10 @@ func Routes(s Services) []console.Route {
 		{Method: http.MethodPost, Pattern: retentionPath, Need: rights.RulesWrite, Handle: d.applyRetention},
 		{Method: http.MethodPost, Pattern: retentionPath + "/preview", Need: rights.RulesWrite, Recent: true, Slow: true, Handle: d.previewRetention},
 		{Method: http.MethodPost, Pattern: retentionPath + "/versions/{version}", Need: rights.RulesWrite, Recent: true, Slow: true, Handle: d.previewOldRetention},
+		{Method: http.MethodGet, Pattern: ecardsPath, Need: rights.RulesRead, Handle: d.ecards},
+		{Method: http.MethodPost, Pattern: ecardsPath, Need: rights.RulesWrite, Handle: d.applyECards},
+		{Method: http.MethodPost, Pattern: ecardsPath + "/preview", Need: rights.RulesWrite, Handle: d.previewECards},
+		{Method: http.MethodPost, Pattern: ecardsPath + "/versions/{version}", Need: rights.RulesWrite, Handle: d.previewOldECards},
 		{Method: http.MethodGet, Pattern: "/rules/versions/{version}", Need: rights.RulesRead, Handle: d.version},
 		{Method: http.MethodPost, Pattern: "/rules/versions/{version}/preview", Need: rights.RulesWrite, Slow: true, Handle: d.previewOld},
 	}
@@ -72,6 +77,7 @@ type shown struct {
 	Policy   office.Policy
 	Guests   []fact
 	Keep     []fact
+	ECards   []fact
 }
 
 func (d *desk) show(r *console.Request) error {
@@ -104,6 +110,11 @@ func (d *desk) show(r *console.Request) error {
 	if err != nil {
 		return err
 	}
+	cards, err := d.Services.ECards.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	out.ECards = d.ecardFacts(r, now.Zones)(cards.Rules)
 	out.Guests, out.Keep = d.guestFacts(r)(guests.Rules), d.keepFacts(r)(keep.Rules)
 	out.Facts = d.describe(r, now)
 	return r.Page(d.pages, "rules.html", "Rules", out)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"turnstile/central/console/consoletest"
+	"turnstile/central/ecard"
 	"turnstile/central/guests"
 	"turnstile/central/office"
 	"turnstile/central/rights"
@@ -150,6 +151,43 @@ func TestRetentionRules(t *testing.T) {
 	b.Shot("rules-all-zh")
 }
 
+// TestECards: the rules for codes are changed by a form that shows first what changes,
+// and come back by their number.
+func TestECards(t *testing.T) {
+	o := consoletest.Start(t)
+	b := o.As(t, rights.Admin)
+	b.Open("/rules")
+	b.Click(`a[href="/office/rules/ecards"]`)
+	b.WaitText("Nobody has changed what central begins with")
+	b.Axe()
+	b.Fill("[name=from]", "07:05")
+	b.Fill("[name=reason]", "The campus closes at night.")
+	b.Click("form[action$='/ecards/preview'] button")
+	b.WaitText("in steps of ten minutes, please")
+	b.Axe()
+	b.Fill("[name=from]", "07:00")
+	b.Click("[name=live]")
+	b.Shot("rules-ecards")
+	b.Click("form[action$='/ecards/preview'] button")
+	b.WaitText("07:00–24:00")
+	b.Axe()
+	b.Click("form[action$='/ecards'] button")
+	b.WaitText("Version 1 is in force")
+	var v office.VersionBody[ecard.CodeRules]
+	o.Call(t, "GET", "/ecard-rules", nil, &v, http.StatusOK)
+	if v.Version != 1 || v.Rules.Live || v.Rules.From != "07:00" {
+		t.Errorf("%+v", v)
+	}
+	change := ecard.Default()
+	change.GuestOnce = true
+	o.Call(t, "PUT", "/ecard-rules", office.SetBody[ecard.CodeRules]{Version: 1, Rules: change, Reason: "over"}, nil, http.StatusOK)
+	b.Open("/rules/ecards")
+	b.Click("form[action$='/versions/1'] button")
+	b.WaitText("Version 1 comes back as a new version")
+	b.Click("form[action$='/ecards'] button")
+	b.WaitText("Version 3 is in force")
+}
+
 // TestBadStanding sends what no browser would.
 func TestBadStanding(t *testing.T) {
 	o := consoletest.Start(t)
@@ -172,6 +210,7 @@ func TestBadStanding(t *testing.T) {
 	}
 	good := map[string]url.Values{
 		"/rules/guests":    {"version": {"0"}, "per_day": {"1"}, "upcoming": {"0"}, "waiting": {"0"}, "ahead": {"30"}, "notice": {"0"}, "until": {"24:00"}, "reason": {"why"}},
+		"/rules/ecards":    {"version": {"0"}, "zones": {"0"}, "from": {"07:00"}, "until": {"23:00"}, "prefetch": {"18:00"}, "reason": {"why"}},
 		"/rules/retention": {"version": {"0"}, "passages": {"31"}, "passes": {"31"}, "photos": {"31"}, "reason": {"why"}},
 	}
 	tried := 0
@@ -181,7 +220,7 @@ func TestBadStanding(t *testing.T) {
 		}
 		for field := range form {
 			for what, text := range map[string]string{"nothing": "", "a word": "many", "below": "-1", "above": "99999", "huge": strings.Repeat("9", 5000), "a script": "<script>", "two lines": "a\nb", "control": "a\x1bb", "no UTF-8": "\xff"} {
-				free := field == "reason" && strings.Contains("a word below above a script", what) || field == "version" && (what == "nothing" || what == "above")
+				free := field == "reason" && strings.Contains("a word below above a script", what) || field == "version" && (what == "nothing" || what == "above") || field == "zones" && what == "nothing"
 				if free {
 					continue
 				}
@@ -212,6 +251,9 @@ func TestBadStanding(t *testing.T) {
 		if status := post(path, stale); status != http.StatusConflict {
 			t.Errorf("%s made from a version that there is not: %d", path, status)
 		}
+	}
+	if status := post("/rules/ecards", url.Values{"version": {"0"}, "zones": {"9"}, "from": {"07:00"}, "until": {"23:00"}, "prefetch": {"18:00"}, "reason": {"why"}}); status != http.StatusUnprocessableEntity {
+		t.Errorf("a zone that there is not: %d", status)
 	}
 	var g office.VersionBody[guests.Rules]
 	o.Call(t, "GET", "/guest-rules", nil, &g, http.StatusOK)

@@ -14,16 +14,22 @@ document.querySelectorAll(".plot").forEach((plot) => {
   const topics = new Set(parts().map((part) => part.dataset.live));
   if (topics.size === 0 || !window.EventSource) return;
   const source = new EventSource("/office/live?topics=" + encodeURIComponent(Array.from(topics).join(",")));
-  let opened = false;
+  const late = new Set(); // parts that were told something while they fetched: what they get may be older
   const refresh = (topic) => parts().forEach((part) => {
     // Somebody who types or reads a menu in the part is not interrupted.
-    if ((!topic || part.dataset.live === topic) && !part.contains(document.activeElement)) htmx.trigger(part, "live");
+    if ((topic && part.dataset.live !== topic) || part.contains(document.activeElement)) return;
+    if (part.classList.contains("htmx-request")) late.add(part.id);
+    else htmx.trigger(part, "live");
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const id = event.detail.requestConfig.elt.id; // detail.elt is what stands in its place
+    // After htmx has settled what came, which may have taken this part's place.
+    if (late.delete(id)) setTimeout(() => { const part = document.getElementById(id); if (part) refresh(part.dataset.live); }, 100);
   });
   topics.forEach((topic) => source.addEventListener(topic, () => refresh(topic)));
   source.addEventListener("open", () => {
     document.body.dataset.stream = "open";
-    if (opened) refresh(""); // what happened while the line was cut
-    opened = true;
+    refresh(""); // what happened since the page was made, or while the line was cut
   });
   source.addEventListener("error", () => { document.body.dataset.stream = "lost"; });
   // A page that refreshes itself does not keep a session alive that nobody sits before.

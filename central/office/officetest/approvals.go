@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"turnstile/central/ecard"
 	"turnstile/central/guests"
 	"turnstile/central/link"
 	"turnstile/central/office"
@@ -19,15 +20,18 @@ type desk struct {
 	policy       office.Policy
 	guests       keeper[guests.Rules]
 	keep         keeper[office.Keep]
+	ecards       keeper[ecard.CodeRules]
 	applications []office.Application
 	bulks        []office.BulkChange
 	imports      []office.Import
 	rows         map[string][]office.ImportRow // by import
 	mails        map[pass.ID][]office.Mail
+	withdrawn    map[string]office.Card // by holder
+	revoked      map[pass.ID]bool       // with a card
 }
 
 func newDesk() desk {
-	return desk{policy: office.Policy{ECards: true, Guests: true}, guests: keeper[guests.Rules]{first: guests.Default()}, keep: keeper[office.Keep]{first: office.Keep{Passages: 31, Passes: 31, Photos: 31}}, rows: map[string][]office.ImportRow{}, mails: map[pass.ID][]office.Mail{}}
+	return desk{policy: office.Policy{ECards: true, Guests: true}, guests: keeper[guests.Rules]{first: guests.Default()}, ecards: keeper[ecard.CodeRules]{first: ecard.Default()}, keep: keeper[office.Keep]{first: office.Keep{Passages: 31, Passes: 31, Photos: 31}}, rows: map[string][]office.ImportRow{}, mails: map[pass.ID][]office.Mail{}, withdrawn: map[string]office.Card{}, revoked: map[pass.ID]bool{}}
 }
 
 // SetLane replaces a lane controller that was added.
@@ -65,6 +69,10 @@ func (s approvals) SetPolicy(_ context.Context, _ string, p office.Policy) error
 
 func (s approvals) HandIn(ctx context.Context, by string, x office.Submission) (office.Application, error) {
 	s.f.mu.Lock()
+	if _, gone := s.f.desk.withdrawn[x.Holder]; gone {
+		s.f.mu.Unlock()
+		return office.Application{}, office.Refuse(office.ErrInvalid, "The eCard of this holder is withdrawn. The office can give it back.")
+	}
 	for _, a := range s.f.desk.applications {
 		if a.State == office.ApplicationOpen && a.Kind == office.ApplyECard && x.Kind == office.ApplyECard && a.Holder == x.Holder {
 			s.f.mu.Unlock()

@@ -1,8 +1,11 @@
 package officetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"image"
+	"image/png"
 	"testing"
 	"time"
 
@@ -29,6 +32,8 @@ func Suite(t *testing.T, s office.Services, now time.Time) {
 	t.Run("keys", func(t *testing.T) { suiteKeys(t, s, today) })
 	t.Run("supervisor codes", func(t *testing.T) { suiteSupervisor(t, s) })
 	t.Run("lanes", func(t *testing.T) { suiteLanes(t, s) })
+	t.Run("eCards", func(t *testing.T) { suiteCards(t, s, today, portrait(t)) })
+	t.Run("register", func(t *testing.T) { suiteRegister(t, s) })
 }
 
 // order is a whole day's eCard order.
@@ -202,4 +207,14 @@ func suiteLanes(t *testing.T, s office.Services) {
 		t.Error(err)
 	}
 	wants(t, "remove an unknown lane", s.Lanes.Remove(ctx, "suite", "north-2"), office.ErrNotFound)
+}
+
+// portrait is a picture that is taken as a photo.
+func portrait(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 150, 200))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

@@ -1,0 +1,81 @@
+package database
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"testing"
+
+	"turnstile/central/pass"
+)
+
+// TestLetters: with the deed there is the letter, without it there is none; what is
+// urgent comes first, each once, and what was said is gone with the end.
+func TestLetters(t *testing.T) { both(t, testLetters) }
+
+func testLetters(t *testing.T, d *DB) {
+	row := func(id string, until int64) Letter {
+		return Letter{ID: id, Kind: "one_time", Lang: "zh-Hant", Address: "a@example.org", Sealed: []byte{0, 1, 0xff}, Until: until, By: "test", At: 5}
+	}
+	undone := errors.New("the deed failed")
+	err := d.write(ctx, func(tx *sql.Tx) error {
+		if err := addLetter(ctx, tx, row("undone", 0)); err != nil {
+			return err
+		}
+		return undone
+	})
+	if !errors.Is(err, undone) {
+		t.Fatal(err)
+	}
+	if err := d.AddMail(ctx, Mail{ID: "pass", Pass: pass.ID{Day: 7, Index: 0}, Address: "b@example.org", By: "test", At: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.AddLetters(ctx, row("calm", 0), row("urgent", 900)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.AddLetters(ctx, row("third", 0), row("calm", 0)); !errors.Is(err, ErrConflict) {
+		t.Errorf("the same letter twice: %v", err)
+	}
+	if list, err := d.MailsOf(ctx, pass.ID{}, 9); err != nil || len(list) != 0 {
+		t.Errorf("a letter is a pass's: %+v, %v", list, err)
+	}
+	first, err := d.TakeMail(ctx, 5, 100, 2)
+	if err != nil || len(first) != 2 || first[0].ID != "urgent" || first[1].ID != "pass" || first[1].Kind != PassMail {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	second, err := d.TakeMail(ctx, 5, 100, 2)
+	if err != nil || len(second) != 1 || second[0].ID != "calm" || !bytes.Equal(second[0].Sealed, []byte{0, 1, 0xff}) || second[0].Lang != "zh-Hant" || second[0].Until != 0 {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	for _, state := range []string{MailWaiting, MailSent} {
+		m := second[0]
+		m.State, m.Next = state, 200
+		if state == MailSent {
+			m.Ended = 300
+		}
+		if err := d.SettleMail(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		list, err := d.LettersTo(ctx, "a@example.org", 9)
+		if err != nil || len(list) != 2 {
+			t.Fatal(list, err)
+		}
+		for _, m := range list {
+			if m.ID == "calm" && (m.State != state || (len(m.Sealed) == 0) != (state == MailSent)) {
+				t.Errorf("%+v", m)
+			}
+		}
+	}
+	if err := d.PruneMail(ctx, 900); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := d.LettersTo(ctx, "a@example.org", 9); err != nil || len(list) != 1 || list[0].ID != "urgent" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := d.PruneMail(ctx, 901); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := d.LettersTo(ctx, "a@example.org", 9); err != nil || len(list) != 0 {
+		t.Errorf("useless and kept: %+v, %v", list, err)
+	}
+}

@@ -1,0 +1,101 @@
+package netid
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"turnstile/central/database"
+	"turnstile/central/devmail"
+	"turnstile/central/letters"
+	"turnstile/central/mail"
+)
+
+// TestByMail: a registration over real SMTP with STARTTLS, from the code to the
+// mail that has the NetID.
+func TestByMail(t *testing.T) {
+	d := newDesk(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	inbox := postOffice(t, ctx, d)
+	p := d.add("a", "CHAN", "Tai Man", 2005)
+	token, err := d.Begin(ctx, d.as(p, "a@example.org"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(n int) *devmail.Mail {
+		t.Helper()
+		list, err := inbox.Wait(ctx, "a@example.org", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0]
+	}
+	m := eight.FindStringSubmatch(read(1).Text)
+	if m == nil || !read(1).TLS {
+		t.Fatalf("%+v", read(1))
+	}
+	if _, err := d.Confirm(ctx, token, m[1]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Complete(ctx, token, "Tai Man CHAN", good); err != nil {
+		t.Fatal(err)
+	}
+	if done := read(2); done.Subject != "Completion of NetID registration" || done.HTML == "" || done.Wrong != "" {
+		t.Errorf("%+v", done)
+	}
+}
+
+// postOffice sends what the directory writes to a catcher, over TLS.
+func postOffice(t *testing.T, ctx context.Context, d *desk) *devmail.Catcher {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inbox, err := devmail.Open(devmail.Options{TLS: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker, err := mail.New(mail.Config{
+		Server: mail.Server{Host: "localhost", Port: inbox.Port(), From: "passes@campus.example", Security: mail.StartTLS, CA: ca},
+		Store:  d.db, Now: d.now, Log: d.config.Log,
+		Compose: func(_ context.Context, m database.Mail) (letters.Letter, error) {
+			return letters.Open(d.config.Box, m.ID, m.Sealed)
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.config.Posted = worker.Wake
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 2)
+	go func() { ended <- inbox.Run(ctx) }()
+	go func() { ended <- worker.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return inbox
+}

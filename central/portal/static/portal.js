@@ -1,0 +1,31 @@
+// What every page of the portal does: keeps the service worker, and forgets what the
+// phone holds when somebody signs out. Without this file every page works.
+"use strict";
+(function () {
+  if ("serviceWorker" in navigator) {
+    window.addEventListener("load", () => { navigator.serviceWorker.register("/sw.js", { scope: "/" }).catch(() => {}); });
+  }
+  // The answer to a sign-out says so too (Clear-Site-Data); not every browser does it.
+  document.querySelectorAll("form[data-forget]").forEach((form) => form.addEventListener("submit", () => {
+    if (navigator.serviceWorker && navigator.serviceWorker.controller) navigator.serviceWorker.controller.postMessage("forget");
+    if (window.caches) caches.delete("card");
+  }));
+  // The office took the card back: no code stays on this phone.
+  if (window.caches && document.querySelector("[data-forget-code]")) caches.delete("card");
+  // A clock that runs: a screenshot of the identification stands still.
+  document.querySelectorAll("[data-clock]").forEach((at) => {
+    const zone = at.dataset.clock, lang = document.documentElement.lang;
+    const format = new Intl.DateTimeFormat(lang, { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+    const tick = () => { at.textContent = format.format(new Date()); };
+    tick();
+    window.setInterval(tick, 1000);
+  });
+  document.querySelectorAll("[data-copy]").forEach((button) => {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", () => navigator.clipboard.writeText(button.dataset.copy).then(() => { button.textContent = button.dataset.done; }));
+  });
+  document.querySelectorAll("[data-share]").forEach((button) => {
+    button.hidden = !navigator.share;
+    button.addEventListener("click", () => navigator.share({ text: button.dataset.share }).catch(() => {}));
+  });
+})();
