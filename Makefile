@@ -3,6 +3,9 @@ GO       ?= go
 BIN      := bin
 PROGRAMS := agent central firmware-bridge simulator
 ARCHS    := amd64 arm64 arm
+# What runs on a lane. Nothing else is built for 32 bits: an office has no such computer, and SQLite,
+# NATS and their like take minutes to compile.
+LANE     := agent firmware-bridge
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := $(GO) build -ldflags '$(LDFLAGS)'
@@ -26,15 +29,15 @@ MACHINES := amd64 arm64 armhf
 # through every bit or every fault of a file in one goroutine, and are left out as well.
 RACED    := ./agent/... ./firmware-bridge/... ./simulator/device ./simulator/fault ./simulator/machine/...
 
-.PHONY: help demo build test tests foreign kernels bench-vm power chaos cluster parity check race fuzz corpus bench codecs deps programs clean
+.PHONY: help demo build test tests foreign kernels bench-vm power chaos cluster fleet scenarios parity check race fuzz corpus bench codecs deps programs clean
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: programs ## two lanes, central and a page to play on, on this machine
+demo: programs ## three lanes, a phone, central and pages to play on, on this machine
 	@$(BIN)/simulator demo
 
-build: ## the four programs, static, for amd64, arm64 and armv7, in bin/<arch>/
-	@for arch in $(ARCHS); do for p in $(PROGRAMS); do \
+build: ## the four programs, static, for amd64 and arm64, and those of a lane for armv7, in bin/<arch>/
+	@for arch in $(ARCHS); do programs="$(PROGRAMS)"; [ $$arch != arm ] || programs="$(LANE)"; for p in $$programs; do \
 	  echo "bin/$$arch/$$p"; tags=; [ $$p != agent ] || tags='$(LANETAGS)'; \
 	  GOOS=linux GOARCH=$$arch GOARM=7 $(BUILD) $$tags -o $(BIN)/$$arch/$$p ./$$p || exit 1; \
 	done; done
@@ -48,8 +51,9 @@ test: deps check ## everything: install what is missing, check, build, race, all
 	@$(MAKE) --no-print-directory -j2 --output-sync=line build tests kernels
 	@$(MAKE) --no-print-directory -j2 --output-sync=line foreign race bench-vm power
 
+# Tests wait for lines, people and brokers more than they compute: three packages at a time on two cores.
 tests:
-	$(GO) test -vet=off -timeout 15m $$($(GO) list ./... | grep -v -e /simulator/foreign -e /simulator/kernel -e /simulator/power)
+	$(GO) test -vet=off -p 3 -timeout 15m $$($(GO) list ./... | grep -v -e /simulator/foreign -e /simulator/kernel -e /simulator/power)
 
 foreign: ## the programs of `make build` under the processors they were built for
 	$(GO) test -vet=off -count=1 ./simulator/foreign
@@ -68,6 +72,12 @@ chaos: programs ## break a running campus for MINUTES (2) by a schedule of SEED,
 
 cluster: deps ## kill centrals and NATS nodes, or a mosquitto, under load for MINUTES (2) each by a schedule of SEED
 	$(GO) test -vet=off -count=1 -v -timeout 24h ./simulator/cluster -for $(or $(MINUTES),2)m -seed $(or $(SEED),1)
+
+fleet: programs ## connect LANES (10000) light lanes, revoke, send a rush hour, with a report in fleet.html; MOSQUITTO=PATH for a stock broker, AGAINST=OLD.json to compare
+	@$(BIN)/simulator fleet --lanes $(or $(LANES),10000) --html fleet.html --json fleet.json $(if $(MOSQUITTO),--mosquitto $(MOSQUITTO)) $(if $(AGAINST),--against $(AGAINST))
+
+scenarios: programs ## play the library of scenarios by a played clock; REAL=1 with the programs as processes
+	@$(BIN)/simulator run $(if $(REAL),--real)
 
 parity: programs ## decide a day of 10,000 passes online and cut off, and explain each difference; SEED=
 	@$(BIN)/simulator parity --seed $(or $(SEED),1)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnstile/simulator/chaos"
+	"turnstile/simulator/harm"
 	"turnstile/simulator/parity"
 )
 
@@ -61,7 +62,7 @@ type laneCmd struct {
 }
 
 // Run runs an agent whose clock lies, for the campaign.
-func (l *laneCmd) Run(ctx context.Context) error { return chaos.RunLane(ctx, l.Config, l.Clock) }
+func (l *laneCmd) Run(ctx context.Context) error { return harm.RunLane(ctx, l.Config, l.Clock) }
 
 // outcome is the report of a campaign.
 type outcome interface {

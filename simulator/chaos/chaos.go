@@ -27,9 +27,9 @@ import (
 	"time"
 
 	"turnstile/central/link"
-	"turnstile/central/office"
 	"turnstile/central/pass"
 	"turnstile/simulator/device"
+	"turnstile/simulator/promise"
 	"turnstile/simulator/site"
 )
 
@@ -47,12 +47,11 @@ type Options struct {
 type campaign struct {
 	Options
 	site     *site.Site
-	world    *world
+	world    *promise.Witness
 	desk     *desk
 	breaker  *breaker
 	schedule *Schedule
-	ledger   []office.PassageBody
-	journals []Journal // as of the last look
+	observer *promise.Observer
 	report   Report
 }
 
@@ -76,7 +75,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			return nil, fmt.Errorf("make data folder: %w", err)
 		}
 	}
-	c := &campaign{Options: o, world: newWorld()}
+	c := &campaign{Options: o, world: promise.NewWitness()}
 	began := time.Now()
 	err := c.open(ctx)
 	if err == nil {
@@ -106,7 +105,7 @@ func (c *campaign) open(ctx context.Context) error {
 	setup := func(id string, lanes int, group string, command ...string) site.AgentSetup {
 		a := site.AgentSetup{ID: id, Command: command, Multicast: group}
 		for i := range lanes {
-			watch := func(s device.ControllerState) { c.world.watch(id, i+1, s) }
+			watch := func(s device.ControllerState) { c.world.Watch(id, i+1, s) }
 			a.Lanes = append(a.Lanes, site.LaneSetup{Name: fmt.Sprintf("%s %d", id, i+1), Zone: i, Window: time.Second, Changed: watch})
 		}
 		return a
@@ -117,6 +116,7 @@ func (c *campaign) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.observer = promise.NewObserver(c.site, c.world, filepath.Join(c.Folder, "copies"))
 	cast := Cast{Lying: 2, External: c.Mosquitto != ""}
 	for _, a := range agents {
 		cast.Lanes = append(cast.Lanes, len(a.Lanes))
@@ -143,12 +143,12 @@ func (c *campaign) play(ctx context.Context, began time.Time) error {
 		if err != nil {
 			return fmt.Errorf("step %d of seed %d: %w", c.report.Steps, c.Seed, err)
 		}
-		c.progress("step %d: %d faults, %d openings so far, %.1f s", c.report.Steps, len(faults), c.world.openingsSoFar(), time.Since(healed).Seconds())
+		c.progress("step %d: %d faults, %d openings so far, %.1f s", c.report.Steps, len(faults), c.world.Openings(), time.Since(healed).Seconds())
 		if time.Since(healed) > stepTime+slowHealing {
 			c.progress("  slow after %v", faults)
 		}
 		if len(violations) > 0 {
-			c.report.Step, c.report.Violations, c.report.History, c.report.Folder = c.report.Steps, violations, c.world.history(), c.Folder
+			c.report.Step, c.report.Violations, c.report.History, c.report.Folder = c.report.Steps, violations, c.world.History(), c.Folder
 			for _, f := range faults {
 				c.report.Schedule = append(c.report.Schedule, f.String())
 			}
@@ -162,7 +162,7 @@ func (c *campaign) play(ctx context.Context, began time.Time) error {
 func (c *campaign) leaks() error {
 	found, secrets, size, err := c.site.Leaks(c.desk.secrets...)
 	for _, f := range found {
-		c.report.Violations = append(c.report.Violations, Violation{promiseSecret, f})
+		c.report.Violations = append(c.report.Violations, promise.Violation{Promise: promise.Secrets, Detail: f})
 	}
 	c.report.Secrets, c.report.Logged = secrets, size
 	if len(found) > 0 && c.report.Folder == "" {
@@ -172,7 +172,7 @@ func (c *campaign) leaks() error {
 }
 
 func (c *campaign) progress(format string, args ...any) {
-	c.world.note(format, args...)
+	c.world.Note(format, args...)
 	if c.Progress != nil {
 		fmt.Fprintf(c.Progress, format+"\n", args...)
 	}
@@ -180,7 +180,7 @@ func (c *campaign) progress(format string, args ...any) {
 
 // step lets people scan while the faults come and go; then everybody goes home,
 // and the campus is looked at.
-func (c *campaign) step(ctx context.Context, faults []Fault) ([]Violation, error) {
+func (c *campaign) step(ctx context.Context, faults []Fault) ([]promise.Violation, error) {
 	people, home := context.WithCancel(ctx)
 	defer home()
 	var crowd sync.WaitGroup
@@ -215,7 +215,7 @@ type act struct {
 }
 
 // happen plays the faults of a step. What is broken when the step ends is healed.
-func (c *campaign) happen(ctx context.Context, faults []Fault) (found []Violation, err error) {
+func (c *campaign) happen(ctx context.Context, faults []Fault) (found []promise.Violation, err error) {
 	var acts []act
 	for _, f := range faults {
 		acts = append(acts, act{f.At, f, false}, act{f.At + f.For, f, true})
@@ -249,138 +249,57 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 // killed looks at the journal of a lane controller that was just killed.
-func (c *campaign) killed(agent int) ([]Violation, error) {
-	a := c.site.Agents[agent]
-	p := c.world.picture()
-	p.Openings = slices.DeleteFunc(p.Openings, func(o Opening) bool { return o.Controller != a.ID })
-	j, err := copyJournal(a.ID, a.Data, scratch(c.Folder))
+func (c *campaign) killed(agent int) ([]promise.Violation, error) {
+	p, err := c.observer.Killed(c.site.Agents[agent])
 	if err != nil {
 		return nil, err
 	}
-	p.Journals = []Journal{j}
-	p.Ledger = slices.DeleteFunc(slices.Clone(c.ledger), func(office.PassageBody) bool { return true })
-	p.Journals[0].Acked = 0 // central's rows are looked at when it is there again
 	c.report.Checks++
-	return Check(p), nil
+	return promise.Check(p), nil
 }
 
 // whole waits until the campus is whole again and checks everything.
-func (c *campaign) whole(ctx context.Context) ([]Violation, error) {
-	began := time.Now()
-	p, err := c.settle(ctx)
+func (c *campaign) whole(ctx context.Context) ([]promise.Violation, error) {
+	began, last := time.Now(), time.Now()
+	found, err := c.observer.Settle(ctx, healLimit, c.finishWork, func(err error, found []promise.Violation) {
+		if time.Since(last) > tellEvery {
+			last = time.Now()
+			c.progress("  not whole yet: %v %v", err, found[:min(len(found), 4)])
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
 	c.report.SlowestSec = max(c.report.SlowestSec, time.Since(began).Seconds())
 	c.report.Checks++
-	violations := append(Check(p), c.kept(p)...)
-	c.journals, c.ledger = p.Journals, p.Ledger
-	return violations, nil
+	return found, nil
 }
 
-// settle asks again and again until a picture breaks no promise, or the time is
-// over: then what it breaks is broken.
-func (c *campaign) settle(ctx context.Context) (*Picture, error) {
-	over, told := time.Now().Add(healLimit), time.Now()
-	tick := time.NewTicker(300 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		p, err := c.look(ctx)
-		found := Check(p)
-		final := slices.ContainsFunc(found, func(v Violation) bool { return !eventual[v.Promise] })
-		if err == nil && (len(found) == 0 || final) {
-			return p, nil
-		}
-		if time.Since(told) > tellEvery {
-			told = time.Now()
-			c.progress("  not whole yet: %v %v", err, found[:min(len(found), 4)])
-		}
-		if time.Now().After(over) || ctx.Err() != nil {
-			return p, errors.Join(err, ctx.Err())
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-	}
-}
-
-// look takes a picture of the healed campus.
-func (c *campaign) look(ctx context.Context) (*Picture, error) {
+// finishWork does what the office has to do before all can be whole.
+func (c *campaign) finishWork(ctx context.Context) {
 	c.desk.api = c.site.API
 	c.desk.follow(ctx)
 	if !c.desk.lock.release.IsZero() {
 		c.desk.unlock(ctx)
 	}
-	p := c.world.picture()
-	p.Healed = true
-	for _, a := range c.site.Agents {
-		s, err := a.Status()
-		if err != nil {
-			return p, fmt.Errorf("%s does not answer: %w", a.ID, err)
-		}
-		j, err := copyJournal(a.ID, a.Data, scratch(c.Folder))
-		if err != nil {
-			return p, err
-		}
-		j.Acked = max(j.Acked, s.Journal.Acked)
-		p.Journals = append(p.Journals, j)
-		for _, l := range a.Lanes {
-			st := l.Controller.State()
-			p.Steel = append(p.Steel, Steel{a.ID, uint8(l.Number), st.Relay, st.Locked, st.Grant != 0})
-		}
-	}
-	var err error
-	if p.Lanes, err = c.site.API.Lanes(ctx); err != nil {
-		return p, err
-	}
-	if err := c.site.API.Do(ctx, "GET", "/feed", nil, &p.Feed); err != nil {
-		return p, err
-	}
-	p.Ledger = slices.Clone(c.ledger)
-	for more := true; more; {
-		rows, err := c.site.API.Passages(ctx, int64(len(p.Ledger)))
-		if err != nil {
-			return p, err
-		}
-		p.Ledger, more = append(p.Ledger, rows...), len(rows) > 0
-	}
-	return p, nil
-}
-
-// kept checks that nothing that stood in a journal before is another entry now.
-func (c *campaign) kept(p *Picture) (found []Violation) {
-	for _, old := range c.journals {
-		i := slices.IndexFunc(p.Journals, func(j Journal) bool { return j.Controller == old.Controller })
-		if i < 0 || p.Journals[i].ID != old.ID || len(p.Journals[i].Entries) < len(old.Entries) {
-			found = append(found, Violation{promiseKept, fmt.Sprintf("the journal of %s had %d entries and has less, or is another one", old.Controller, len(old.Entries))})
-			continue
-		}
-		for n, e := range old.Entries {
-			if now := p.Journals[i].Entries[n]; string(now.Append(nil)) != string(e.Append(nil)) {
-				found = append(found, Violation{promiseKept, fmt.Sprintf("entry %d of %s is another one than before", e.Seq, old.Controller)})
-			}
-		}
-	}
-	return found
 }
 
 // finish completes the report.
 func (c *campaign) finish(began time.Time) {
 	r := &c.report
-	r.Seed, r.Broker, r.Took, r.Rows = c.Seed, brokerOwn, time.Since(began).Round(100*time.Millisecond).String(), len(c.ledger)
+	r.Seed, r.Broker, r.Took, r.Rows = c.Seed, brokerOwn, time.Since(began).Round(100*time.Millisecond).String(), c.observer.Rows()
 	if c.Mosquitto != "" {
 		r.Broker = brokerExternal
 	}
 	r.Counts, r.Faults = map[string]int{}, map[string]int{}
-	for k, n := range c.world.counts {
+	for k, n := range c.world.Counts() {
 		if len(k) > 7 && k[:7] == "fault: " {
 			r.Faults[k[7:]] = n
 			continue
 		}
 		r.Counts[k] = n
 	}
-	for _, j := range c.journals {
+	for _, j := range c.observer.Journals() {
 		r.Entries += len(j.Entries)
 		for _, e := range j.Entries {
 			switch {
@@ -408,10 +327,4 @@ func multicast() (string, error) {
 	}
 	defer c.Close()
 	return fmt.Sprintf("239.84.83.1:%d", c.LocalAddr().(*net.UDPAddr).Port), nil
-}
-
-func (w *world) openingsSoFar() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.openings)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"turnstile/central/pass"
+	"turnstile/simulator/promise"
 	"turnstile/simulator/site"
 )
 
@@ -61,9 +62,9 @@ func TestCampaign(t *testing.T) {
 // TestReportOfFailure checks that a broken promise is told with all that is
 // needed to see it again.
 func TestReportOfFailure(t *testing.T) {
-	r := Report{Seed: 77, Step: 3, Steps: 3, Violations: []Violation{{promiseOnce, "rows 4 and 9"}}, Schedule: []string{"kill agent"}, History: []string{"a scan"}, Folder: "somewhere"}
+	r := Report{Seed: 77, Step: 3, Steps: 3, Violations: []promise.Violation{{Promise: "each entry once in the ledger", Detail: "rows 4 and 9"}}, Schedule: []string{"kill agent"}, History: []string{"a scan"}, Folder: "somewhere"}
 	text := r.Text()
-	for _, want := range []string{"step 3 of seed 77", promiseOnce, "rows 4 and 9", "kill agent", "a scan", "somewhere", "SEED=77"} {
+	for _, want := range []string{"step 3 of seed 77", "each entry once in the ledger", "rows 4 and 9", "kill agent", "a scan", "somewhere", "SEED=77"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q:\n%s", want, text)
 		}

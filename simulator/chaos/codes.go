@@ -7,15 +7,9 @@ import (
 
 	"turnstile/central/office"
 	"turnstile/central/pass"
+	"turnstile/simulator/promise"
 	"turnstile/simulator/site"
 )
-
-// Code is a supervisor code that the office issued.
-type Code struct {
-	Controller string
-	Lane       uint8
-	Action     pass.Action
-}
 
 // slip is a supervisor code on paper, and how often it was scanned.
 type slip struct {
@@ -61,7 +55,7 @@ func drawer(controller string, lane int, action string) string {
 
 func (d *desk) file(c *office.SupervisorCodeBody) {
 	action, _ := pass.ParseAction(c.Action) // central's own word
-	d.world.issuedCode(c.ID, Code{c.Controller, uint8(c.Lane), action})
+	d.world.IssuedCode(c.ID, promise.Code{Controller: c.Controller, Lane: uint8(c.Lane), Action: action})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at := drawer(c.Controller, c.Lane, c.Action)
@@ -83,12 +77,6 @@ func (d *desk) slip(at string) (what, text string) {
 		d.slips[at] = list[1:]
 	}
 	return what, text
-}
-
-func (w *world) issuedCode(id string, c Code) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.codes[id] = c
 }
 
 // The pass keys: how often one is withdrawn, and how many new codes are fetched at once.
@@ -120,8 +108,8 @@ func (d *desk) rotate(ctx context.Context) {
 	if d.api.Do(ctx, "POST", path, map[string]string{"reason": "chaos"}, nil) != nil || d.api.Do(ctx, "GET", "/feed", nil, &f) != nil {
 		return // again at the next round: a withdrawal can be repeated
 	}
-	d.world.withdrew(uint16(d.keys.doing), f.Seq)
-	d.world.count("keys withdrawn", 1)
+	d.world.Withdrew(uint16(d.keys.doing), f.Seq)
+	d.world.Count("keys withdrawn", 1)
 	d.keys.doing = 0
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,11 +166,4 @@ func (d *desk) renew(ctx context.Context) {
 		}
 		d.mu.Unlock()
 	}
-}
-
-// withdrew notes that whoever has applied the event refuses a key's passes.
-func (w *world) withdrew(key uint16, event uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.withdrawn[key] = event
 }

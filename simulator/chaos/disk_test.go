@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"turnstile/central/office"
+	"turnstile/simulator/harm"
 	"turnstile/simulator/site"
 )
 
@@ -58,7 +59,7 @@ func TestRevocationAfterFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "central is well", healthy)
-	if err := limit(central, 0); err != nil {
+	if err := harm.Limit(central, 0); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "central says that its disk is full", func() bool { return !healthy() })
@@ -75,7 +76,7 @@ func TestRevocationAfterFullDisk(t *testing.T) {
 		lanes, err := s.API.Lanes(ctx)
 		return err == nil && len(lanes) == 1 && !lanes[0].Alive
 	})
-	if err := limit(central, unlimited); err != nil {
+	if err := harm.Limit(central, harm.Unlimited); err != nil {
 		t.Fatal(err)
 	}
 	s.Agents[0].Cable.Join()

@@ -9,6 +9,7 @@ import (
 
 	"turnstile/central/office"
 	"turnstile/central/pass"
+	"turnstile/simulator/promise"
 	"turnstile/simulator/site"
 )
 
@@ -23,7 +24,7 @@ type ticket struct {
 // there, and follows how far each revocation has come.
 type desk struct {
 	site  *site.Site
-	world *world
+	world *promise.Witness
 	api   *site.API
 	rand  *rand.Rand
 
@@ -41,7 +42,7 @@ type desk struct {
 	keys keeper
 }
 
-func newDesk(s *site.Site, w *world, seed uint64) *desk {
+func newDesk(s *site.Site, w *promise.Witness, seed uint64) *desk {
 	now := time.Now()
 	return &desk{
 		site: s, world: w, rand: rand.New(rand.NewPCG(seed, 2)), api: s.API, slips: map[string][]slip{},
@@ -98,7 +99,7 @@ func (d *desk) stock(ctx context.Context) {
 		}
 		p, err := d.api.Issue(ctx, o)
 		if err != nil {
-			d.world.count("calls that central did not answer", 1)
+			d.world.Count("calls that central did not answer", 1)
 			return
 		}
 		d.take(p, o)
@@ -107,8 +108,8 @@ func (d *desk) stock(ctx context.Context) {
 
 func (d *desk) take(p office.PassBody, o office.OrderBody) {
 	kind, _ := pass.ParseKind(p.Kind) // central's own word
-	d.world.change(p.ID, func(b *Pass) { b.Kind, b.Entries = kind, uint8(o.Entries) })
-	d.world.count("passes issued", 1)
+	d.world.Change(p.ID, func(b *promise.Pass) { b.Kind, b.Entries = kind, uint8(o.Entries) })
+	d.world.Count("passes issued", 1)
 	t := ticket{id: p.ID, code: p.Code, kind: p.Kind, live: o.Live}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,8 +134,8 @@ func (d *desk) revokeOne(ctx context.Context) {
 	d.revoked, d.open = append(d.revoked, t), append(d.open, t)
 	d.mu.Unlock()
 	_, err := d.api.Set(ctx, t.id, "revoke", "chaos")
-	d.world.note("revoke %s: %v", t.id, err)
-	d.world.count("revocations", 1)
+	d.world.Note("revoke %s: %v", t.id, err)
+	d.world.Count("revocations", 1)
 }
 
 // follow asks how far the open revocations have come, and repeats those that
@@ -152,7 +153,7 @@ func (d *desk) follow(ctx context.Context) {
 			d.api.Set(ctx, t.id, "revoke", "chaos, again") // asked about again in the next round
 			continue
 		}
-		d.world.acknowledged(t.id, p.RefusedBy, d.site)
+		d.world.Acknowledged(t.id, p.RefusedBy, d.site)
 		if p.RefusedBy.Lanes == p.RefusedBy.Of {
 			d.mu.Lock()
 			d.open = without(d.open, func(o ticket) bool { return o.id == t.id })
@@ -171,38 +172,13 @@ func without[T any](list []T, gone func(T) bool) (left []T) {
 	return left
 }
 
-// acknowledged keeps which lane controllers refuse a pass by now.
-func (w *world) acknowledged(id string, r *office.RefusedByBody, s *site.Site) {
-	now := time.Now()
-	w.change(id, func(p *Pass) {
-		p.Revoked = r.Seq
-		if p.Refused == nil {
-			p.Refused = map[string]time.Time{}
-		}
-		for _, a := range s.Agents {
-			if _, known := p.Refused[a.ID]; !known && !misses(r, a.ID) {
-				p.Refused[a.ID] = now
-			}
-		}
-	})
-}
-
-func misses(r *office.RefusedByBody, id string) bool {
-	for _, m := range r.Missing {
-		if m.ID == id {
-			return true
-		}
-	}
-	return false
-}
-
 // crowd is everybody at one lane.
 type crowd struct {
 	desk  *desk
 	lane  *site.Lane
 	name  string
 	rand  *rand.Rand
-	world *world
+	world *promise.Witness
 
 	controller string
 	shut       bool // a supervisor locked the lane, as far as is known out here
@@ -228,8 +204,8 @@ func (c *crowd) run(ctx context.Context) {
 		}
 		c.lane.Controller.SetAutoWalk(walk)
 		err := c.lane.Scanner.Scan(ctx, text)
-		c.world.note("%s: %s, %v", c.name, what, err)
-		c.world.count("scans", 1)
+		c.world.Note("%s: %s, %v", c.name, what, err)
+		c.world.Count("scans", 1)
 		if c.rand.IntN(40) == 0 && ctx.Err() == nil {
 			c.lane.Controller.Walk(1, 0) // pushes through
 		}

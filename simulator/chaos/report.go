@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"turnstile/simulator/promise"
 )
 
 // The brokers of a report.
@@ -30,11 +32,11 @@ type Report struct {
 	Logged     int            `json:"bytes_of_logs_searched"`
 	SlowestSec float64        `json:"slowest_healing_seconds"`
 
-	Step       int         `json:"failed_step,omitempty"`
-	Violations []Violation `json:"violations,omitempty"`
-	Schedule   []string    `json:"schedule_of_failed_step,omitempty"`
-	History    []string    `json:"history,omitempty"` // of a failed run
-	Folder     string      `json:"folder,omitempty"`  // logs and data of a failed run
+	Step       int                 `json:"failed_step,omitempty"`
+	Violations []promise.Violation `json:"violations,omitempty"`
+	Schedule   []string            `json:"schedule_of_failed_step,omitempty"`
+	History    []string            `json:"history,omitempty"` // of a failed run
+	Folder     string              `json:"folder,omitempty"`  // logs and data of a failed run
 }
 
 // Failed reports whether a promise was broken.

@@ -2,25 +2,11 @@ package chaos
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"turnstile/central/office"
+	"turnstile/simulator/promise"
 )
-
-// Lock is one lockdown of a zone, by rules of central.
-type Lock struct {
-	Zone    uint8
-	Version uint64               // of the rules
-	Since   map[string]time.Time // lane controllers that have acknowledged them, and since when that is known
-	Until   time.Time            // when other rules were first asked for; zero: it stands
-}
-
-// Rules is a version of the rules, and when it was asked for.
-type Rules struct {
-	Version uint64
-	At      time.Time
-}
 
 // How long a zone is locked, and how often one is. A lane tells within a second
 // that it has new rules, and some more pass until an opening is wrong.
@@ -67,15 +53,15 @@ func (d *desk) lockDown(ctx context.Context, zone int) {
 	d.lock.release = time.Now().Add(lockTime)
 	version, ok := d.put(ctx, r)
 	if ok {
-		d.world.locked(Lock{Zone: uint8(zone), Version: version})
+		d.world.Locked(promise.Lock{Zone: uint8(zone), Version: version})
 	}
-	d.world.note("lockdown of zone %d: rules %d, %t", zone, version, ok)
-	d.world.count("lockdowns", 1)
+	d.world.Note("lockdown of zone %d: rules %d, %t", zone, version, ok)
+	d.world.Count("lockdowns", 1)
 }
 
 // put puts rules into force. What central answered too late may be in force too.
 func (d *desk) put(ctx context.Context, r office.RulesBody) (version uint64, ok bool) {
-	d.world.asked(Rules{r.Version + 1, time.Now()})
+	d.world.Asked(promise.Rules{Version: r.Version + 1, At: time.Now()})
 	var set office.RulesBody
 	r.Issued = nil
 	err := d.api.Do(ctx, "PUT", "/rules", r, &set)
@@ -84,7 +70,7 @@ func (d *desk) put(ctx context.Context, r office.RulesBody) (version uint64, ok 
 
 // unlock puts all zones back to normal; it is tried again until central says so.
 func (d *desk) unlock(ctx context.Context) {
-	d.world.unlocked(time.Now())
+	d.world.Unlocked(time.Now())
 	var r office.RulesBody
 	if d.api.Do(ctx, "GET", "/rules", nil, &r) != nil {
 		return
@@ -103,47 +89,6 @@ func (d *desk) askLocked(ctx context.Context) {
 		return
 	}
 	for _, l := range lanes {
-		d.world.obeys(l.ID, l.Rules)
+		d.world.Obeys(l.ID, l.Rules)
 	}
-}
-
-// locked notes that a lockdown began.
-func (w *world) locked(l Lock) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.locks = append(w.locks, l)
-}
-
-// unlocked notes that the last lockdown may be over from now on.
-func (w *world) unlocked(now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if n := len(w.locks); n > 0 && w.locks[n-1].Until.IsZero() {
-		w.locks[n-1].Until = now
-	}
-}
-
-// obeys notes which rules a lane controller has.
-func (w *world) obeys(controller string, version uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := len(w.locks)
-	if n == 0 || version < w.locks[n-1].Version || !w.locks[n-1].Until.IsZero() {
-		return
-	}
-	l := &w.locks[n-1]
-	if _, known := l.Since[controller]; !known {
-		l.Since = maps.Clone(l.Since) // pictures share the old one
-		if l.Since == nil {
-			l.Since = map[string]time.Time{}
-		}
-		l.Since[controller] = time.Now()
-	}
-}
-
-// asked notes rules that central was asked to put into force.
-func (w *world) asked(r Rules) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.rules = append(w.rules, r)
 }

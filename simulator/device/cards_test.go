@@ -56,6 +56,13 @@ func TestReadersConform(t *testing.T) {
 func listen(t *testing.T, g *controller.Gate, reader int) scanner.Scanner {
 	t.Helper()
 	s := g.Cards(reader)
+	hear(t, s)
+	return s
+}
+
+// hear runs a scanner's driver until the test ends.
+func hear(t *testing.T, s scanner.Scanner) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -65,7 +72,6 @@ func listen(t *testing.T, g *controller.Gate, reader int) scanner.Scanner {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 // held holds a card to a reader until it is read, as people do: a controller

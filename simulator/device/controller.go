@@ -36,20 +36,21 @@ var patterns = [gate.Signals]Lamp{
 
 // ControllerState is what an onlooker sees of a lane controller.
 type ControllerState struct {
-	Relay     bool        // the coil is on
-	Locked    bool        // nobody can walk; its contact says so
-	Fire      bool        //
-	Tamper    bool        //
-	Attended  bool        // a host is connected
-	Plugged   bool        // its cable is in
-	Signal    gate.Signal // pattern shown
-	Lamp      Lamp        // how that looks and sounds
-	Tones     uint64      // signals with a tone so far
-	Grant     uint32      // passage under way, 0 if none
-	LastGrant uint32      // since power-up
-	Openings  uint64      // how often the relay went on, ever
-	Waiting   int         // events the host has not seen
-	Garbled   uint16      // frames of the host refused since power-up
+	Relay     bool           // the coil is on
+	Locked    bool           // nobody can walk; its contact says so
+	Fire      bool           //
+	Tamper    bool           //
+	Attended  bool           // a host is connected
+	Plugged   bool           // its cable is in
+	Signal    gate.Signal    // pattern shown
+	Lamp      Lamp           // how that looks and sounds
+	Tones     uint64         // signals with a tone so far
+	Grant     uint32         // passage under way, 0 if none
+	Walking   gate.Direction // of who is on the way, 0 for nobody
+	LastGrant uint32         // since power-up
+	Openings  uint64         // how often the relay went on, ever
+	Waiting   int            // events the host has not seen
+	Garbled   uint16         // frames of the host refused since power-up
 }
 
 // ControllerConfig sets up a virtual lane controller.
@@ -73,14 +74,40 @@ type Controller struct {
 	do     chan func(now time.Time) // work for Run's goroutine
 	ended  chan struct{}            // closed when Run returns
 
-	rules rules // owned by Run, like all below
-	seq   uint8
-	dec   frame.Decoder
-	bad   uint64 // of dec, already counted
-	walks []walk
-	noise noise
-	shown ControllerState // as last published
+	rules  rules // owned by Run, like all below
+	seq    uint8
+	dec    frame.Decoder
+	bad    uint64 // of dec, already counted
+	walks  []walk
+	sensor sensor
+	pairs  bool
+	noise  noise
+	time   steelTime
+	shown  ControllerState // as last published
 }
+
+// steelTime is a controller's own time. Real steel has a processor to itself; while this
+// program gets none, its time stands still as well, or it would take a busy machine for
+// a host that fell silent, and lock.
+type steelTime struct {
+	last time.Time
+	lost time.Duration
+}
+
+// starved is a gap between two looks that a loop of 5 ms has only without a processor.
+const starved = 250 * time.Millisecond
+
+func (s *steelTime) now() time.Time {
+	t := time.Now()
+	if gap := t.Sub(s.last); !s.last.IsZero() && gap > starved {
+		s.lost += gap
+	}
+	s.last = t
+	return t.Add(-s.lost)
+}
+
+// behind is how far the second of a pair follows the first.
+const behind = 400 * time.Millisecond
 
 // walk is a person on the way.
 type walk struct {
@@ -111,7 +138,7 @@ func (v *Controller) Run(ctx context.Context) error {
 		return err
 	}
 	defer v.line.Unplug()
-	v.rules.powerUp(rand.Uint32()|1, time.Now())
+	v.rules.powerUp(rand.Uint32()|1, v.time.now())
 	reading, stop := context.WithCancel(ctx)
 	chunks := make(chan []byte)
 	go v.read(reading, chunks)
@@ -128,7 +155,7 @@ func (v *Controller) play(ctx context.Context, chunks <-chan []byte) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		now := time.Now()
+		now := v.time.now()
 		v.moveWalkers(now)
 		v.rules.tick(now)
 		v.publish()
@@ -136,7 +163,7 @@ func (v *Controller) play(ctx context.Context, chunks <-chan []byte) {
 		case <-ctx.Done():
 			return
 		case f := <-v.do:
-			f(time.Now())
+			f(v.time.now())
 		case b := <-chunks:
 			v.receive(b)
 		case <-tick.C:
@@ -177,7 +204,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 // receive takes bytes of the host in.
 func (v *Controller) receive(b []byte) {
-	now := time.Now()
+	now := v.time.now()
 	v.noise.disturb(b)
 	opened := v.rules.openings
 	v.dec.Feed(b, func(f frame.Frame) {
@@ -194,6 +221,9 @@ func (v *Controller) receive(b []byte) {
 	if v.config.AutoWalk > 0 && v.rules.openings > opened {
 		g := v.rules.grant
 		v.walks = append(v.walks, walk{now.Add(v.config.AutoWalk), gate.Direction(g.Direction), g.Number})
+		if v.pairs {
+			v.walks = append(v.walks, walk{now.Add(v.config.AutoWalk + behind), gate.Direction(g.Direction), 0})
+		}
 	}
 }
 
@@ -216,7 +246,7 @@ func (v *Controller) write(b []byte) error {
 
 // writeSoon writes b unless nobody reads at the other end.
 func writeSoon(far *os.File, b []byte) error {
-	if err := far.SetWriteDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+	if err := far.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
 		return err
 	}
 	_, err := far.Write(b)
@@ -230,11 +260,19 @@ func (v *Controller) moveWalkers(now time.Time) {
 		switch {
 		case now.Before(w.at):
 			left = append(left, w)
-		case w.grant == 0 || v.rules.passing && v.rules.grant.Number == w.grant:
-			v.rules.walk(uint8(w.direction), now)
+		case w.grant == 0 || v.rules.passing && v.rules.grant.Number == w.grant && !v.rules.barred():
+			v.sensor.rotate(w.direction, now)
 		}
 	}
 	v.walks = left
+	v.count(now)
+}
+
+// count has the rules hear what the sensor's contact says by now.
+func (v *Controller) count(now time.Time) {
+	for _, d := range v.sensor.due(now) {
+		v.rules.walk(uint8(d), now)
+	}
 }
 
 // publish tells the onlooker about a change.
@@ -248,6 +286,12 @@ func (v *Controller) publish() {
 	}
 	if r.passing {
 		s.Grant = r.grant.Number
+	}
+	for _, w := range v.walks {
+		if w.grant == 0 || w.grant == s.Grant {
+			s.Walking = w.direction
+			break
+		}
 	}
 	if s != v.shown {
 		v.shown = s
@@ -278,12 +322,16 @@ func (v *Controller) State() (s ControllerState) {
 func (v *Controller) Walk(d gate.Direction, after time.Duration) {
 	v.order(func(now time.Time) {
 		if after <= 0 {
-			v.rules.walk(uint8(d), now)
+			v.sensor.rotate(d, now)
+			v.count(now)
 			return
 		}
 		v.walks = append(v.walks, walk{at: now.Add(after), direction: d})
 	})
 }
+
+// Pairs has a second person, without a grant, walk close behind each that is let in.
+func (v *Controller) Pairs(on bool) { v.order(func(time.Time) { v.pairs = on }) }
 
 // SetAutoWalk lets a person walk that long after each opening from now on; 0 for nobody.
 func (v *Controller) SetAutoWalk(after time.Duration) {
@@ -308,6 +356,13 @@ func (v *Controller) Disturb(reader int) {
 
 // Jam stops the lock where it stands, and frees it.
 func (v *Controller) Jam(on bool) { v.order(func(time.Time) { v.rules.setJam(on) }) }
+
+// Bounce lets the rotation sensor's worn contact close once more behind each
+// rotation, later than debouncing covers.
+func (v *Controller) Bounce(on bool) { v.order(func(time.Time) { v.sensor.bounces = on }) }
+
+// Backwards has the gate turn the other way than people walk.
+func (v *Controller) Backwards(on bool) { v.order(func(time.Time) { v.sensor.backwards = on }) }
 
 // Noise flips one bit in every n-th byte in both directions; 0 for a clean line.
 func (v *Controller) Noise(n int) { v.order(func(time.Time) { v.noise = noise{every: n} }) }

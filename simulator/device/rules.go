@@ -114,6 +114,9 @@ func (r *rules) setJam(on bool) {
 	r.jammed = on
 }
 
+// barred reports that the lock stands shut whatever the coil does: nobody gets through.
+func (r *rules) barred() bool { return r.jammed && !r.stuckOpen }
+
 // checkLock reports a lock that does not follow.
 func (r *rules) checkLock(now time.Time) {
 	switch {

@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"turnstile/firmware-bridge/serialport/serialtest"
@@ -13,7 +14,24 @@ import (
 type Scanner struct {
 	line *serialtest.Line
 	baud int
+	mood atomic.Uint32 // a Mood
+	ear  func(b []byte)
+	// spoken is that a whole line was sent since it was plugged in.
+	spoken atomic.Bool
 }
+
+// Mood is what is wrong with a scanner that has power.
+type Mood uint32
+
+// The moods.
+const (
+	Well   Mood = iota
+	Silent      // it reads nothing
+	Half        // its line breaks off in the middle of each code
+)
+
+// Suffer gives the scanner a mood from the next scan on.
+func (s *Scanner) Suffer(m Mood) { s.mood.Store(uint32(m)) }
 
 // NewScanner makes an unplugged scanner whose port will appear at link and
 // which sends at baud.
@@ -21,8 +39,15 @@ func NewScanner(link string, baud int) *Scanner {
 	return &Scanner{line: serialtest.New(link), baud: baud}
 }
 
+// Tell has f hear each piece that leaves the scanner; call it before the first Send.
+// f must not keep the piece.
+func (s *Scanner) Tell(f func(b []byte)) { s.ear = f }
+
 // Plug makes the port appear.
-func (s *Scanner) Plug() error { return s.line.Plug() }
+func (s *Scanner) Plug() error {
+	s.spoken.Store(false)
+	return s.line.Plug()
+}
 
 // Unplug makes it vanish.
 func (s *Scanner) Unplug() { s.line.Unplug() }
@@ -33,10 +58,44 @@ func (s *Scanner) Plugged() bool {
 	return err == nil
 }
 
+// Reads reports that something comes of a code that is held before it.
+func (s *Scanner) Reads() bool { return s.Plugged() && Mood(s.mood.Load()) != Silent }
+
 // Scan sends text as a scanner does that has read a QR symbol: AIM id, text, CR
 // LF. It returns when the last byte has left.
 func (s *Scanner) Scan(ctx context.Context, text string) error {
-	return s.Send(ctx, []byte("]Q1"+text+"\r\n"))
+	raw := []byte("]Q1" + text + "\r\n")
+	switch Mood(s.mood.Load()) {
+	case Silent:
+		return nil
+	case Half:
+		raw = raw[:len(raw)/2]
+	case Well:
+		if !s.spoken.Swap(true) {
+			return s.burst(ctx, raw)
+		}
+	}
+	return s.Send(ctx, raw)
+}
+
+// burst sends the first line at once, when its last byte is due: until a driver has heard
+// the end of one, 50 ms of silence end a code, and a busy machine makes such a silence
+// where no wire would.
+func (s *Scanner) burst(ctx context.Context, raw []byte) error {
+	if pause(ctx, s.wireTime(len(raw))); ctx.Err() != nil {
+		return fmt.Errorf("send scan: %w", ctx.Err())
+	}
+	far, err := s.line.Far()
+	if err == nil {
+		err = writeSoon(far, raw)
+	}
+	if err != nil {
+		return fmt.Errorf("send scan: %w: nobody reads the port, or it was unplugged", err)
+	}
+	if s.ear != nil {
+		s.ear(raw)
+	}
+	return nil
 }
 
 // Send sends raw bytes at the scanner's pace: 10 bit times a byte.
@@ -57,6 +116,9 @@ func (s *Scanner) Send(ctx context.Context, raw []byte) error {
 		}
 		if err := writeSoon(far, raw[sent:due]); err != nil {
 			return fmt.Errorf("send scan: %w: nobody reads the port, or it was unplugged", err)
+		}
+		if s.ear != nil {
+			s.ear(raw[sent:due])
 		}
 		sent = due
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,12 +40,17 @@ type Fleet struct {
 }
 
 // Start enrols n controllers at a site and connects them; each has a folder of
-// its own below folder.
+// its own below folder. Central is started anew for it.
 func Start(ctx context.Context, s *site.Site, folder string, n int) (*Fleet, error) {
+	e := &Enrolment{Site: s, Prefix: "fleet-"}
+	if err := errors.Join(s.Central().Stop(), e.Enrol(ctx, n), s.StartCentral()); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	f := &Fleet{cancel: cancel}
-	for i := range n {
-		c, err := open(ctx, s, filepath.Join(folder, fmt.Sprint(i)), fmt.Sprintf("fleet-%d", i+1))
+	for i, l := range e.Lanes {
+		l.Broker = "ssl://" + s.BrokerAddr()
+		c, err := open(l, filepath.Join(folder, fmt.Sprint(i)))
 		if err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
@@ -67,14 +71,12 @@ func (f *Fleet) Close() error {
 	return errors.Join(errs...)
 }
 
-func open(ctx context.Context, s *site.Site, folder, id string) (*Controller, error) {
+func open(identity enrol.Identity, folder string) (*Controller, error) {
+	id := identity.Lane
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of %s: %w", id, err)
 	}
-	identity, err := invite(ctx, s, folder, id)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	c := &Controller{ID: id}
 	if c.cache, _, err = cache.Open(filepath.Join(folder, "cache.bolt"), cache.Options{}); err != nil {
 		return nil, err
@@ -89,38 +91,6 @@ func open(ctx context.Context, s *site.Site, folder, id string) (*Controller, er
 		Log: slog.New(slog.DiscardHandler), State: c.state, Taken: c.taken,
 	})
 	return c, nil
-}
-
-// invite enrols a controller with a one-time token.
-func invite(ctx context.Context, s *site.Site, folder, id string) (enrol.Identity, error) {
-	var invitation struct {
-		Token string `json:"token"`
-	}
-	if err := s.API.Do(ctx, http.MethodPost, "/lanes", map[string]string{"id": id}, &invitation); err != nil {
-		return enrol.Identity{}, fmt.Errorf("invite %s: %w", id, err)
-	}
-	token, err := link.ParseEnrolToken(invitation.Token)
-	if err != nil {
-		return enrol.Identity{}, err
-	}
-	return admitted(ctx, s.EnrolURL(), token, folder)
-}
-
-// admitted enrols, as often as central refuses because too many do at once.
-func admitted(ctx context.Context, url string, token link.EnrolToken, folder string) (i enrol.Identity, err error) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for range 60 {
-		if i, err = enrol.Enrol(ctx, url, token, folder); !errors.Is(err, enrol.ErrRefused) {
-			return i, err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return i, ctx.Err()
-		}
-	}
-	return i, err
 }
 
 func (c *Controller) state() link.LaneState {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,13 +26,21 @@ var foreign = map[string][]string{
 	"arm":   {"qemu-arm", "-cpu", "cortex-a7"},
 }
 
+// programs are the ones that make build makes for a processor: on 32 bits, those of a lane.
+func programs(arch string) []string {
+	if arch == "arm" {
+		return []string{"agent", "firmware-bridge"}
+	}
+	return []string{"agent", "central", "firmware-bridge", "simulator"}
+}
+
 // maxAgent is the mark for the agent's size on arm64, in bytes.
 const maxAgent = 10_000_000
 
 // TestCrossBuilt runs the static programs of all three processors.
 func TestCrossBuilt(t *testing.T) {
 	for arch, runner := range foreign {
-		for _, name := range []string{"agent", "central", "firmware-bridge", "simulator"} {
+		for _, name := range programs(arch) {
 			t.Run(arch+"/"+name, func(t *testing.T) {
 				path := filepath.Join("../../bin", arch, name)
 				static(t, path)
@@ -84,7 +93,8 @@ func on(t *testing.T, arch, name, input string, args ...string) string {
 	return string(out)
 }
 
-// TestForeignWork lets each processor read a code and open a cache file.
+// TestForeignWork lets each processor open a cache file, and that of an office read a
+// code. The agent reads codes on an armv7 in simulator/kernel.
 func TestForeignWork(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -103,8 +113,10 @@ func TestForeignWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for arch := range foreign {
-		if out := on(t, arch, "central", code+"\n", "verify", "--offline", "-"); !strings.Contains(out, p.ID().String()) {
-			t.Errorf("central of %s does not see pass %s:\n%s", arch, p.ID(), out)
+		if slices.Contains(programs(arch), "central") {
+			if out := on(t, arch, "central", code+"\n", "verify", "--offline", "-"); !strings.Contains(out, p.ID().String()) {
+				t.Errorf("central of %s does not see pass %s:\n%s", arch, p.ID(), out)
+			}
 		}
 		on(t, arch, "agent", "", "check-db", file)
 	}

@@ -2,11 +2,6 @@ package measure
 
 import (
 	"context"
-	"crypto/ecdh"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -18,11 +13,10 @@ import (
 	"sync"
 	"time"
 
+	"turnstile/agent/enrol"
 	"turnstile/central/broker"
-	"turnstile/central/database"
-	"turnstile/central/issuer"
 	"turnstile/central/link"
-	"turnstile/central/server"
+	"turnstile/simulator/fleet"
 	"turnstile/simulator/site"
 )
 
@@ -40,94 +34,16 @@ func (r *rig) memory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e := &enrolment{site: s}
+	e := &fleet.Enrolment{Site: s, Prefix: "held-"}
 	for _, n := range r.Connected {
-		if err := errors.Join(s.Central().Stop(), e.enrol(ctx, n), s.StartCentral()); err != nil {
+		if err := errors.Join(s.Central().Stop(), e.Enrol(ctx, n), s.StartCentral()); err != nil {
 			return errors.Join(err, s.Close())
 		}
-		if err := r.connected(ctx, s, e.lanes[:n]); err != nil {
+		if err := r.connected(ctx, s, e.Lanes[:n]); err != nil {
 			return errors.Join(err, s.Close())
 		}
 	}
 	return s.Close()
-}
-
-// enrolment enrols controllers in central's place, which does not run: it lets in
-// ten a second from one address, so that ten thousand would take a quarter of an hour.
-type enrolment struct {
-	site  *site.Site
-	lanes []controller
-}
-
-// controller is what a lane controller connects with.
-type controller struct {
-	id, site  string
-	pair      tls.Certificate
-	authority *x509.CertPool
-	signer    laneSigner
-}
-
-// enrol enrols controllers until there are n.
-func (e *enrolment) enrol(ctx context.Context, n int) error {
-	conf, err := server.Load(filepath.Join(e.site.Data(), "central", "central.yaml"))
-	if err != nil {
-		return err
-	}
-	phrase, err := conf.Passphrase.Read()
-	if err != nil {
-		return err
-	}
-	i, err := issuer.Open(conf.Keys(), conf.Site, phrase, time.Now())
-	if err != nil {
-		return err
-	}
-	db, err := conf.OpenDatabase(ctx)
-	if err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return errors.Join(fmt.Errorf("make key: %w", err), db.Close())
-	}
-	for err == nil && len(e.lanes) < n {
-		err = e.add(ctx, db, i, key, controller{id: fmt.Sprintf("held-%d", len(e.lanes)+1), site: conf.Site})
-	}
-	return errors.Join(err, db.Close())
-}
-
-// add enrols one controller. All have one TLS key, which costs central nothing less.
-func (e *enrolment) add(ctx context.Context, db *database.DB, i *issuer.Issuer, key *ecdsa.PrivateKey, c controller) error {
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	now := time.Now()
-	cert, err := i.SignLane(csr, c.id, now)
-	if err != nil {
-		return err
-	}
-	_, c.signer.PrivateKey, err = ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("make key: %w", err)
-	}
-	seal, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("make key: %w", err)
-	}
-	invitation := database.Invitation{Lane: c.id, Created: now.UnixMilli(), Expires: now.Add(time.Hour).UnixMilli()}
-	rand.Read(invitation.ID[:]) // never fails
-	lane := database.Lane{ID: c.id, Enrolled: now.UnixMilli(), Expires: cert.NotAfter.UnixMilli(), Certificate: cert.Raw,
-		JournalKey: c.signer.public(), SealKey: seal.PublicKey().Bytes()}
-	if err := db.Invite(ctx, invitation, "bench"); err != nil {
-		return err
-	}
-	if err := db.Enrol(ctx, invitation, lane, database.Removed{}); err != nil {
-		return err
-	}
-	c.pair, c.authority = tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}, x509.NewCertPool()
-	c.authority.AddCert(i.Authority())
-	e.lanes = append(e.lanes, c)
-	return nil
 }
 
 // together is how many controllers connect at a time.
@@ -161,7 +77,7 @@ func each(n int, f func(k int) error) error {
 
 // connected connects the controllers to a central that has just started, and adds
 // a row.
-func (r *rig) connected(ctx context.Context, s *site.Site, lanes []controller) error {
+func (r *rig) connected(ctx context.Context, s *site.Site, lanes []enrol.Identity) error {
 	if err := poll(ctx, "central ready", func() (bool, error) {
 		list, err := s.API.Lanes(ctx)
 		return len(list) >= len(lanes), err
@@ -196,26 +112,28 @@ func (r *rig) connected(ctx context.Context, s *site.Site, lanes []controller) e
 }
 
 // hold connects a controller until ctx ends, and reports for it.
-func hold(ctx context.Context, running *sync.WaitGroup, to string, c *controller) error {
-	topics := link.Topics{Site: c.site}
+func hold(ctx context.Context, running *sync.WaitGroup, to string, c *enrol.Identity) error {
+	topics := link.Topics{Site: c.Site}
+	authority := x509.NewCertPool()
+	authority.AddCert(c.Authority)
 	ignore := func(context.Context, broker.Message) {}
 	s := broker.NewSession(broker.SessionConfig{
-		URL: "ssl://" + to, ClientID: c.id, Log: slog.New(slog.DiscardHandler),
-		TLS:           &tls.Config{Certificates: []tls.Certificate{c.pair}, RootCAs: c.authority},
-		Subscriptions: []broker.Subscription{{Filter: topics.Feed(), Queue: 1, Handle: ignore}, {Filter: topics.Down(c.id), Queue: 1, Handle: ignore}},
+		URL: "ssl://" + to, ClientID: c.Lane, Log: slog.New(slog.DiscardHandler),
+		TLS:           &tls.Config{Certificates: []tls.Certificate{c.Certificate}, RootCAs: authority},
+		Subscriptions: []broker.Subscription{{Filter: topics.Feed(), Queue: 1, Handle: ignore}, {Filter: topics.Down(c.Lane), Queue: 1, Handle: ignore}},
 		Connected:     func(context.Context) {},
 	})
 	running.Go(func() { s.Run(ctx) }) // ends with ctx
-	if err := poll(ctx, c.id+" online", func() (bool, error) { return s.Online(), nil }); err != nil {
+	if err := poll(ctx, c.Lane+" online", func() (bool, error) { return s.Online(), nil }); err != nil {
 		return err
 	}
-	report, err := link.Seal(c.signer, link.TypeState, c.site, link.LaneState{Lane: c.id, Boot: 1, Alive: true, Program: "bench",
-		Lanes: []link.LaneInfo{{Number: 1, Name: c.id}}, Sent: time.Now().UnixMilli()})
+	report, err := link.Seal(c.Journal, link.TypeState, c.Site, link.LaneState{Lane: c.Lane, Boot: 1, Alive: true, Program: "bench",
+		Lanes: []link.LaneInfo{{Number: 1, Name: c.Lane}}, Sent: time.Now().UnixMilli()})
 	if err != nil {
 		return err
 	}
-	return poll(ctx, c.id+" heard", func() (bool, error) {
-		err := s.Publish(ctx, topics.State(c.id), report, 1, true)
+	return poll(ctx, c.Lane+" heard", func() (bool, error) {
+		err := s.Publish(ctx, topics.State(c.Lane), report, 1, true)
 		if errors.Is(err, broker.ErrOffline) { // or no answer in time: thousands are served at once
 			return false, nil
 		}

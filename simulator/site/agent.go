@@ -28,6 +28,8 @@ type AgentSetup struct {
 	// Multicast is a group and port by which the controllers hear each other on
 	// this machine without a broker, such as 239.84.83.1:7744; "": they do not.
 	Multicast string
+	// Now is the controller's own clock where agents are played; nil: Config.Now.
+	Now func() time.Time
 }
 
 // LaneSetup is one lane of a controller.
@@ -36,6 +38,7 @@ type LaneSetup struct {
 	Zone     int
 	AutoWalk time.Duration // a person walks that long after each opening; 0: nobody
 	Window   time.Duration // 0: 3 s
+	Exit     bool          // a second scanner, for the way out
 	Changed  func(device.ControllerState)
 	// Wires are the lane's scanners and gate as they stand in a configuration,
 	// two lines of YAML, for devices that the caller plays. Then the lane has no
@@ -56,7 +59,8 @@ type Agent struct {
 	site    *Site
 	config  string // path of its configuration
 	command []string
-	group   string // of multicast
+	now     func() time.Time // of a played one
+	group   string           // of multicast
 	process *Process
 	wait    sync.WaitGroup // devices and cable
 }
@@ -66,7 +70,18 @@ type Lane struct {
 	Setup      LaneSetup
 	Number     int
 	Scanner    *device.Scanner    // nil with Setup.Wires
+	Exit       *device.Scanner    // nil without Setup.Exit
 	Controller *device.Controller // nil with Setup.Wires
+}
+
+// Scanners are the virtual ones of the lane.
+func (l *Lane) Scanners() (list []*device.Scanner) {
+	for _, s := range []*device.Scanner{l.Scanner, l.Exit} {
+		if s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // newAgent enrols a lane controller, if it is new, and plugs its devices in. It
@@ -75,6 +90,9 @@ func (s *Site) newAgent(ctx context.Context, setup AgentSetup, token string) (*A
 	a := &Agent{ID: setup.ID, group: setup.Multicast, site: s, Data: s.path(setup.ID, "data"), config: s.path(setup.ID, "agent.yaml"), command: setup.Command}
 	if a.command == nil {
 		a.command = []string{s.program("agent"), "run"}
+	}
+	if a.now = setup.Now; a.now == nil {
+		a.now = s.config.Now
 	}
 	if err := os.MkdirAll(a.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of %s: %w", a.ID, err)
@@ -104,11 +122,16 @@ func (a *Agent) plug(ctx context.Context, setups []LaneSetup) error {
 		}
 		scanner, gate := a.port(i, "scanner"), a.port(i, "gate")
 		l := &Lane{Setup: setup, Number: i + 1, Scanner: device.NewScanner(scanner, Baud)}
-		l.Controller = device.NewController(device.ControllerConfig{Link: gate, AutoWalk: setup.AutoWalk, Changed: setup.Changed})
-		if err := l.Scanner.Plug(); err != nil {
-			return fmt.Errorf("plug scanner: %w", err)
+		if setup.Exit {
+			l.Exit = device.NewScanner(a.port(i, "exit"), Baud)
 		}
-		a.wait.Go(func() { <-ctx.Done(); l.Scanner.Unplug() })
+		l.Controller = device.NewController(device.ControllerConfig{Link: gate, AutoWalk: setup.AutoWalk, Changed: setup.Changed})
+		for _, scanner := range l.Scanners() {
+			if err := scanner.Plug(); err != nil {
+				return fmt.Errorf("plug scanner: %w", err)
+			}
+			a.wait.Go(func() { <-ctx.Done(); scanner.Unplug() })
+		}
 		a.wait.Go(func() { l.Controller.Run(ctx) }) // ends with ctx
 		l.Controller.State()                        // it is plugged in then
 		a.Lanes = append(a.Lanes, l)
@@ -139,7 +162,11 @@ func (a *Agent) yaml() string {
 			}
 			continue
 		}
-		fmt.Fprintf(&b, "    scanners: [{port: %s, baud: %d, direction: in}]\n", a.port(i, "scanner"), Baud)
+		exit := ""
+		if l.Exit != nil {
+			exit = fmt.Sprintf(", {port: %s, baud: %d, direction: out}", a.port(i, "exit"), Baud)
+		}
+		fmt.Fprintf(&b, "    scanners: [{port: %s, baud: %d, direction: in}%s]\n", a.port(i, "scanner"), Baud, exit)
 		fmt.Fprintf(&b, "    gate: {driver: controller, port: %s, baud: %d, window: %s}\n", a.port(i, "gate"), Baud, window)
 	}
 	return b.String()
@@ -159,6 +186,9 @@ func (a *Agent) enrol(ctx context.Context, token string) error {
 		}
 		token = invitation.Token
 	}
+	if a.now != nil {
+		return a.playEnrol(ctx, token)
+	}
 	_, err := run(a.site.program("agent"), nil, token+"\n", "enroll", "--central", a.site.endpoints.Enrol, "--token-file", "-", "--config", a.config)
 	return err
 }
@@ -168,20 +198,46 @@ func (a *Agent) Start() error {
 	if err := a.Launch(); err != nil {
 		return err
 	}
-	return a.process.await("devices", startLimit, a.ready)
+	return a.await()
 }
+
+// await waits until a launched agent has all its devices.
+func (a *Agent) await() error { return a.process.await("devices", startLimit, a.ready) }
 
 // Launch starts the agent and waits for nothing.
 func (a *Agent) Launch() error {
 	os.Remove(a.statusFile()) // of an earlier start; it need not exist
-	args := append(slices.Clone(a.command[1:]), "--config", a.config)
-	p, err := start(a.command[0], a.ID, a.site.path("logs"), nil, args...)
+	p, err := a.run()
 	if err != nil {
 		return err
 	}
 	a.process = p
 	return nil
 }
+
+// run starts the program, or what it does.
+func (a *Agent) run() (*Process, error) {
+	if a.now != nil {
+		return a.play()
+	}
+	args := append(slices.Clone(a.command[1:]), "--config", a.config)
+	return start(a.command[0], a.ID, a.site.path("logs"), nil, args...)
+}
+
+// Replace puts an empty disk into a controller that was stopped, and enrols it anew.
+func (a *Agent) Replace(ctx context.Context) error {
+	if err := os.RemoveAll(a.Data); err != nil {
+		return fmt.Errorf("empty disk of %s: %w", a.ID, err)
+	}
+	if err := os.MkdirAll(a.Data, 0o700); err != nil {
+		return fmt.Errorf("make folder of %s: %w", a.ID, err)
+	}
+	return a.enrol(ctx, "")
+}
+
+// Instead has another command run the agent from its next start on, as
+// AgentSetup.Command says.
+func (a *Agent) Instead(command ...string) { a.command = command }
 
 // ready reports whether every gate and scanner answers.
 func (a *Agent) ready() bool {
@@ -210,11 +266,14 @@ func (a *Agent) Stop() error {
 func (a *Agent) statusFile() string { return filepath.Join(a.Data, daemon.StatusFile) }
 
 // Status asks the agent how it is. The status file says where it listens.
-func (a *Agent) Status() (s daemon.Status, err error) {
+func (a *Agent) Status() (daemon.Status, error) { return a.Ask(context.Background()) }
+
+// Ask is Status with an end: a frozen agent takes its time.
+func (a *Agent) Ask(ctx context.Context) (s daemon.Status, err error) {
 	if err := readJSON(a.statusFile(), &s); err != nil {
 		return s, err
 	}
-	req, err := http.NewRequest(http.MethodGet, s.HTTP+"/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.HTTP+"/status", nil)
 	if err != nil {
 		return s, fmt.Errorf("ask %s: %w", a.ID, err)
 	}
@@ -222,13 +281,14 @@ func (a *Agent) Status() (s daemon.Status, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := json.Unmarshal(b, &s); err != nil {
+	var now daemon.Status // not into what the file had: a word that is left out would stay
+	if err := json.Unmarshal(b, &now); err != nil {
 		return s, fmt.Errorf("decode status of %s: %w", a.ID, err)
 	}
-	return s, nil
+	return now, nil
 }
 
-// Check has the agent decide a code without opening (`agent check`).
+// Check has the program decide a code without opening (`agent check`).
 func (a *Agent) Check(code string) (r daemon.CheckResult, err error) {
 	out, err := run(a.site.program("agent"), nil, code+"\n", "check", "--config", a.config, "--json", "-")
 	if json.Unmarshal(out, &r) == nil {

@@ -33,11 +33,24 @@ type Problem struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
+	Errors []struct {
+		Message  string `json:"message"`
+		Location string `json:"location"`
+	} `json:"errors"`
+}
+
+// Words are what is wrong, with each fault of the request.
+func (p *Problem) Words() string {
+	words := p.Detail
+	for _, e := range p.Errors {
+		words += "; " + e.Location + ": " + e.Message
+	}
+	return words
 }
 
 // Error returns the problem in one line.
 func (p *Problem) Error() string {
-	return fmt.Sprintf("central: %d %s: %s", p.Status, p.Title, p.Detail)
+	return fmt.Sprintf("central: %d %s: %s", p.Status, p.Title, p.Words())
 }
 
 // Issue makes a pass.

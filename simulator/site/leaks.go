@@ -110,7 +110,7 @@ func (a *Agent) secrets() ([]Secret, error) {
 		return nil, fmt.Errorf("decode identity of %s: %w", a.ID, err)
 	}
 	all := []Secret{{"TLS key of " + a.ID, private.TLS}, {"journal key of " + a.ID, private.Journal}, {"sealing key of " + a.ID, private.Seal}}
-	c, _, err := cache.Open(filepath.Join(a.Data, "cache.db"), cache.Options{})
+	c, _, err := cache.Open(filepath.Join(a.Data, "cache.bolt"), cache.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("open cache of %s: %w", a.ID, err)
 	}

@@ -2,8 +2,10 @@ package site
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,12 +16,13 @@ import (
 // grace is how long a program may take to end by itself after SIGTERM.
 const grace = 5 * time.Second
 
-// Process is one of the product's programs, running as a child with its log in
-// a file. A child does not outlive its parent.
+// Process is one of the product's programs with its log in a file: running as a
+// child that does not outlive its parent, or played by goroutines of this process.
 type Process struct {
 	Name string
-	Log  string // path of its standard error
-	cmd  *exec.Cmd
+	Log  string             // path of its standard error
+	cmd  *exec.Cmd          // nil if played
+	end  context.CancelFunc // of a played one
 	done chan struct{}
 	err  error // why it ended, readable after done
 }
@@ -44,14 +47,50 @@ func start(program, name, logs string, env []string, args ...string) (*Process, 
 	return p, nil
 }
 
-// PID returns the process id.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+// patience is how long a played program may take to end: a lane waits for who is on
+// the way, and nothing can kill a goroutine.
+const patience = 25 * time.Second
+
+// play runs what a program does in this process, under its name; its log is
+// appended to logs/<name>.log.
+func play(name, logs string, run func(context.Context, *slog.Logger) error) (*Process, error) {
+	log := filepath.Join(logs, name+".log")
+	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open log of %s: %w", name, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Process{Name: name, Log: log, end: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		defer cancel()
+		p.err = errors.Join(run(ctx, slog.New(slog.NewTextHandler(f, nil))), f.Close())
+	}()
+	return p, nil
+}
+
+// Played reports that the program runs within this process: it cannot be frozen,
+// limited or killed without its own help.
+func (p *Process) Played() bool { return p.cmd == nil }
+
+// PID returns the process id, 0 of a played one.
+func (p *Process) PID() int {
+	if p.Played() {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Kill ends the process as a power cut would, and waits.
+// Kill ends the process as a power cut would, and waits. A played one ends in order.
 func (p *Process) Kill() {
+	if p.Played() {
+		p.end()
+		<-p.done
+		return
+	}
 	p.cmd.Process.Kill() // an ended process has nothing left to kill
 	<-p.done
 }
@@ -59,12 +98,28 @@ func (p *Process) Kill() {
 // Stop asks the process to end, kills it if it does not within its grace, and
 // returns an error if it did not end by itself with exit code 0.
 func (p *Process) Stop() error {
+	if p.Played() {
+		return p.stopPlayed()
+	}
 	p.cmd.Process.Signal(syscall.SIGTERM) // an ended process needs none
 	select {
 	case <-p.done:
 	case <-time.After(grace):
 		p.Kill()
 		return fmt.Errorf("%s did not end within %v", p.Name, grace)
+	}
+	if p.err != nil {
+		return fmt.Errorf("%s: %w; its log is %s", p.Name, p.err, p.Log)
+	}
+	return nil
+}
+
+func (p *Process) stopPlayed() error {
+	p.end()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		return fmt.Errorf("%s did not end within %v", p.Name, patience)
 	}
 	if p.err != nil {
 		return fmt.Errorf("%s: %w; its log is %s", p.Name, p.err, p.Log)

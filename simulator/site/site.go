@@ -1,7 +1,8 @@
-// Package site runs the product's real programs on one machine: central, agents
-// on virtual lanes, and network links between them that can be cut.
+// Package site runs the product on one machine: central, agents on virtual lanes,
+// and network links between them that can be cut.
 //
-// The demo and the end-to-end tests stand on it.
+// The programs run as processes; or, by a clock that the caller plays, central and
+// agents run within this process, by the same calls as in the programs' mains.
 package site
 
 import (
@@ -10,11 +11,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"turnstile/agent/wallclock"
 )
 
 // startLimit is how long a program may take to be ready.
@@ -28,6 +33,13 @@ type Config struct {
 	Mosquitto string        // path of a mosquitto to use in place of central's own broker
 	Heads     time.Duration // central's; 0: 2 s
 	Host      string        // another name or address by which agents reach central's own broker, "": none
+	Portal    *Portal       // nil: central has no holders' pages
+	// Now plays central and all agents in this process, by this clock; with it
+	// Programs and Mosquitto are not used. Nil: the programs, by the machine's clock.
+	Now func() time.Time
+	// Ticks is the monotonic clock of played agents, for a Now that goes faster than
+	// the machine's; nil: the kernel's.
+	Ticks func() wallclock.Ticks
 }
 
 // Site is a running campus of one central and some agents.
@@ -48,6 +60,7 @@ type endpoints struct {
 	HTTP   string `json:"http"`
 	Enrol  string `json:"enrol"`
 	Broker string `json:"broker"`
+	Portal string `json:"portal"`
 }
 
 // Start makes the folder, starts central, enrols and starts all agents. When it
@@ -84,7 +97,20 @@ func (s *Site) open(ctx context.Context) error {
 			return err
 		}
 		s.Agents = append(s.Agents, a)
-		if err := a.Start(); err != nil {
+	}
+	return s.startAgents()
+}
+
+// startAgents starts them when all are enrolled, so that each hears of the others from
+// central's first word on.
+func (s *Site) startAgents() error {
+	for _, a := range s.Agents {
+		if err := a.Launch(); err != nil {
+			return err
+		}
+	}
+	for _, a := range s.Agents {
+		if err := a.await(); err != nil {
 			return err
 		}
 	}
@@ -136,7 +162,7 @@ func (s *Site) StartCentral() error {
 	}
 	written := s.path("central", "data", "endpoints.json")
 	os.Remove(written) // of an earlier start; it need not exist
-	p, err := start(s.program("central"), "central", s.path("logs"), nil, "serve", "--config", s.path("central", "central.yaml"))
+	p, err := s.serve()
 	if err != nil {
 		return err
 	}
@@ -151,6 +177,14 @@ func (s *Site) StartCentral() error {
 	return s.makeAPI()
 }
 
+// serve starts the program, or what it does.
+func (s *Site) serve() (*Process, error) {
+	if s.config.Now != nil {
+		return s.playCentral()
+	}
+	return start(s.program("central"), "central", s.path("logs"), nil, "serve", "--config", s.path("central", "central.yaml"))
+}
+
 func (s *Site) configureCentral() error {
 	if err := os.WriteFile(s.path("central", "central.yaml"), []byte(s.centralConfig()), 0o600); err != nil {
 		return fmt.Errorf("write central's configuration: %w", err)
@@ -163,7 +197,7 @@ func (s *Site) makeAPI() error {
 	file := s.path("central", "token")
 	b, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		b, err = run(s.program("central"), nil, "", "token", "create", "simulator", "--role", "admin", "--data", s.path("central", "data"))
+		b, err = s.makeToken()
 		if err == nil {
 			err = os.WriteFile(file, b, 0o600)
 		}
@@ -173,6 +207,13 @@ func (s *Site) makeAPI() error {
 	}
 	s.API = newAPI(s.endpoints.HTTP, strings.TrimSpace(string(b)))
 	return nil
+}
+
+func (s *Site) makeToken() ([]byte, error) {
+	if s.config.Now != nil {
+		return s.playToken()
+	}
+	return run(s.program("central"), nil, "", "token", "create", "simulator", "--role", "admin", "--data", s.path("central", "data"))
 }
 
 // Central returns central's process; it is another one after each start.
@@ -214,7 +255,23 @@ broker:
 zones:
   - {id: 0, name: Main, name_zh: 主樓, passback: soft}
   - {id: 1, name: Library, name_zh: 圖書館}
-`, s.path("central", "data"), s.path("central", "passphrase"), listen(s.endpoints.HTTP), listen(s.endpoints.Enrol), broker, heads)
+%s%s`, s.path("central", "data"), s.path("central", "passphrase"), listen(s.endpoints.HTTP), listen(s.endpoints.Enrol), broker, heads, s.moreZones(), s.portalConfig())
+}
+
+// moreZones are those of the lanes beside the first two.
+func (s *Site) moreZones() (lines string) {
+	more := map[int]bool{}
+	for _, a := range s.config.Agents {
+		for _, l := range a.Lanes {
+			if l.Zone > 1 {
+				more[l.Zone] = true
+			}
+		}
+	}
+	for _, z := range slices.Sorted(maps.Keys(more)) {
+		lines += fmt.Sprintf("  - {id: %d, name: Zone %d}\n", z, z)
+	}
+	return lines
 }
 
 // campus is the demo's clock: Hong Kong, which has had no summer time since 1979.
