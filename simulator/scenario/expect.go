@@ -22,6 +22,7 @@ import (
 //	expect LANE fine                  none stands
 //	expect LANE clock WORD            trusted, holdover, untrusted
 //	expect LANE answers|silent        its controller's program
+//	expect any WHAT                   one of the lanes is as said
 //	expect NAME refused N             so many controllers refuse the pass
 //	expect NAME ledger TYPE …         what the ledger has of the pass, in this order
 //	expect central up|down
@@ -29,7 +30,7 @@ import (
 //
 // Each may have within=5s.
 type Expect struct {
-	What   string // a lane, the name of a pass, "central" or "alarm"
+	What   string // a lane, the name of a pass, or a word of things
 	Words  []string
 	Within time.Duration
 }
@@ -40,6 +41,9 @@ const (
 	maxWaiting = 10 * time.Minute
 )
 
+// things are what is neither a lane nor a pass.
+var things = []string{"central", "alarm", "any"}
+
 // results are how a passage ends, as campus.Decision says it.
 var results = map[string]string{"passed": "passed", "not_passed": "not passed", "unknown": "unknown"}
 
@@ -49,7 +53,7 @@ func (p *parser) expect(line string, words []campus.Word) {
 		p.syntax(err)
 		return
 	}
-	if !p.passes[e.What] && !p.isLane(e.What) && e.What != "central" && e.What != "alarm" {
+	if !p.passes[e.What] && !p.isLane(e.What) && !slices.Contains(things, e.What) {
 		p.fault(words[1].Column, "there is no lane %q, and no pass was issued by that name", e.What)
 	}
 	p.Steps = append(p.Steps, Step{Line: p.line, Text: strings.TrimSpace(line), Expect: e})
@@ -132,6 +136,8 @@ func (e *Expect) Holds(v *campus.View) (ok bool, instead string) {
 		return v.Central.Up == (e.Words[0] == "up"), word(v.Central.Up, "central is up", "central is down")
 	case "alarm":
 		return e.alarm(v)
+	case "any":
+		return e.anyLane(v)
 	}
 	if i := slices.IndexFunc(v.Lanes, func(l campus.Lane) bool { return l.ID == e.What }); i >= 0 {
 		return e.lane(&v.Lanes[i])
@@ -155,6 +161,18 @@ func (e *Expect) alarm(v *campus.View) (bool, string) {
 		kinds = append(kinds, a.Kind)
 	}
 	return slices.Contains(kinds, e.Words[0]), fmt.Sprintf("alarms %q", kinds)
+}
+
+func (e *Expect) anyLane(v *campus.View) (bool, string) {
+	var all []string
+	for i := range v.Lanes {
+		ok, instead := e.lane(&v.Lanes[i])
+		if ok {
+			return true, ""
+		}
+		all = append(all, v.Lanes[i].ID+": "+instead)
+	}
+	return false, strings.Join(all, ", ")
 }
 
 func (e *Expect) lane(l *campus.Lane) (bool, string) {

@@ -38,9 +38,8 @@ func TestLibrary(t *testing.T) {
 }
 
 // neverPlayed are reasons that a scenario cannot ask for: central has no call that
-// supersedes a pass or blocks a holder, and which of two lanes answers for a pass
-// that is apart is as chance has it (simulator/endtoend plays that).
-var neverPlayed = []pass.Reason{pass.Superseded, pass.HolderBlocked, pass.HomeLane}
+// supersedes a pass whose key still holds, or blocks a holder.
+var neverPlayed = []pass.Reason{pass.Superseded, pass.HolderBlocked}
 
 // needsBroker are the verbs of a campus with a broker of its own, which the library
 // has none of.
