@@ -13,6 +13,7 @@ type Player struct {
 	mu    sync.Mutex // guards the following
 	frame camera.Frame
 	lost  bool
+	pulls int // how often the plug was pulled
 	busy  bool
 	shown int
 }
@@ -25,10 +26,11 @@ func NewPlayer(f camera.Frame) *Player {
 // Show puts f before the camera.
 func (p *Player) Show(f camera.Frame) { p.change(func() { p.frame = f }) }
 
-// Lose pulls the camera's plug: Next and Open fail until Find.
-func (p *Player) Lose() { p.change(func() { p.lost = true }) }
+// Lose pulls the camera's plug: Open fails until Find, and Next of what was open
+// before for ever, as that of a device that went away does.
+func (p *Player) Lose() { p.change(func() { p.lost, p.pulls = true, p.pulls+1 }) }
 
-// Find plugs it in again.
+// Find plugs it in again: it is another device from then on.
 func (p *Player) Find() { p.change(func() { p.lost = false }) }
 
 // Shown is how many frames were delivered.
@@ -55,12 +57,13 @@ func (p *Player) Open(string) (camera.Frames, error) {
 		return nil, camera.ErrBusy
 	}
 	p.busy = true
-	return &showing{player: p}, nil
+	return &showing{player: p, pulls: p.pulls}, nil
 }
 
 // showing is an opened Player.
 type showing struct {
 	player *Player
+	pulls  int // of the player, when it was opened
 	last   time.Time
 }
 
@@ -78,7 +81,7 @@ func (s *showing) Next(ctx context.Context) (camera.Frame, error) {
 	switch {
 	case ctx.Err() != nil:
 		return camera.Frame{}, ctx.Err()
-	case p.lost:
+	case s.pulls != p.pulls:
 		return camera.Frame{}, camera.ErrGone
 	}
 	f := p.frame
