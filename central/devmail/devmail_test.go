@@ -2,23 +2,20 @@ package devmail
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/smtp"
+	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"turnstile/central/console/consoletest"
+	"turnstile/central/mail/mailtest"
 )
 
 // start runs a catcher until the test ends.
@@ -143,22 +140,14 @@ func TestTooLarge(t *testing.T) {
 
 // TestStartTLS: what central insists on in the field works here too.
 func TestStartTLS(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	own, authority := mailtest.Certificate(t)
+	text, err := os.ReadFile(authority)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool.AddCert(cert)
-	c := start(t, Options{TLS: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}})
+	pool.AppendCertsFromPEM(text)
+	c := start(t, Options{TLS: own})
 	client, err := smtp.Dial(c.SMTPAddress())
 	if err != nil {
 		t.Fatal(err)

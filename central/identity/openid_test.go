@@ -1,109 +1,39 @@
 package identity
 
 import (
-	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/luikyv/go-oidc/pkg/goidc"
-	"github.com/luikyv/go-oidc/pkg/provider"
-
 	"turnstile/central/openid"
+	"turnstile/central/openid/openidtest"
 	"turnstile/central/rights"
 	"turnstile/central/seal"
 )
 
-// campus is a real OpenID provider at which somebody is signed in.
-type campus struct {
-	*httptest.Server
-
-	mu      sync.Mutex // guards the following
-	subject string
-	claims  map[string]any
-}
-
-func (c *campus) is(subject string, claims map[string]any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.subject, c.claims = subject, claims
-}
-
-func (c *campus) who() (string, map[string]any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.subject, c.claims
-}
-
 // journeyCookie is the name of the cookie that package openid sets over HTTPS.
 const journeyCookie = "__Host-turnstile-openid"
 
-const (
-	clientID     = "turnstile"
-	clientSecret = "QYVXJ4K2M7N3P5R6S8T9UWZABCDEFGHL"
-	redirectURI  = "https://turnstile.example.edu/office/openid/staff"
-)
+const redirectURI = "https://turnstile.example.edu/office/openid/staff"
 
-func newCampus(t *testing.T) *campus {
+// campus is a real OpenID provider at which somebody is signed in.
+type campus struct{ *openidtest.Place }
+
+func newCampus(t *testing.T) campus {
 	t.Helper()
-	c := &campus{}
-	c.Server = httptest.NewUnstartedServer(nil)
-	issuer := "http://" + c.Listener.Addr().String()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys := goidc.JSONWebKeySet{Keys: []goidc.JSONWebKey{{Key: key, KeyID: "1", Algorithm: "RS256", Use: "sig"}}}
-	op, err := provider.New(goidc.ProfileOpenID, issuer, func(context.Context) (goidc.JSONWebKeySet, error) { return keys, nil },
-		provider.WithScopes(goidc.ScopeOpenID, goidc.ScopeProfile), provider.WithIDTokenSignatureAlgs(goidc.RS256),
-		provider.WithTokenAuthnMethods(goidc.AuthnMethodSecretBasic), provider.WithPKCERequired(goidc.CodeChallengeMethodSHA256),
-		provider.WithAuthorizationCodeGrant(), provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
-			return goidc.NewJWTTokenOptions(goidc.RS256, 600)
-		}),
-		provider.WithIDTokenClaims(func(context.Context, *goidc.Grant) map[string]any { _, claims := c.who(); return claims }),
-		provider.WithPolicies(goidc.NewPolicy("here", func(*http.Request, *goidc.Client, *goidc.AuthnSession) bool { return true },
-			func(_ http.ResponseWriter, _ *http.Request, s *goidc.AuthnSession) (goidc.Status, error) {
-				s.Subject, _ = c.who()
-				s.GrantedScopes = s.Scopes
-				if s.Subject == "" {
-					return goidc.StatusFailure, errors.New("nobody is signed in")
-				}
-				return goidc.StatusSuccess, nil
-			})),
-		provider.WithStaticClients(&goidc.Client{ID: clientID, Secret: clientSecret, ClientMeta: goidc.ClientMeta{
-			ScopeIDs: "openid profile", GrantTypes: []goidc.GrantType{goidc.GrantAuthorizationCode}, ResponseTypes: []goidc.ResponseType{goidc.ResponseTypeCode},
-			RedirectURIs: []string{redirectURI}, TokenAuthnMethod: goidc.AuthnMethodSecretBasic}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Config.Handler = op.Handler()
-	c.Start()
-	t.Cleanup(c.Close)
-	return c
+	return campus{openidtest.New(t, redirectURI)}
 }
 
 // setting is how the office is configured for it.
-func (c *campus) setting(t *testing.T, secret string) Provider {
+func (c campus) setting(t *testing.T, secret string) Provider {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return Provider{Provider: openid.Provider{ID: "staff", Name: "Staff NetID", Issuer: c.URL, Client: clientID, SecretFile: file},
-		RoleClaim: "groups", Roles: map[string][]rights.Role{"gates": {rights.Security}, "heads": {rights.Admin, rights.Auditor}}}
+	return Provider{Provider: c.Setting(t, "staff", "Staff NetID", secret), RoleClaim: "groups", Roles: map[string][]rights.Role{"gates": {rights.Security}, "heads": {rights.Admin, rights.Auditor}}}
 }
 
 // leave begins a journey and returns where the provider sends the browser to.
-func (b *tab) leave(t *testing.T, j Journey) *url.URL {
+func (b *tab) leave(t *testing.T, c campus, j Journey) *url.URL {
 	t.Helper()
 	var to string
 	var err error
@@ -112,17 +42,7 @@ func (b *tab) leave(t *testing.T, j Journey) *url.URL {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.Get(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	back, err := answer.Location()
-	if err != nil || !strings.HasPrefix(back.String(), redirectURI+"?") {
-		t.Fatalf("%s %v %v", answer.Status, back, err)
-	}
-	return back
+	return c.Visit(t, to)
 }
 
 // arrive comes back.
@@ -136,23 +56,23 @@ func (b *tab) arrive(back *url.URL) (next string, err error) {
 
 func TestOpenIDLinked(t *testing.T) {
 	c := newCampus(t)
-	d := newDesk(t, c.setting(t, clientSecret))
+	d := newDesk(t, c.setting(t, openidtest.Secret))
 	token := d.add("chan", "issuer")
-	c.is("s-1", map[string]any{"preferred_username": "chan", "email": "chan@example.edu", "email_verified": true})
+	c.Is("s-1", map[string]any{"preferred_username": "chan", "email": "chan@example.edu", "email_verified": true})
 	// The same name there is not the same person.
 	b := d.tab("192.0.2.1")
-	if _, err := b.arrive(b.leave(t, Journey{Next: "/passes"})); !errors.Is(err, ErrNotLinked) || b.who() != "" {
+	if _, err := b.arrive(b.leave(t, c, Journey{Next: "/passes"})); !errors.Is(err, ErrNotLinked) || b.who() != "" {
 		t.Errorf("not invited: %v as %q", err, b.who())
 	}
-	if next, err := b.arrive(b.leave(t, Journey{Token: token, Next: "/"})); err != nil || next != "/" || b.who() != "chan" {
+	if next, err := b.arrive(b.leave(t, c, Journey{Token: token, Next: "/"})); err != nil || next != "/" || b.who() != "chan" {
 		t.Fatalf("linked: %v as %q", err, b.who())
 	}
 	other := d.tab("192.0.2.2")
-	if next, err := other.arrive(other.leave(t, Journey{Next: "/passes"})); err != nil || next != "/passes" || other.who() != "chan" {
+	if next, err := other.arrive(other.leave(t, c, Journey{Next: "/passes"})); err != nil || next != "/passes" || other.who() != "chan" {
 		t.Errorf("signed in: %v as %q to %q", err, other.who(), next)
 	}
 	// An account there is one person here.
-	if _, err := other.arrive(other.leave(t, Journey{Token: d.add("lee", "admin")})); !errors.Is(err, ErrTaken) {
+	if _, err := other.arrive(other.leave(t, c, Journey{Token: d.add("lee", "admin")})); !errors.Is(err, ErrTaken) {
 		t.Errorf("linked twice: %v", err)
 	}
 	p, err := d.config.DB.PersonNamed(t.Context(), "chan")
@@ -162,17 +82,17 @@ func TestOpenIDLinked(t *testing.T) {
 	if err := d.config.DB.EndPerson(t.Context(), p.ID, "test", d.now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.arrive(other.leave(t, Journey{})); !errors.Is(err, ErrNotLinked) || other.who() != "" {
+	if _, err := other.arrive(other.leave(t, c, Journey{})); !errors.Is(err, ErrNotLinked) || other.who() != "" {
 		t.Errorf("after the end: %v as %q", err, other.who())
 	}
 }
 
 func TestOpenIDRoles(t *testing.T) {
 	c := newCampus(t)
-	d := newDesk(t, c.setting(t, clientSecret))
+	d := newDesk(t, c.setting(t, openidtest.Secret))
 	b := d.tab("192.0.2.1")
-	sign := func() error { _, err := b.arrive(b.leave(t, Journey{})); return err }
-	c.is("s-2", map[string]any{"preferred_username": "Wong.TM", "groups": []string{"staff", "gates"}})
+	sign := func() error { _, err := b.arrive(b.leave(t, c, Journey{})); return err }
+	c.Is("s-2", map[string]any{"preferred_username": "Wong.TM", "groups": []string{"staff", "gates"}})
 	if err := sign(); err != nil || b.who() != "wong.tm" {
 		t.Fatalf("%v as %q\n%s", err, b.who(), d.log.String())
 	}
@@ -186,7 +106,7 @@ func TestOpenIDRoles(t *testing.T) {
 	if roles() != "security" {
 		t.Errorf("roles %q", roles())
 	}
-	c.is("s-2", map[string]any{"preferred_username": "renamed", "groups": "heads"})
+	c.Is("s-2", map[string]any{"preferred_username": "renamed", "groups": "heads"})
 	if err := sign(); err != nil || b.who() != "wong.tm" || roles() != "auditor admin" {
 		t.Errorf("%v as %q with %q", err, b.who(), roles())
 	}
@@ -203,7 +123,7 @@ func TestOpenIDRoles(t *testing.T) {
 			t.Errorf("password: %v", err)
 		}
 	})
-	c.is("s-2", map[string]any{"preferred_username": "wong.tm", "groups": []string{"staff"}})
+	c.Is("s-2", map[string]any{"preferred_username": "wong.tm", "groups": []string{"staff"}})
 	if err := sign(); !errors.Is(err, ErrNotLinked) || b.who() != "" {
 		t.Errorf("without a role: %v as %q", err, b.who())
 	}
@@ -211,7 +131,7 @@ func TestOpenIDRoles(t *testing.T) {
 		"s-3": {"preferred_username": "wong.tm", "groups": "gates"}, "s-4": {"preferred_username": "a b", "groups": "gates"}, "s-5": {"groups": "gates"},
 		"s-6": {"preferred_username": "x", "groups": map[string]string{"gates": "gates"}}, "s-7": {"preferred_username": 7, "groups": []any{7, "gates"}},
 	} {
-		c.is(subject, claims)
+		c.Is(subject, claims)
 		if err := sign(); !errors.Is(err, ErrNotLinked) && !errors.Is(err, ErrTaken) {
 			t.Errorf("%s: %v as %q", subject, err, b.who())
 		}
@@ -220,8 +140,8 @@ func TestOpenIDRoles(t *testing.T) {
 
 func TestOpenIDAttacks(t *testing.T) {
 	c := newCampus(t)
-	d := newDesk(t, c.setting(t, clientSecret))
-	c.is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates"})
+	d := newDesk(t, c.setting(t, openidtest.Secret))
+	c.Is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates"})
 	change := func(u *url.URL, key, value string) *url.URL {
 		q := u.Query()
 		q.Set(key, value)
@@ -230,7 +150,7 @@ func TestOpenIDAttacks(t *testing.T) {
 		return &v
 	}
 	b := d.tab("192.0.2.1")
-	back := b.leave(t, Journey{})
+	back := b.leave(t, c, Journey{})
 	if _, err := d.tab("192.0.2.2").arrive(back); !errors.Is(err, ErrState) {
 		t.Errorf("in another browser: %v", err)
 	}
@@ -246,39 +166,39 @@ func TestOpenIDAttacks(t *testing.T) {
 	if _, err := b.arrive(back); !errors.Is(err, ErrState) {
 		t.Errorf("twice: %v", err)
 	}
-	if _, err := b.arrive(change(b.leave(t, Journey{}), "code", "x")); !errors.Is(err, ErrProvider) {
+	if _, err := b.arrive(change(b.leave(t, c, Journey{}), "code", "x")); !errors.Is(err, ErrProvider) {
 		t.Errorf("another code: %v", err)
 	}
-	if _, err := b.arrive(change(b.leave(t, Journey{}), "error", "access_denied")); !errors.Is(err, ErrProvider) {
+	if _, err := b.arrive(change(b.leave(t, c, Journey{}), "error", "access_denied")); !errors.Is(err, ErrProvider) {
 		t.Errorf("refused there: %v", err)
 	}
-	c.is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates", "nonce": "x"})
-	if _, err := b.arrive(b.leave(t, Journey{})); !errors.Is(err, ErrProvider) {
+	c.Is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates", "nonce": "x"})
+	if _, err := b.arrive(b.leave(t, c, Journey{})); !errors.Is(err, ErrProvider) {
 		t.Errorf("another nonce: %v", err)
 	}
-	c.is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates", "aud": "another"})
-	if _, err := b.arrive(b.leave(t, Journey{})); !errors.Is(err, ErrProvider) {
+	c.Is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates", "aud": "another"})
+	if _, err := b.arrive(b.leave(t, c, Journey{})); !errors.Is(err, ErrProvider) {
 		t.Errorf("for another client: %v", err)
 	}
 	// To prove anew is not to have proved an hour ago.
 	for at, want := range map[time.Duration]error{time.Hour: ErrProvider, time.Minute: nil} {
-		c.is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates", "auth_time": d.clock().Add(-at).Unix()})
-		if _, err := b.arrive(b.leave(t, Journey{Again: true})); !errors.Is(err, want) {
+		c.Is("s-2", map[string]any{"preferred_username": "wong", "groups": "gates", "auth_time": d.clock().Add(-at).Unix()})
+		if _, err := b.arrive(b.leave(t, c, Journey{Again: true})); !errors.Is(err, want) {
 			t.Errorf("proved %s ago: %v", at, err)
 		}
 	}
 	d.wait(seal.StepLimit)
-	late := b.leave(t, Journey{})
+	late := b.leave(t, c, Journey{})
 	d.wait(seal.StepLimit)
 	if _, err := b.arrive(late); !errors.Is(err, ErrState) {
 		t.Errorf("too late: %v", err)
 	}
 	wrong := newDesk(t, c.setting(t, "another secret"))
 	b = wrong.tab("192.0.2.1")
-	if _, err := b.arrive(b.leave(t, Journey{})); !errors.Is(err, ErrProvider) {
+	if _, err := b.arrive(b.leave(t, c, Journey{})); !errors.Is(err, ErrProvider) {
 		t.Errorf("another secret: %v", err)
 	}
-	gone := c.setting(t, clientSecret)
+	gone := c.setting(t, openidtest.Secret)
 	gone.Issuer = "http://127.0.0.1:1"
 	b = newDesk(t, gone).tab("192.0.2.1")
 	b.do(func(w http.ResponseWriter, r *http.Request) {
