@@ -4,10 +4,54 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"turnstile/central/pass"
 )
+
+// TestTaken: of many centrals that look at once one takes each letter, and none those
+// that rest.
+func TestTaken(t *testing.T) { both(t, testTaken) }
+
+func testTaken(t *testing.T, d *DB) {
+	for i := range 30 {
+		kind := []string{"one_time", "password_reminder", "password_advice"}[i%3]
+		if err := d.AddLetters(ctx, Letter{ID: fmt.Sprint(kind, i), Kind: kind, Address: "a@example.org", Sealed: []byte{1}, At: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	taken := map[string]int{}
+	for range 6 {
+		all.Go(func() {
+			list, err := d.TakeMail(ctx, 5, 100, 9, "password_reminder", "password_advice")
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, m := range list {
+				taken[m.ID]++
+				if m.Kind != "one_time" || m.Attempts != 1 {
+					t.Errorf("%+v", m)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for id, n := range taken {
+		if n != 1 {
+			t.Errorf("%s was taken %d times", id, n)
+		}
+	}
+	rest, err := d.TakeMail(ctx, 5, 100, 99)
+	if err != nil || len(taken) != 10 || len(rest) != 20 {
+		t.Errorf("%d taken, %d rested, %v", len(taken), len(rest), err)
+	}
+}
 
 // TestLetters: with the deed there is the letter, without it there is none; what is
 // urgent comes first, each once, and what was said is gone with the end.

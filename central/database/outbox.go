@@ -72,26 +72,14 @@ func (d *DB) MailsOf(ctx context.Context, id pass.ID, limit int) ([]Mail, error)
 // TakeMail returns mails whose attempt is due, those first that are of no use
 // later: somebody waits for their code. It puts their next attempt off to
 // until (Unix ms), so that no other central takes them meanwhile. What is taken
-// and not settled is sent again then: a mail may come twice, and is not lost.
-func (d *DB) TakeMail(ctx context.Context, now, until int64, limit int) (list []Mail, err error) {
-	due := func(q querier) (list []Mail, err error) {
-		for _, which := range []string{`until > 0`, `until = 0`} {
-			more, err := all(ctx, q, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE state = $1 AND next <= $2 AND `+which+` ORDER BY next, id LIMIT $3`,
-				MailWaiting, now, limit-len(list))
-			if err != nil {
-				return nil, err
-			}
-			if list = append(list, more...); len(list) == limit {
-				break
-			}
-		}
-		return list, nil
-	}
-	if list, err = due(d.sql); err != nil || len(list) == 0 {
+// and not settled is sent again then: a mail may come twice, and is not lost. Those
+// of the resting kinds stay where they are.
+func (d *DB) TakeMail(ctx context.Context, now, until int64, limit int, resting ...string) (list []Mail, err error) {
+	if list, err = dueMail(ctx, d.sql, now, limit, resting); err != nil || len(list) == 0 {
 		return nil, err // most of the time, and without a write
 	}
 	err = d.write(ctx, func(tx *sql.Tx) error {
-		if list, err = due(tx); err != nil {
+		if list, err = dueMail(ctx, tx, now, limit, resting); err != nil {
 			return err
 		}
 		for i := range list {
@@ -103,6 +91,28 @@ func (d *DB) TakeMail(ctx context.Context, now, until int64, limit int) (list []
 		return nil
 	})
 	return list, err
+}
+
+// dueMail returns mails whose attempt is due, those that are of no use later first.
+func dueMail(ctx context.Context, q querier, now int64, limit int, resting []string) (list []Mail, err error) {
+	for _, which := range []string{"until > 0", "until = 0"} {
+		var c conditions
+		c.add("state = ?", MailWaiting)
+		c.add("next <= ?", now)
+		c.add(which)
+		for _, kind := range resting {
+			c.add("kind <> ?", kind)
+		}
+		where := c.where()
+		more, err := all(ctx, q, scanMail, `SELECT `+mailColumns+` FROM outbox `+where+` ORDER BY next, id LIMIT `+c.parameter(limit-len(list)), c.args...)
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, more...); len(list) == limit {
+			break
+		}
+	}
+	return list, nil
 }
 
 // SettleMail writes what became of an attempt: the state, the next attempt of one

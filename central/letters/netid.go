@@ -69,7 +69,7 @@ func PasswordChanged(lang Language, at time.Time, office string) Letter {
 
 // Advice asks once a quarter to think of the NetPassword.
 func Advice(lang Language, changed time.Time, page string) Letter {
-	return write("password_advice", lang,
+	return write(adviceKind, lang,
 		words{"Is your NetPassword still yours alone?", []part{
 			told("Last changed", day(changed)),
 			say("If you use it elsewhere too, or told it to somebody, change it now. A long one of several words that you use nowhere else is good."),
@@ -82,7 +82,7 @@ func Advice(lang Language, changed time.Time, page string) Letter {
 
 // Reminder tells that a NetPassword is older than six months.
 func Reminder(lang Language, changed time.Time, page string) Letter {
-	return write("password_reminder", lang,
+	return write(reminderKind, lang,
 		words{"Please change your NetPassword", []part{
 			say("Your NetPassword is more than six months old."), told("Last changed", day(changed)),
 			say("Change it when you have a quiet minute: you need the present one."),

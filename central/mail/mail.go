@@ -56,7 +56,7 @@ func (e *ErrNoLetter) Error() string { return "not to be sent: " + e.Why }
 
 // Store keeps the outbox; *database.DB is one.
 type Store interface {
-	TakeMail(ctx context.Context, now, until int64, limit int) ([]database.Mail, error)
+	TakeMail(ctx context.Context, now, until int64, limit int, resting ...string) ([]database.Mail, error)
 	SettleMail(ctx context.Context, m database.Mail) error
 	PruneMail(ctx context.Context, before int64) error
 }
@@ -67,8 +67,11 @@ type Config struct {
 	Store  Store
 	// Compose returns what a mail says; *ErrNoLetter if it is not to be sent any more.
 	Compose func(ctx context.Context, m database.Mail) (letters.Letter, error)
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Location is the campus clock: what nobody asked for waits for its day, however
+	// often it was tried.
+	Location *time.Location
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Times of the worker.
@@ -174,7 +177,7 @@ func (w *Worker) prune(ctx context.Context) {
 // round sends what is due and returns how many mails it took.
 func (w *Worker) round(ctx context.Context) int {
 	now := w.config.Now()
-	list, err := w.config.Store.TakeMail(ctx, now.UnixMilli(), now.Add(claim).UnixMilli(), batch)
+	list, err := w.config.Store.TakeMail(ctx, now.UnixMilli(), now.Add(claim).UnixMilli(), batch, letters.Resting(now.In(w.config.Location))...)
 	if err != nil && ctx.Err() == nil {
 		w.config.Log.Error("look at the outbox", "cause", err)
 	}

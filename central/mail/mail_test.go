@@ -3,22 +3,14 @@ package mail
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"mime"
 	"mime/multipart"
 	"net"
 	netmail "net/mail"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,6 +24,7 @@ import (
 	"turnstile/central/database"
 	"turnstile/central/database/databasetest"
 	"turnstile/central/letters"
+	"turnstile/central/mail/mailtest"
 	"turnstile/central/pass"
 	"turnstile/central/symbol"
 )
@@ -105,32 +98,13 @@ func (c *catcher) mails() []string {
 	return slices.Clone(c.got)
 }
 
-// certificate makes one for localhost, and writes it where a client finds it.
-func certificate(t *testing.T) (tls.Certificate, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, path
-}
-
 // catch starts a mail server that speaks STARTTLS, and returns how to reach it.
 func catch(t *testing.T, refuse ...*smtp.SMTPError) (*catcher, Server) {
 	t.Helper()
 	c := &catcher{refuse: refuse}
 	s := smtp.NewServer(c)
-	cert, ca := certificate(t)
-	s.Domain, s.TLSConfig, s.ErrorLog = "localhost", &tls.Config{Certificates: []tls.Certificate{cert}}, quiet{}
+	own, ca := mailtest.Certificate(t)
+	s.Domain, s.TLSConfig, s.ErrorLog = "localhost", own, quiet{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +129,8 @@ type post struct {
 	log bytes.Buffer
 }
 
+var hongKong = time.FixedZone("HKT", 8*3600)
+
 var passID = pass.ID{Day: 2516, Index: 4711}
 
 func newPost(t *testing.T, s Server, compose func(context.Context, database.Mail) (letters.Letter, error)) *post {
@@ -164,7 +140,7 @@ func newPost(t *testing.T, s Server, compose func(context.Context, database.Mail
 		compose = letter
 	}
 	var err error
-	p.Worker, err = New(Config{Server: s, Store: p.db, Compose: compose, Now: func() time.Time { return p.now }, Log: slog.New(slog.NewTextHandler(&p.log, nil))})
+	p.Worker, err = New(Config{Server: s, Store: p.db, Compose: compose, Location: hongKong, Now: func() time.Time { return p.now }, Log: slog.New(slog.NewTextHandler(&p.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,6 +357,64 @@ func TestTriedAgain(t *testing.T) {
 	}
 }
 
+// TestNight: what nobody asked for waits for the day, also where it was tried before
+// and the server was busy, or nobody sent for hours; a code never waits.
+func TestNight(t *testing.T) {
+	busy := &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "later"}
+	c, server := catch(t, busy)
+	p := newPost(t, server, nil)
+	p.round(t.Context()) // the pass's, which is refused
+	p.now = time.Date(2026, 11, 22, 19, 59, 0, 0, hongKong)
+	c.mu.Lock()
+	c.refuse = []*smtp.SMTPError{busy, busy}
+	c.mu.Unlock()
+	write := func(l letters.Letter) {
+		t.Helper()
+		row, err := letters.Seal(box, l, l.Kind+"@example.org", "netid", p.now)
+		if err == nil {
+			err = p.db.AddLetters(t.Context(), row)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(letters.Reminder(letters.English, p.now, "https://ecard.example/netid"))
+	p.round(t.Context()) // both are refused, and due again at 20:00
+	to := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		n := 0
+		for _, address := range c.to {
+			if address == "password_reminder@example.org" {
+				n++
+			}
+		}
+		return n
+	}
+	for _, at := range []time.Time{p.now.Add(time.Minute), p.now.Add(5 * time.Hour), time.Date(2026, 11, 23, 8, 59, 59, 0, hongKong)} {
+		p.now = at
+		write(letters.Advice(letters.Chinese, p.now, "https://ecard.example/netid"))
+		write(letters.OneTime(letters.English, "40718265", p.now.Add(time.Minute)))
+		p.round(t.Context())
+		for _, kind := range []string{"password_reminder", "password_advice"} {
+			if list, err := p.db.LettersTo(t.Context(), kind+"@example.org", 9); err != nil || len(list) == 0 || list[0].State != database.MailWaiting {
+				t.Errorf("%s at %s: %+v, %v", kind, at, list, err)
+			}
+		}
+		if list, err := p.db.LettersTo(t.Context(), "one_time@example.org", 9); err != nil || list[0].State != database.MailSent {
+			t.Errorf("a code at %s: %+v, %v", at, list, err)
+		}
+	}
+	if to() != 0 {
+		t.Errorf("%d at night", to())
+	}
+	p.now = time.Date(2026, 11, 23, 9, 0, 0, 0, hongKong)
+	p.round(t.Context())
+	if list, err := p.db.LettersTo(t.Context(), "password_reminder@example.org", 9); err != nil || len(list) != 1 || list[0].State != database.MailSent || list[0].Attempts != 2 || to() != 1 {
+		t.Errorf("in the morning: %+v, %v, %d", list, err, to())
+	}
+}
+
 func TestRefusedForGood(t *testing.T) {
 	_, server := catch(t, &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"})
 	p := newPost(t, server, nil)
@@ -426,7 +460,7 @@ func TestAway(t *testing.T) {
 // TestForeignServer: the password goes to no server that cannot prove its name.
 func TestForeignServer(t *testing.T) {
 	c, server := catch(t)
-	_, server.CA = certificate(t)
+	_, server.CA = mailtest.Certificate(t)
 	p := newPost(t, server, nil)
 	p.round(t.Context())
 	if m := p.state(t); m.State != database.MailWaiting || c.user != "" || len(c.mails()) != 0 {

@@ -2,15 +2,6 @@ package netid
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,6 +9,7 @@ import (
 	"turnstile/central/devmail"
 	"turnstile/central/letters"
 	"turnstile/central/mail"
+	"turnstile/central/mail/mailtest"
 )
 
 // TestByMail: a registration over real SMTP with STARTTLS, from the code to the
@@ -58,26 +50,14 @@ func TestByMail(t *testing.T) {
 // postOffice sends what the directory writes to a catcher, over TLS.
 func postOffice(t *testing.T, ctx context.Context, d *desk) *devmail.Catcher {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	inbox, err := devmail.Open(devmail.Options{TLS: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}})
+	own, ca := mailtest.Certificate(t)
+	inbox, err := devmail.Open(devmail.Options{TLS: own})
 	if err != nil {
 		t.Fatal(err)
 	}
 	worker, err := mail.New(mail.Config{
 		Server: mail.Server{Host: "localhost", Port: inbox.Port(), From: "passes@campus.example", Security: mail.StartTLS, CA: ca},
-		Store:  d.db, Now: d.now, Log: d.config.Log,
+		Store:  d.db, Location: hongKong, Now: d.now, Log: d.config.Log,
 		Compose: func(_ context.Context, m database.Mail) (letters.Letter, error) {
 			return letters.Open(d.config.Box, m.ID, m.Sealed)
 		}})

@@ -10,12 +10,10 @@ import (
 	"turnstile/central/letters"
 )
 
-// When letters are written that nobody asked for, by the campus clock.
+// How often reminders are looked for, and how many at once.
 const (
-	dayBegins = 9
-	dayEnds   = 20
-	round     = 10 * time.Minute
-	batch     = 200
+	round = 10 * time.Minute
+	batch = 200
 )
 
 // quarter is the moment n quarters after a password was changed, by the calendar.
@@ -43,7 +41,7 @@ func (d *Directory) quarters(changed, now time.Time) (n int) {
 func (d *Directory) Remind(ctx context.Context) (written int, err error) {
 	for {
 		now := d.config.Now().In(d.config.Location)
-		if now.Hour() < dayBegins || now.Hour() >= dayEnds {
+		if letters.Night(now) {
 			return written, nil
 		}
 		list, err := d.config.DB.DueNetIDs(ctx, now.UnixMilli(), batch)
@@ -51,14 +49,13 @@ func (d *Directory) Remind(ctx context.Context) (written int, err error) {
 			return written, fmt.Errorf("look for reminders: %w", err)
 		}
 		for _, n := range list {
-			switch err := d.remind(ctx, n, now); {
-			case err == nil:
-				written++
-			case !errors.Is(err, database.ErrConflict):
+			more, err := d.remind(ctx, n, now)
+			if err != nil && !errors.Is(err, database.ErrConflict) {
 				return written, err
 			}
+			written += more
 		}
-		if len(list) > 0 {
+		if written > 0 {
 			d.posted()
 		}
 		if len(list) < batch {
@@ -67,21 +64,26 @@ func (d *Directory) Remind(ctx context.Context) (written int, err error) {
 	}
 }
 
-func (d *Directory) remind(ctx context.Context, n database.NetID, now time.Time) error {
+// remind writes one letter, or none to who has no address.
+func (d *Directory) remind(ctx context.Context, n database.NetID, now time.Time) (written int, err error) {
 	changed := time.UnixMilli(n.Changed)
 	age := d.quarters(changed, now)
 	write := letters.Advice
 	if age >= 2 && age%2 == 0 {
 		write = letters.Reminder
 	}
-	l, err := d.letter(write(letters.Language(n.Lang), changed.In(d.config.Location), d.page("/netid/password")), n.Email)
-	if err != nil {
-		return err
+	var mails []database.Letter
+	if n.Email != "" {
+		l, err := d.letter(write(letters.Language(n.Lang), changed.In(d.config.Location), d.page("/netid/password")), n.Email)
+		if err != nil {
+			return 0, err
+		}
+		mails = append(mails, l)
 	}
-	if err := d.config.DB.Reminded(ctx, n, d.quarter(changed, age+1).UnixMilli(), l); err != nil {
-		return fmt.Errorf("write a reminder: %w", err)
+	if err := d.config.DB.Reminded(ctx, n, d.quarter(changed, age+1).UnixMilli(), mails...); err != nil {
+		return 0, fmt.Errorf("write a reminder: %w", err)
 	}
-	return nil
+	return len(mails), nil
 }
 
 // Run reminds, and erases what has expired, until ctx ends. One central does it for

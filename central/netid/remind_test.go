@@ -74,7 +74,7 @@ func TestRemind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h := w.at.In(hongKong).Hour(); w.kind != want[i].kind || w.at.Before(due.Add(10*time.Hour)) || w.at.After(due.Add(58*time.Hour)) || h < dayBegins || h >= dayEnds {
+		if w.kind != want[i].kind || w.at.Before(due.Add(10*time.Hour)) || w.at.After(due.Add(58*time.Hour)) || letters.Night(w.at.In(hongKong)) {
 			t.Errorf("letter %d: %s at %s, want %+v", i, w.kind, w.at, want[i])
 		}
 	}
@@ -99,6 +99,57 @@ func TestRemind(t *testing.T) {
 	}
 	if len(all) != len(want)+1 {
 		t.Errorf("80 days after a change: %+v", all[len(want):])
+	}
+}
+
+// TestNoAddress: who has no address is written nothing, and the next one is due a
+// quarter later; nobody else waits for that.
+func TestNoAddress(t *testing.T) {
+	d := newDesk(t)
+	d.enrolled(d.add("a", "CHAN", "Tai Man", 2005), "a@example.org", "Tai Man CHAN")
+	e := d.enrolled(d.add("b", "WONG", "Ada", 2005), "b@example.org", "Ada WONG")
+	token, err := d.begin(t.Context(), flow{Kind: Email, NetID: e.NetID, subject: e.NetID}, posting{"b@example.org", letters.ConfirmAddress})
+	if err == nil {
+		err = d.db.SetNetIDEmail(t.Context(), hashed(token), e.NetID, "", d.Directory.now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.wait(92 * 24 * time.Hour)
+	for _, want := range []int{1, 0} {
+		if n, err := d.Remind(t.Context()); err != nil || n != want {
+			t.Errorf("%d letters, %v; want %d", n, err, want)
+		}
+	}
+	if l := d.mails("a@example.org"); l[0].Kind != "password_advice" || len(d.mails("")) != 0 {
+		t.Errorf("%+v", l[0])
+	}
+	if n, err := d.db.NetID(t.Context(), e.NetID); err != nil || n.Due != d.quarter(time.UnixMilli(n.Changed), 2).UnixMilli() {
+		t.Errorf("%+v, %v", n, err)
+	}
+}
+
+// TestSummerTime: on a campus whose clocks are changed a quarter ends at the hour at
+// which it began, and night is what people there call so.
+func TestSummerTime(t *testing.T) {
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t)
+	d.config.Location = london
+	d.clock = time.Date(2026, 1, 29, 8, 30, 0, 0, time.UTC) // 08:30 there, which is 08:30 again on 29 April, an hour earlier elsewhere
+	d.enrolled(d.add("a", "CHAN", "Tai Man", 2005), "a@example.org", "Tai Man CHAN")
+	for _, x := range []struct {
+		at   time.Time
+		want int
+	}{{time.Date(2026, 4, 29, 7, 59, 0, 0, time.UTC), 0}, {time.Date(2026, 4, 29, 8, 0, 0, 0, time.UTC), 1}, {time.Date(2026, 7, 28, 18, 0, 0, 0, time.UTC), 0}, {time.Date(2026, 7, 29, 8, 0, 0, 0, time.UTC), 1}, {time.Date(2026, 10, 29, 8, 59, 0, 0, time.UTC), 0}, {time.Date(2026, 10, 29, 9, 0, 0, 0, time.UTC), 1}} {
+		d.mu.Lock()
+		d.clock = x.at
+		d.mu.Unlock()
+		if n, err := d.Remind(t.Context()); err != nil || n != x.want {
+			t.Errorf("at %s: %d letters, %v", x.at, n, err)
+		}
 	}
 }
 

@@ -130,7 +130,7 @@ func (c *chores) openMail() error {
 		}
 		return l, nil
 	}
-	c.mail, err = mail.New(mail.Config{Server: server, Store: c.db, Compose: compose, Now: c.config.Now, Log: c.config.Log})
+	c.mail, err = mail.New(mail.Config{Server: server, Store: c.db, Compose: compose, Location: c.location, Now: c.config.Now, Log: c.config.Log})
 	if err != nil {
 		return fmt.Errorf("%w: mail: %w", ErrConfig, err)
 	}
