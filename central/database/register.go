@@ -141,33 +141,36 @@ func (d *DB) RegisterKnows(ctx context.Context, id string) (known, used bool, er
 }
 
 // SearchRegister returns persons by name in any script, id, card number or NetID,
-// under the ids that their rows have; more tells that there are more than limit.
-// ErrBroad for what too many have.
-func (d *DB) SearchRegister(ctx context.Context, text string, limit int) (list []register.Person, more bool, err error) {
+// under the ids that their rows have: those of a name from the skipped ones on, at
+// most limit; more tells that there are more. ErrBroad for a single letter.
+func (d *DB) SearchRegister(ctx context.Context, text string, skip, limit int) (list []register.Person, more bool, err error) {
 	exact, err := all(ctx, d.sql, scanRegistered, `SELECT `+registeredColumns+` FROM register_persons WHERE id IN
 		(SELECT person FROM register_cards WHERE number = $1 UNION SELECT person FROM register_netids WHERE key = $2) ORDER BY id`,
 		register.CardNumber(text), strings.ToLower(strings.TrimSpace(text)))
 	if err != nil {
 		return nil, false, err
 	}
-	rows, err := d.registeredByWords(ctx, text)
+	rows, err := d.registeredByWords(ctx, text, skip, limit+1)
 	if err != nil && (len(exact) == 0 || !errors.Is(err, ErrBroad)) {
 		return nil, false, err
 	}
-	for _, p := range append(exact, rows...) {
-		if !slices.ContainsFunc(list, func(x register.Person) bool { return x.ID == p.ID }) {
-			list = append(list, p.Person)
-		}
-		if len(list) > limit {
-			return list[:limit], true, nil
-		}
+	more = len(rows) > limit
+	rows = slices.DeleteFunc(rows[:min(len(rows), limit)], func(p registered) bool {
+		return slices.ContainsFunc(exact, func(x registered) bool { return x.ID == p.ID })
+	})
+	if skip == 0 {
+		rows = append(exact, rows...)
 	}
-	return list, false, nil
+	for _, p := range rows {
+		list = append(list, p.Person)
+	}
+	return list, more, nil
 }
 
-// registeredByWords returns persons of whom each word of a text begins one.
-// ErrBroad if they are more than maxMatches, or the longest word is a single letter.
-func (d *DB) registeredByWords(ctx context.Context, text string) ([]registered, error) {
+// registeredByWords returns persons of whom each word of a text begins one, by name.
+// ErrBroad if the longest word is a single letter. Of more than maxCounted that there
+// are, some maxCounted are put in order: nobody turns so many pages.
+func (d *DB) registeredByWords(ctx context.Context, text string, skip, limit int) ([]registered, error) {
 	prefixes, err := prefixesOf(text)
 	if err != nil {
 		return nil, err
@@ -183,12 +186,8 @@ func (d *DB) registeredByWords(ctx context.Context, text string) ([]registered, 
 		c.add("EXISTS (SELECT 1 FROM register_words x WHERE x.person = w.person AND x.word >= ? AND x.word < ?)", p, behind(p))
 	}
 	where := c.where()
-	rows, err := all(ctx, d.sql, scanRegistered, `SELECT `+registeredColumns+` FROM register_persons WHERE id IN
-		(SELECT DISTINCT w.person FROM register_words w `+where+` LIMIT `+c.parameter(maxMatches+1)+`) ORDER BY surname, given, id`, c.args...)
-	if err == nil && len(rows) > maxMatches {
-		err = ErrBroad
-	}
-	return rows, err
+	return all(ctx, d.sql, scanRegistered, `SELECT `+registeredColumns+` FROM register_persons WHERE id IN
+		(SELECT DISTINCT w.person FROM register_words w `+where+` LIMIT `+c.parameter(maxCounted)+`) ORDER BY surname, given, id LIMIT `+c.parameter(limit)+` OFFSET `+c.parameter(skip), c.args...)
 }
 
 // personWords is what a person is found by.

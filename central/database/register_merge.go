@@ -24,17 +24,11 @@ var (
 // are one.
 func (d *DB) MergeRegister(ctx context.Context, m register.Merge) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
-		for _, id := range []string{m.Kept, m.Gone} {
-			p, err := registeredRow(ctx, tx, id)
-			if errors.Is(err, sql.ErrNoRows) {
-				return register.ErrNotFound
-			}
-			if err != nil {
-				return err
-			}
-			if p.head != "" || m.Kept == m.Gone {
-				return ErrMerged
-			}
+		if err := twoPersons(ctx, tx, m.Kept, m.Gone); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM register_apart WHERE a = $1 AND b = $2`, min(m.Kept, m.Gone), max(m.Kept, m.Gone)); err != nil {
+			return err
 		}
 		at := m.At.UnixMilli()
 		card, err := moveECard(ctx, tx, m.Gone, m.Kept)
@@ -130,12 +124,13 @@ func (d *DB) RegisterMerges(ctx context.Context, person string, limit int) ([]re
 }
 
 // RegisterSuggestions returns pairs of persons with one personal id, and then those
-// with one birth date and name, that are not merged.
+// with one birth date and name, that are neither merged nor kept apart.
 func (d *DB) RegisterSuggestions(ctx context.Context, limit int) ([]register.Suggestion, error) {
 	var list []register.Suggestion
 	for _, same := range []string{"a.personal_id = b.personal_id AND a.personal_id <> ''", "a.born = b.born AND a.name_key = b.name_key AND a.born <> '' AND (a.personal_id <> b.personal_id OR a.personal_id = '')"} {
 		found, err := all(ctx, d.sql, scanSuggestion, `SELECT `+ofTable("a")+`, `+ofTable("b")+` FROM register_persons a JOIN register_persons b ON `+same+
-			` AND (a.since < b.since OR a.since = b.since AND a.id < b.id) WHERE a.head = '' AND b.head = '' ORDER BY a.id, b.id LIMIT $1`, limit-len(list))
+			` AND (a.since < b.since OR a.since = b.since AND a.id < b.id) WHERE a.head = '' AND b.head = '' AND NOT EXISTS
+			(SELECT 1 FROM register_apart x WHERE x.a = a.id AND x.b = b.id OR x.a = b.id AND x.b = a.id) ORDER BY a.id, b.id LIMIT $1`, limit-len(list))
 		if err != nil {
 			return nil, err
 		}

@@ -299,7 +299,7 @@ func testRegisterFinds(t *testing.T, d *DB) {
 	putRows(t, d, register.Cards, map[string]string{"person": "Q3", "kind": "visitor", "number": "V-77"})
 	putRows(t, d, register.NetIDs, map[string]string{"person": "Q3", "netid": "zmuller"})
 	for text, want := range map[string]string{"chan": "P2 P1", "CHAN tai": "P1", "陳": "P2 P1", "大文": "P1", "陳小": "P2", "p2": "P2", "v-77": "Q3", "zmuller": "Q3", "zoë": "Q3", "mü": "Q3", "chan zoë": "", "nobody": "", "man": "P1", "ｃｈａｎ": "P2 P1"} {
-		list, more, err := d.SearchRegister(ctx, text, 9)
+		list, more, err := d.SearchRegister(ctx, text, 0, 9)
 		var ids []string
 		for _, p := range list {
 			ids = append(ids, p.ID)
@@ -308,14 +308,20 @@ func testRegisterFinds(t *testing.T, d *DB) {
 			t.Errorf("%s: %v %v, want %s", text, ids, err, want)
 		}
 	}
-	if _, _, err := d.SearchRegister(ctx, "c", 9); !errors.Is(err, ErrBroad) {
+	if _, _, err := d.SearchRegister(ctx, "c", 0, 9); !errors.Is(err, ErrBroad) {
 		t.Errorf("a letter: %v", err)
 	}
-	if list, more, err := d.SearchRegister(ctx, "chan", 1); len(list) != 1 || !more || err != nil {
+	if list, more, err := d.SearchRegister(ctx, "chan", 0, 1); len(list) != 1 || !more || err != nil {
+		t.Error(list, more, err)
+	}
+	if list, more, err := d.SearchRegister(ctx, "chan", 1, 1); len(list) != 1 || list[0].ID != "P1" || more || err != nil {
+		t.Error(list, more, err)
+	}
+	if list, more, err := d.SearchRegister(ctx, "chan", 2, 1); len(list) != 0 || more || err != nil {
 		t.Error(list, more, err)
 	}
 	putRows(t, d, register.Persons, map[string]string{"id": "P1", "surname": "Lee", "given": "Ka", "name_zh": ""})
-	if list, _, err := d.SearchRegister(ctx, "大文", 9); len(list) != 0 || err != nil {
+	if list, _, err := d.SearchRegister(ctx, "大文", 0, 9); len(list) != 0 || err != nil {
 		t.Errorf("by a former name: %v %v", list, err)
 	}
 	hash := registerRules().Key.Personal("A1234567")
@@ -349,6 +355,7 @@ func testRegisterMerge(t *testing.T, d *DB) {
 	if err != nil || len(list) != 6 || !list[0].PersonalID || list[0].A.ID != "P1" || list[0].B.ID != "P2" || list[1].PersonalID {
 		t.Fatalf("%+v, %v", list, err)
 	}
+	checkApart(t, d)
 	if _, err := d.sql.ExecContext(ctx, `INSERT INTO ecards (holder, name, since, by) VALUES ('P1', 'one', 1, 'x'), ('P2', 'two', 1, 'x')`); err != nil {
 		t.Fatal(err)
 	}
@@ -386,6 +393,44 @@ func testRegisterMerge(t *testing.T, d *DB) {
 		t.Errorf("the same file after a merge: %+v", s)
 	}
 	checkUndo(t, d)
+}
+
+// checkApart keeps pairs of P1 to P4 apart, and takes all of it back by other facts.
+func checkApart(t *testing.T, d *DB) {
+	t.Helper()
+	keep := func(a, b string) error {
+		return d.KeepApart(ctx, register.Apart{A: a, B: b, Reason: "twins", By: "desk", At: time.UnixMilli(50)})
+	}
+	suggested := func() int {
+		t.Helper()
+		list, err := d.RegisterSuggestions(ctx, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	wants(t, "nobody", keep("P1", "none"), register.ErrNotFound)
+	wants(t, "one", keep("P1", "P1"), ErrMerged)
+	for i, pair := range [][2]string{{"P1", "P2"}, {"P2", "P1"}, {"P4", "P3"}} {
+		wants(t, "apart", keep(pair[0], pair[1]), nil)
+		if n, want := suggested(), []int{5, 5, 4}[i]; n != want {
+			t.Errorf("%v apart: %d are suggested, want %d", pair, n, want)
+		}
+	}
+	if list, err := d.KeptApart(ctx, 9); err != nil || len(list) != 2 || list[0] != (register.Apart{A: "P1", B: "P2", Reason: "twins", By: "desk", At: time.UnixMilli(50)}) || list[1].A != "P3" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	putRows(t, d, register.Persons, map[string]string{"id": "P2", "phone": "+852 2345 6789"})
+	if n := suggested(); n != 4 {
+		t.Errorf("with another phone %d are suggested", n)
+	}
+	for i, id := range []string{"P2", "P4"} {
+		putRows(t, d, register.Persons, map[string]string{"id": id, "given": "Another"}, map[string]string{"id": "P3", "email": "p3@example.org"})
+		putRows(t, d, register.Persons, map[string]string{"id": id, "given": "Tai Man"})
+		if n := suggested(); n != 5+i {
+			t.Errorf("after %s was called otherwise %d are suggested, want %d", id, n, 5+i)
+		}
+	}
 }
 
 func checkUndo(t *testing.T, d *DB) {

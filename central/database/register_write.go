@@ -82,7 +82,7 @@ func put(ctx context.Context, tx *sql.Tx, r register.Record, at int64) (e regist
 		err = updateRecord(ctx, tx, r, columns)
 	}
 	if err == nil && r.Kind == register.Persons {
-		err = derive(ctx, tx, r.Key, at)
+		err = errors.Join(forgetApart(ctx, tx, r.Key, columns), derive(ctx, tx, r.Key, at))
 	}
 	return e, nil, err
 }
@@ -215,7 +215,7 @@ func removePerson(ctx context.Context, tx *sql.Tx, id, by string, at int64) (the
 	}
 	for _, q := range []string{
 		`DELETE FROM register_cards WHERE person = $1`, `DELETE FROM register_degrees WHERE person = $1`, `DELETE FROM register_netids WHERE person = $1`,
-		`DELETE FROM register_words WHERE person = $1`, `DELETE FROM register_persons WHERE id = $1`,
+		`DELETE FROM register_words WHERE person = $1`, `DELETE FROM register_apart WHERE a = $1 OR b = $1`, `DELETE FROM register_persons WHERE id = $1`,
 	} {
 		if _, err := tx.ExecContext(ctx, q, id); err != nil {
 			return false, err

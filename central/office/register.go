@@ -10,9 +10,10 @@ import (
 // Register is the campus register. The argument by is who does it, for the audit.
 // Nothing of it tells a personal id.
 type Register interface {
-	// Search returns persons by name in any script, id, card number or NetID; more
-	// tells that there are more than limit. ErrInvalid: too many fit.
-	Search(ctx context.Context, text string, limit int) (list []register.Person, more bool, err error)
+	// Search returns persons by name in any script, id, card number or NetID, those of
+	// a name from the skipped ones on; more tells that there are more than limit.
+	// ErrInvalid: nothing certain is asked for.
+	Search(ctx context.Context, text string, skip, limit int) (list []register.Person, more bool, err error)
 	// Person returns the person that an id or an alias names, or ErrNotFound.
 	Person(ctx context.Context, id string) (register.Person, error)
 	// About says how much the register holds, and which institutions there are.
@@ -81,4 +82,14 @@ type RegisterMerges interface {
 	Undo(ctx context.Context, by, id string) error
 	// Merges returns the newest, of a person if one is given.
 	Merges(ctx context.Context, person string, limit int) ([]register.Merge, error)
+}
+
+// RegisterApart keeps two rows apart that look like one human being and are two.
+type RegisterApart interface {
+	// Keep has a pair suggested no more, until a fact of one of them changes.
+	// ErrNotFound; ErrConflict: one of them is an alias; ErrInvalid: no reason, or
+	// both are one.
+	Keep(ctx context.Context, by, a, b, reason string) error
+	// Kept returns the newest of them.
+	Kept(ctx context.Context, limit int) ([]register.Apart, error)
 }

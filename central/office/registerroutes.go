@@ -215,7 +215,7 @@ type searchRegisterInput struct {
 }
 
 func (a *api) searchRegister(ctx context.Context, in *searchRegisterInput) (*struct{ Body FoundBody }, error) {
-	list, more, err := a.Register.Search(ctx, in.Words, in.Limit)
+	list, more, err := a.Register.Search(ctx, in.Words, 0, in.Limit)
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}

@@ -84,6 +84,7 @@ type Services struct {
 	Syncs       RegisterSyncs
 	SyncHistory RegisterHistory
 	Merges      RegisterMerges
+	Apart       RegisterApart
 	Cards       Cards
 }
 

@@ -97,6 +97,14 @@ type Merge struct {
 	Final      bool // something was issued since: it can no longer be undone
 }
 
+// Apart is a word of the office: two rows that look like one human being are two.
+type Apart struct {
+	A, B   string // ids
+	Reason string
+	At     time.Time
+	By     string
+}
+
 // Suggestion is two persons of the register who may be one human being.
 type Suggestion struct {
 	A, B       Person // their own rows, without cards and degrees

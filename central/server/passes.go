@@ -25,7 +25,7 @@ func (s *central) services() office.Services {
 		Requests: requests{s.db}, People: People{s.db, s.config.Now, s.consoleURL()}, Audit: auditLog{s}, Webhooks: s.webhooks, Deliveries: deliveries{s.webhooks},
 		Approvals: approvals{s}, Policies: approvals{s}, Guests: newGuestRules(s), ECards: ecardRules(s), Retention: newKeeping(s), Holders: holders{s}, Bulk: bulk{s}, Imports: imports{s}, Mails: mails{s},
 		Ledger: passageLedger{s}, Tally: passageLedger{s}, Presence: presence{s}, Attention: attention{s},
-		Register: registry{s}, Syncs: registry{s}, SyncHistory: registry{s}, Merges: registry{s}, Cards: ecards{s},
+		Register: registry{s}, Syncs: registry{s}, SyncHistory: registry{s}, Merges: registry{s}, Apart: registry{s}, Cards: ecards{s},
 	}
 }
 

@@ -71,8 +71,8 @@ func noPerson() error {
 	return office.Refuse(office.ErrNotFound, "There is nobody with this id in the register; search for the name.")
 }
 
-func (s registry) Search(ctx context.Context, text string, limit int) ([]register.Person, bool, error) {
-	list, more, err := s.db.SearchRegister(ctx, text, limit)
+func (s registry) Search(ctx context.Context, text string, skip, limit int) ([]register.Person, bool, error) {
+	list, more, err := s.db.SearchRegister(ctx, text, skip, limit)
 	if errors.Is(err, database.ErrBroad) {
 		return nil, false, office.Refuse(office.ErrInvalid, "Too many people fit, or none certainly: give more of the name, or the whole id or card number.")
 	}
@@ -283,22 +283,52 @@ func (s registry) Suggestions(ctx context.Context, limit int) ([]register.Sugges
 
 func (s registry) Merge(ctx context.Context, by, kept, gone, reason string) (register.Merge, error) {
 	m := register.Merge{ID: rand.Text(), Kept: strings.TrimSpace(kept), Gone: strings.TrimSpace(gone), Reason: strings.TrimSpace(reason), By: by, At: s.config.Now()}
-	switch {
-	case m.Kept == m.Gone:
-		return m, office.Refuse(office.ErrInvalid, "Both ids are the same; name two.")
-	case m.Reason == "" || len(m.Reason) > maxText || !utf8.ValidString(m.Reason):
-		return m, office.Refuse(office.ErrInvalid, "Give a reason of at most 200 characters: it is written down.")
+	err := aboutTwo(m.Kept, m.Gone, m.Reason)
+	if err == nil {
+		err = twoPersons(s.db.MergeRegister(ctx, m), "merge persons")
 	}
-	err := s.db.MergeRegister(ctx, m)
+	return m, err
+}
+
+// aboutTwo refuses what cannot be said about two persons.
+func aboutTwo(a, b, reason string) error {
+	switch {
+	case a == b:
+		return office.Refuse(office.ErrInvalid, "Both ids are the same; name two.")
+	case reason == "" || len(reason) > maxText || !utf8.ValidString(reason):
+		return office.Refuse(office.ErrInvalid, "Give a reason of at most 200 characters: it is written down.")
+	}
+	return nil
+}
+
+// twoPersons says what stood in the way of a deed about two persons.
+func twoPersons(err error, deed string) error {
 	switch {
 	case errors.Is(err, register.ErrNotFound):
-		return m, noPerson()
+		return noPerson()
 	case errors.Is(err, database.ErrMerged):
-		return m, office.Refuse(office.ErrConflict, "One of the two is an alias already; use the id that it leads to.")
+		return office.Refuse(office.ErrConflict, "One of the two is an alias already; use the id that it leads to.")
 	case err != nil:
-		return m, fmt.Errorf("merge persons: %w", err)
+		return fmt.Errorf("%s: %w", deed, err)
 	}
-	return m, nil
+	return nil
+}
+
+// Keep keeps two persons apart, as office.RegisterApart.
+func (s registry) Keep(ctx context.Context, by, a, b, reason string) error {
+	p := register.Apart{A: strings.TrimSpace(a), B: strings.TrimSpace(b), Reason: strings.TrimSpace(reason), At: s.config.Now(), By: by}
+	if err := aboutTwo(p.A, p.B, p.Reason); err != nil {
+		return err
+	}
+	return twoPersons(s.db.KeepApart(ctx, p), "keep persons apart")
+}
+
+func (s registry) Kept(ctx context.Context, limit int) ([]register.Apart, error) {
+	list, err := s.db.KeptApart(ctx, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list who is kept apart: %w", err)
+	}
+	return list, nil
 }
 
 func (s registry) Undo(ctx context.Context, by, id string) error {

@@ -31,16 +31,24 @@ type suggestion struct {
 type mergesPage struct {
 	Suggestions        []suggestion
 	Merges             []merge
-	Kept, Gone, Reason string
+	Apart              []apart
+	Kept, Gone, Reason string // the form that merges
+	A, B, WhyApart     string // the one that keeps apart; without A nothing is wrong there
 	Wrong              string
 }
 
+// apart is a pair that was kept apart.
+type apart struct {
+	register.Apart
+	PathA, PathB string
+}
+
 func (s *desk) merges(r *console.Request) error {
-	in, err := fields(r, "kept", "gone")
+	in, err := fields(r, "kept", "gone", "a", "b")
 	if err != nil {
 		return err
 	}
-	return s.showMerges(r, http.StatusOK, &mergesPage{Kept: short(in["kept"]), Gone: short(in["gone"])})
+	return s.showMerges(r, http.StatusOK, &mergesPage{Kept: short(in["kept"]), Gone: short(in["gone"]), A: short(in["a"]), B: short(in["b"])})
 }
 
 // short bounds what is shown again of what was typed.
@@ -66,6 +74,14 @@ func (s *desk) showMerges(r *console.Request, status int, p *mergesPage) error {
 	for _, m := range done {
 		p.Merges = append(p.Merges, newMerge(m))
 	}
+	kept, err := s.Apart.Kept(r.Context(), shown)
+	if err != nil {
+		return err
+	}
+	for _, x := range kept {
+		x.By = office.PlainName(x.By)
+		p.Apart = append(p.Apart, apart{x, personPath(x.A), personPath(x.B)})
+	}
 	return r.PageStatus(status, pages, "merges.html", "One person of two", p)
 }
 
@@ -81,6 +97,22 @@ func (s *desk) merge(r *console.Request) error {
 	}
 	if wrong := told(r, err); wrong != "" && !errors.Is(err, office.ErrUnavailable) {
 		return s.showMerges(r, http.StatusUnprocessableEntity, &mergesPage{Kept: short(in["kept"]), Gone: short(in["gone"]), Reason: short(in["reason"]), Wrong: wrong})
+	}
+	return err
+}
+
+func (s *desk) apart(r *console.Request) error {
+	in, err := fields(r, "a", "b", "reason")
+	if err != nil {
+		return err
+	}
+	err = s.Apart.Keep(r.Context(), r.By(), in["a"], in["b"], in["reason"])
+	if err == nil {
+		r.Flash(say(r, "%s and %s stay two persons.", in["a"], in["b"]))
+		return r.Redirect("/register/merges")
+	}
+	if wrong := told(r, err); wrong != "" && !errors.Is(err, office.ErrUnavailable) {
+		return s.showMerges(r, http.StatusUnprocessableEntity, &mergesPage{A: short(in["a"]), B: short(in["b"]), WhyApart: short(in["reason"]), Wrong: wrong})
 	}
 	return err
 }

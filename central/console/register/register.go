@@ -4,11 +4,13 @@
 package register
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"turnstile/central/console"
@@ -36,6 +38,7 @@ type Deps struct {
 	Syncs    office.RegisterSyncs
 	History  office.RegisterHistory
 	Merges   office.RegisterMerges
+	Apart    office.RegisterApart
 	Cards    office.Cards
 	NetIDs   office.NetIDs
 }
@@ -66,7 +69,7 @@ func Routes(d Deps) []console.Route {
 		get("", rights.RegisterRead, s.search), get("/at/{person}", rights.RegisterRead, s.person), remove, withdraw, giveBack, end,
 		get("/import", rights.RegisterWrite, s.importForm), get("/import/template.csv", rights.RegisterWrite, s.template), upload,
 		get("/import/{id}", rights.RegisterRead, s.file), get("/import/{id}/now", rights.RegisterRead, s.fileNow), rows, settle,
-		get("/merges", rights.RegisterRead, s.merges), merge, undo,
+		get("/merges", rights.RegisterRead, s.merges), merge, undo, post("/merges/apart", rights.RegisterMerge, s.apart),
 	}
 }
 
@@ -139,23 +142,32 @@ func personPath(id string) string { return console.Base + "/register/at/" + url.
 type searchPage struct {
 	Words, Wrong string
 	Found        []found
-	Asked, More  bool
+	Asked        bool
+	Page         int
+	First, Next  string // pages; "" for none
 	Size         register.Size
 }
 
-// shown is how many people a search shows.
-const shown = 50
+// How many people a page of a search shows, and how many pages can be turned to.
+const (
+	shown    = 50
+	maxPages = 1000
+)
 
 func (s *desk) search(r *console.Request) error {
-	in, err := fields(r, "words")
+	in, err := fields(r, "words", "page")
 	if err != nil {
 		return err
+	}
+	number, err := strconv.Atoi(cmp.Or(in["page"], "1"))
+	if err != nil || number < 1 || number > maxPages {
+		return refuse(r, office.ErrInvalid, "There is no such page; begin with the first.")
 	}
 	size, _, err := s.Register.About(r.Context())
 	if err != nil {
 		return err
 	}
-	p := searchPage{Words: in["words"], Size: size}
+	p := searchPage{Words: in["words"], Page: number, Size: size}
 	status := http.StatusOK
 	if p.Words != "" {
 		if status, err = s.find(r, &p); err != nil {
@@ -170,18 +182,28 @@ func (s *desk) find(r *console.Request, p *searchPage) (status int, err error) {
 		p.Words, p.Wrong = "", say(r, "Look for a name of at most 80 characters.")
 		return http.StatusUnprocessableEntity, nil
 	}
-	list, more, err := s.Register.Search(r.Context(), p.Words, shown)
+	list, more, err := s.Register.Search(r.Context(), p.Words, (p.Page-1)*shown, shown)
 	if err != nil {
 		if p.Wrong = told(r, err); p.Wrong != "" {
 			return http.StatusUnprocessableEntity, nil
 		}
 		return 0, err
 	}
-	p.Asked, p.More = true, more
+	p.Asked = true
+	if p.Page > 1 {
+		p.First = searchPath(p.Words, 1)
+	}
+	if more && p.Page < maxPages {
+		p.Next = searchPath(p.Words, p.Page+1)
+	}
 	for _, x := range list {
 		p.Found = append(p.Found, newFound(r, x))
 	}
 	return http.StatusOK, nil
+}
+
+func searchPath(words string, number int) string {
+	return console.Base + "/register?" + url.Values{"words": {words}, "page": {strconv.Itoa(number)}}.Encode()
 }
 
 // personPage is one person.

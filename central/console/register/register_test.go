@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -54,7 +55,7 @@ func newDesk(t testing.TB) *desk {
 	d.console, err = console.New(console.Options{
 		Auth: d, Site: "campus", Version: "test", Zone: officetest.HongKong, Now: now, Log: slog.New(slog.DiscardHandler),
 		Nav:    []console.Nav{{Path: "/register", Text: "Register", Need: rights.RegisterRead}},
-		Routes: pages.Routes(pages.Deps{Register: s.Register, Syncs: s.Syncs, History: s.SyncHistory, Merges: s.Merges, Cards: s.Cards, NetIDs: d.names}),
+		Routes: pages.Routes(pages.Deps{Register: s.Register, Syncs: s.Syncs, History: s.SyncHistory, Merges: s.Merges, Apart: s.Apart, Cards: s.Cards, NetIDs: d.names}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +241,72 @@ func TestMerge(t *testing.T) {
 	for _, path := range []string{"/register/merges", "/register/at/" + people[0].ID, "/register"} {
 		if body := d.get(path).Body.String(); strings.Contains(body, `method="post" action="/office/register`) {
 			t.Errorf("%s has a form for an auditor", path)
+		}
+	}
+}
+
+// TestApart: a pair that is two persons is suggested no more, with who said so and why.
+func TestApart(t *testing.T) {
+	d := newDesk(t)
+	people := d.fill(t, 3)
+	form := url.Values{"a": {people[0].ID}, "b": {"ALUM-0001"}, "reason": {"<b>father and son</b>"}}
+	if page := d.get("/register/merges?a=" + url.QueryEscape(people[0].ID) + "&b=ALUM-0001").Body.String(); !strings.Contains(page, `name="b" value="ALUM-0001"`) || !strings.Contains(page, "Perhaps the same") {
+		t.Error("the form is not filled in")
+	}
+	for name, spoil := range map[string]func(url.Values){"no reason": func(v url.Values) { v.Set("reason", "") }, "one person": func(v url.Values) { v.Set("b", people[0].ID) }, "nobody": func(v url.Values) { v.Set("b", "nobody") }} {
+		bad := url.Values{"a": form["a"], "b": form["b"], "reason": form["reason"]}
+		spoil(bad)
+		if w := d.post("/register/merges/apart", bad); w.Code != 422 || !strings.Contains(w.Body.String(), `name="a" value="`+people[0].ID) || !strings.Contains(w.Body.String(), `role="alert"`) {
+			t.Errorf("%s: %d", name, w.Code)
+		}
+	}
+	if w := d.post("/register/merges/apart", form); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	page := d.get("/register/merges").Body.String()
+	for _, want := range []string{"&lt;b&gt;father and son", "Two persons for certain", "No two persons have one personal id"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	d.role = rights.Auditor
+	if page := d.get("/register/merges").Body.String(); !strings.Contains(page, "father and son") || strings.Contains(page, "They are two persons") {
+		t.Error("an auditor cannot read it, or has the form")
+	}
+	if w := d.post("/register/merges/apart", form); w.Code != 403 {
+		t.Errorf("an auditor: %d", w.Code)
+	}
+}
+
+// TestCommonName: of a name that many have the first page is shown, and each other
+// one can be turned to.
+func TestCommonName(t *testing.T) {
+	d := newDesk(t)
+	rows := make([]map[string]string, 120)
+	for i := range rows {
+		rows[i] = map[string]string{"id": fmt.Sprintf("P%03d", i), "surname": "Chan", "given": "Ka"}
+	}
+	if _, bad, err := d.services.Register.Put(t.Context(), "test", register.Persons, rows, false); err != nil || len(bad) > 0 {
+		t.Fatal(bad, err)
+	}
+	link, seen := regexp.MustCompile(`href="/office(/register\?[^"]*)" rel="next"`), 0
+	next := "/register?words=chan"
+	for _, want := range []int{50, 50, 20} {
+		page := d.get(next).Body.String()
+		if n := strings.Count(page, `<a href="/office/register/at/`); n != want {
+			t.Errorf("%s shows %d, want %d", next, n, want)
+		}
+		m := link.FindStringSubmatch(page)
+		if seen += want; (m != nil) != (seen < len(rows)) {
+			t.Fatalf("after %d: next page %v", seen, m)
+		}
+		if m != nil {
+			next = strings.ReplaceAll(m[1], "&amp;", "&")
+		}
+	}
+	for _, bad := range []string{"0", "-1", "x", "1001", "99999999999999999999"} {
+		if w := d.get("/register?words=chan&page=" + bad); w.Code != 422 {
+			t.Errorf("page %s: %d", bad, w.Code)
 		}
 	}
 }

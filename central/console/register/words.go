@@ -6,7 +6,7 @@ import "turnstile/central/console"
 var words = console.Words{
 	// people
 	"Name, id, card number or NetID": "姓名、編號、卡號或 NetID", "People found": "搜尋結果", "Name": "姓名", "Id": "編號", "Born": "出生日期", "Mail": "電郵", "Phone": "電話", "Person": "人士", "Persons": "人士", "Cards": "證件卡", "Degrees": "學位", "NetIDs": "NetID",
-	"There are more: give more of the name.": "尚有更多：請輸入更多字元。", "Nobody of this name or number is in the register.": "名冊中沒有此姓名或號碼的人。", "Look for a name of at most 80 characters.": "姓名最多 80 個字元。",
+	"Pages": "分頁", "There is no such page; begin with the first.": "沒有此頁；請由第一頁開始。", "Nobody of this name or number is in the register.": "名冊中沒有此姓名或號碼的人。", "Look for a name of at most 80 characters.": "姓名最多 80 個字元。",
 	"Bring a file into the register": "匯入檔案至名冊", "One person of two": "合併兩個編號", "%s is an alias of this person.": "%s 是此人的別名編號。", "Aliases": "別名編號", "not known": "不詳", "Personal id": "身份證明文件",
 	"known; it is shown to nobody": "已知；不向任何人顯示", "Alumni": "校友", "graduate, keeps the student NetID": "畢業生，保留學生 NetID", "graduate, registers for an alumni NetID": "畢業生，須登記校友 NetID", "no degree of this campus": "沒有本校學位",
 	"Since": "加入名冊", "Changed": "更改", "Number": "號碼", "Kind": "種類", "From": "由", "Until": "至", "not valid today": "今日無效", "Award": "學銜", "Programme": "課程", "Institution": "學院", "Graduated": "畢業日期", "Merges": "合併紀錄",
@@ -46,8 +46,10 @@ var words = console.Words{
 
 	// merging
 	"Where two ids are one human being, one stays and the other becomes its alias: sign-in, cards, degrees and NetIDs are then one person's. Passes keep the id that they were issued to. It can be undone as long as nothing was issued since.": "若兩個編號為同一人，一個保留，另一個成為別名編號：登入、證件卡、學位及 NetID 歸於一人。通行證保留簽發時的編號。其後未有簽發任何證件前可以還原。",
-	"Perhaps the same": "可能為同一人", "and": "及", "Because of": "原因", "one personal id": "身份證明文件相同", "one birth date and name": "出生日期及姓名相同", "Merge": "合併", "Merge %s and %s": "合併 %s 及 %s", "No two persons have one personal id, or one birth date and name.": "沒有身份證明文件相同、或出生日期及姓名相同的人士。",
+	"Perhaps the same": "可能為同一人", "and": "及", "Because of": "原因", "one personal id": "身份證明文件相同", "one birth date and name": "出生日期及姓名相同", "Merge": "合併", "Merge %s and %s": "合併 %s 及 %s", "No two persons have one personal id, or one birth date and name, but those that stay apart.": "除已確定者外，沒有身份證明文件相同、或出生日期及姓名相同的人士。",
 	"Make one person of two": "把兩個編號合併為一人", "Id that stays": "保留的編號", "Id that becomes an alias": "成為別名的編號", "Stays": "保留", "Alias": "別名編號", "undone": "已還原", "stays": "已確定", "stands": "生效", "Undo": "還原", "Undo the merge of %s": "還原 %s 的合併",
+	"Two persons": "並非同一人", "%s and %s are two persons": "%s 與 %s 並非同一人", "They are two persons": "並非同一人", "Two persons for certain": "已確定並非同一人", "Keep them apart": "不再建議合併", "Id of one": "其一編號", "Id of the other": "另一編號",
+	"The pair is suggested no more, until a name, a birth date or a personal id of one of them changes.": "不再建議合併此二人，直至其中一人的姓名、出生日期或身份證明文件有變。", "%s and %s stay two persons.": "%s 與 %s 維持為兩個人。",
 	"%s is now an alias of %s.": "%s 現為 %s 的別名編號。", "They are two persons again.": "已還原為兩個編號。",
 
 	// faults of fields, rows and files

@@ -82,7 +82,7 @@ func (f *Fake) Services() office.Services {
 	return office.Services{Passes: passes{f}, Records: records{f}, Lanes: lanes{f}, Places: places{f}, Fleet: laneFleet{f}, Rules: rules{f}, History: history{f}, Feed: feed{f}, Tokens: tokens{f}, Keys: keys{f}, Supervisor: supervisor{f}, Commands: commands{f}, Modes: rules{f},
 		Requests: requests{f}, People: people{f}, Audit: log{f}, Webhooks: webhooks{f}, Deliveries: deliveries{f}, Approvals: approvals{f}, Policies: approvals{f}, Guests: guestRules{keeping(f, &f.desk.guests, checkGuests)}, ECards: keeping(f, &f.desk.ecards, func(r ecard.CodeRules) error { return r.Check(1<<16 - 1) }), Retention: retention{keeping(f, &f.desk.keep, checkKeep)}, Holders: holders{f}, Bulk: bulk{f}, Imports: imports{f}, Mails: mails{f},
 		Ledger: ledger{f}, Tally: ledger{f}, Presence: presence{f}, Attention: attention{f},
-		Register: campus{f}, Syncs: campus{f}, SyncHistory: campus{f}, Merges: campus{f}, Cards: cards{f}}
+		Register: campus{f}, Syncs: campus{f}, SyncHistory: campus{f}, Merges: campus{f}, Apart: campus{f}, Cards: cards{f}}
 }
 
 // AddLane adds a lane controller as it is.

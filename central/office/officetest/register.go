@@ -23,6 +23,7 @@ type registry struct {
 	records map[register.Kind]map[string]register.Record // by key
 	syncs   []*campusSync
 	merges  []register.Merge
+	apart   []register.Apart
 }
 
 // campusSync is a sync with its rows.
@@ -103,7 +104,7 @@ func (s campus) Person(_ context.Context, id string) (register.Person, error) {
 	return p, nil
 }
 
-func (s campus) Search(_ context.Context, text string, limit int) (list []register.Person, more bool, err error) {
+func (s campus) Search(_ context.Context, text string, skip, limit int) (list []register.Person, more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len([]rune(text)) < 2 && text < "\u0080" {
@@ -116,6 +117,7 @@ func (s campus) Search(_ context.Context, text string, limit int) (list []regist
 			list = append(list, p)
 		}
 	}
+	list = list[min(skip, len(list)):]
 	more = len(list) > limit
 	return list[:min(len(list), limit)], more, nil
 }
@@ -146,6 +148,10 @@ func (s campus) put(r register.Record) {
 	}
 	maps.Copy(values, r.Values)
 	r.Values = values
+	s.registry.apart = slices.DeleteFunc(s.registry.apart, func(p register.Apart) bool {
+		other := slices.ContainsFunc([]string{"surname", "given", "name_zh", "born", "personal_id"}, func(c string) bool { return values[c] != stands.Values[c] })
+		return other && r.Kind == register.Persons && (p.A == r.Key || p.B == r.Key)
+	})
 	s.of(r.Kind)[r.Key] = r
 }
 
@@ -386,7 +392,8 @@ func (s campus) Suggestions(_ context.Context, limit int) (list []register.Sugge
 			a, b := s.row(one), s.row(other)
 			personal := len(a.PersonalID) > 0 && string(a.PersonalID) == string(b.PersonalID)
 			named := a.Born != "" && a.Born == b.Born && register.NameKey(a.Surname, a.Given, a.NameZH) == register.NameKey(b.Surname, b.Given, b.NameZH)
-			if (personal || named) && s.head(one) == one && s.head(other) == other && len(list) < limit {
+			kept := slices.ContainsFunc(s.registry.apart, func(p register.Apart) bool { return p.A == one && p.B == other })
+			if (personal || named) && !kept && s.head(one) == one && s.head(other) == other && len(list) < limit {
 				list = append(list, register.Suggestion{A: a, B: b, PersonalID: personal})
 			}
 		}
@@ -401,19 +408,51 @@ func (s campus) Merge(_ context.Context, by, kept, gone, reason string) (registe
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := register.Merge{ID: fmt.Sprint("merge", len(s.registry.merges)+1), Kept: kept, Gone: gone, Reason: reason, At: s.Now(), By: by}
-	for _, id := range []string{kept, gone} {
-		if _, ok := s.of(register.Persons)[id]; !ok {
-			return m, nobody()
-		}
-		if s.head(id) != id {
-			return m, office.Refuse(office.ErrConflict, "One of the two is an alias already; use the id that it leads to.")
-		}
-	}
-	if kept == gone {
-		return m, office.Refuse(office.ErrInvalid, "Both ids are the same; name two.")
+	if err := s.two(kept, gone); err != nil {
+		return m, err
 	}
 	s.registry.merges = append(s.registry.merges, m)
 	return m, nil
+}
+
+// two refuses what are not two persons. Called with mu held.
+func (s campus) two(a, b string) error {
+	for _, id := range []string{a, b} {
+		if _, ok := s.of(register.Persons)[id]; !ok {
+			return nobody()
+		}
+		if s.head(id) != id {
+			return office.Refuse(office.ErrConflict, "One of the two is an alias already; use the id that it leads to.")
+		}
+	}
+	if a == b {
+		return office.Refuse(office.ErrInvalid, "Both ids are the same; name two.")
+	}
+	return nil
+}
+
+func (s campus) Keep(_ context.Context, by, a, b, reason string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.two(a, b); err != nil {
+		return err
+	}
+	if reason == "" {
+		return office.Refuse(office.ErrInvalid, "Give a reason of at most 200 characters: it is written down.")
+	}
+	s.registry.apart = append(s.registry.apart, register.Apart{A: min(a, b), B: max(a, b), Reason: reason, At: s.Now(), By: by})
+	return nil
+}
+
+func (s campus) Kept(_ context.Context, limit int) (list []register.Apart, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range slices.Backward(s.registry.apart) {
+		if len(list) < limit {
+			list = append(list, p)
+		}
+	}
+	return list, nil
 }
 
 func (s campus) Undo(_ context.Context, by, id string) error {

@@ -37,11 +37,19 @@ func suiteRegister(t *testing.T, s office.Services) {
 	put("NetID", register.NetIDs, []map[string]string{{"person": "R2", "netid": "tmchan"}}, false, register.Counts{Added: 1}, 0)
 	put("of nobody", register.NetIDs, []map[string]string{{"person": "R9", "netid": "x"}}, false, register.Counts{}, 1)
 	for text, want := range map[string]int{"chan tai": 2, "大文": 1, "wong": 1, "nobody": 0} {
-		if list, more, err := s.Register.Search(ctx, text, 9); err != nil || more || len(list) != want {
+		if list, more, err := s.Register.Search(ctx, text, 0, 9); err != nil || more || len(list) != want {
 			t.Errorf("%s: %+v, %v", text, list, err)
 		}
 	}
-	_, _, err := s.Register.Search(ctx, "c", 9)
+	found := map[string]bool{}
+	for skip := range 2 {
+		list, more, err := s.Register.Search(ctx, "chan", skip, 1)
+		if err != nil || more != (skip == 0) || len(list) != 1 || found[list[0].ID] {
+			t.Fatalf("behind %d: %+v, %v, %v", skip, list, more, err)
+		}
+		found[list[0].ID] = true
+	}
+	_, _, err := s.Register.Search(ctx, "c", 0, 9)
 	wants(t, "a letter", err, office.ErrInvalid)
 	_, err = s.Register.Person(ctx, "R9")
 	wants(t, "nobody", err, office.ErrNotFound)
@@ -104,12 +112,45 @@ func suiteSync(t *testing.T, s office.Services) {
 	wants(t, "a workbook", err, office.ErrInvalid)
 }
 
+// suiteApart keeps two persons apart, until a fact of one of them changes.
+func suiteApart(t *testing.T, s office.Services) {
+	ctx := context.Background()
+	for name, x := range map[string]struct {
+		b, reason string
+		want      error
+	}{"nobody": {"R9", "x", office.ErrNotFound}, "no reason": {"R2", "", office.ErrInvalid}, "one": {"R1", "x", office.ErrInvalid}} {
+		wants(t, name, s.Apart.Keep(ctx, "suite", "R1", x.b, x.reason), x.want)
+	}
+	wants(t, "apart", s.Apart.Keep(ctx, "suite", "R2", "R1", "twins"), nil)
+	if list, err := s.Merges.Suggestions(ctx, 9); err != nil || len(list) != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if list, err := s.Apart.Kept(ctx, 9); err != nil || len(list) != 1 || list[0].A != "R1" || list[0].B != "R2" || list[0].Reason != "twins" || list[0].By != "suite" || list[0].At.IsZero() {
+		t.Errorf("%+v, %v", list, err)
+	}
+	for _, x := range []struct {
+		column, value string
+		want          int
+	}{{"email", "r2@mail.example", 0}, {"given", "Tai Man", 1}} {
+		must[register.Counts](t)(changed(s.Register.Put(ctx, "suite", register.Persons, []map[string]string{{"id": "R2", x.column: x.value}}, false)))
+		if list, err := s.Merges.Suggestions(ctx, 9); err != nil || len(list) != x.want {
+			t.Errorf("with another %s: %+v, %v", x.column, list, err)
+		}
+	}
+}
+
+// changed takes the bad rows, of which there are none, out of an answer.
+func changed(n register.Counts, _ []register.Row, err error) (register.Counts, error) {
+	return n, err
+}
+
 // suiteMerges makes one person of two, and two again.
 func suiteMerges(t *testing.T, s office.Services) {
 	ctx := context.Background()
 	if list, err := s.Merges.Suggestions(ctx, 9); err != nil || len(list) != 1 || !list[0].PersonalID || list[0].A.ID != "R1" || list[0].B.ID != "R2" {
 		t.Errorf("%+v, %v", list, err)
 	}
+	suiteApart(t, s)
 	m := must[register.Merge](t)(s.Merges.Merge(ctx, "suite", "R1", "R2", "one"))
 	if p, err := s.Register.Person(ctx, "R2"); err != nil || p.ID != "R1" || !slices.Equal(p.Aliases, []string{"R2"}) || !slices.Equal(p.NetIDs, []string{"tmchan"}) {
 		t.Errorf("%+v, %v", p, err)
