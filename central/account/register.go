@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 type Identified struct {
 	State string // to bring back, for ten minutes
 	// Masked is the address on record, as a***@e***.org; "" for none. It is the one
-	// of the account, else the registry's.
+	// of the account, else the NetID's, else the registry's.
 	Masked  string
 	Account bool // there is an account with that address
 }
@@ -77,8 +78,8 @@ func (a *Accounts) identified(ctx context.Context, p register.Person) (Identifie
 	out := Identified{Account: registered != ""}
 	record := registered
 	if record == "" {
-		if record, _, err = parseAddress(p.Email); err != nil {
-			record = "" // the registry's is none: as if it had none
+		if record, err = a.stated(ctx, p); err != nil {
+			return Identified{}, err
 		}
 	}
 	out.Masked = mask(record)
@@ -208,9 +209,34 @@ func (a *Accounts) recorded(ctx context.Context, person string) (database.Accoun
 	if err != nil {
 		return row, fmt.Errorf("find person: %w", err)
 	}
-	fresh := a.fresh(person, "")
-	if fresh.Address, fresh.Folded, err = parseAddress(p.Email); err != nil {
-		fresh.Address, fresh.Folded = "", ""
+	stated, err := a.stated(ctx, p)
+	if err != nil {
+		return row, err
 	}
-	return fresh, nil
+	fresh := a.fresh(person, "")
+	if stated != "" {
+		fresh.Address, fresh.Folded, err = parseAddress(stated)
+	}
+	return fresh, err
+}
+
+// stated is the address of a person without an account that others know of: the
+// NetID's, which opens the portal too, else the registry's; "" for none.
+func (a *Accounts) stated(ctx context.Context, p register.Person) (string, error) {
+	list, err := a.config.DB.NetIDsOf(ctx, p.ID)
+	if err != nil {
+		return "", fmt.Errorf("look for NetIDs: %w", err)
+	}
+	candidates := []string{p.Email}
+	for _, n := range list { // the oldest first
+		if n.Ended == 0 {
+			candidates = append(candidates, n.Email)
+		}
+	}
+	for _, c := range slices.Backward(candidates) {
+		if address, _, err := parseAddress(c); err == nil {
+			return address, nil
+		}
+	}
+	return "", nil // what the registry has is no address: as if it had none
 }

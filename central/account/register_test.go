@@ -146,6 +146,14 @@ func TestNobodyTakesOver(t *testing.T) {
 	for name, prepare := range map[string]func(d *desk){
 		"of the registry": func(*desk) {}, "of the account": func(d *desk) { d.registered("p-chan", "chan@old.example.org") },
 		"of an account without one": func(d *desk) { d.signedIn("p-chan", "192.0.2.9") },
+		"of the NetID alone": func(d *desk) {
+			p := d.people["p-chan"]
+			p.Email = ""
+			d.people["p-chan"] = p
+			if err := d.config.DB.AdoptNetID(ctx, database.NetID{ID: "tmchan", Person: "p-chan", Card: "alumni", NameKey: "n", Alias: "a", Email: "chan@old.example.org", Created: 1}); err != nil {
+				t.Fatal(err)
+			}
+		},
 	} {
 		d := newDesk(t)
 		prepare(d)

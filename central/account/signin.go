@@ -219,12 +219,3 @@ func TokenHash(token string) string { return session.TokenHash(token) }
 
 // Wait refuses because of the tries before.
 type Wait = throttle.Wait
-
-// EndSessions ends all sessions of a person, as when another way to be that person
-// is good no more.
-func (a *Accounts) EndSessions(ctx context.Context, person string) error {
-	if err := a.rows.EndSessions(ctx, person, ""); err != nil {
-		return fmt.Errorf("end sessions: %w", err)
-	}
-	return nil
-}

@@ -179,11 +179,13 @@ type NewPassword struct {
 	Flow    []byte
 	Letters []Letter
 	Deed    string // of the audit: netid_password or netid_reset
+	Issuer  string // of the NetIDs, as the office's people have linked theirs
 }
 
-// SetNetPassword changes a password and ends every session, code, grant and token
-// of the NetID, and the flow that it came from, nil for none: ErrNotFound if that
-// has ended.
+// SetNetPassword changes a password and ends all that was signed in with it: every
+// session, code, grant and token at the provider, the sessions of its person at the
+// portal, those at the office that stand on it, and the flow that it came from, nil
+// for none: ErrNotFound if that has ended.
 func (d *DB) SetNetPassword(ctx context.Context, p NewPassword) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
 		if p.Flow != nil {
@@ -201,7 +203,7 @@ func (d *DB) SetNetPassword(ctx context.Context, p NewPassword) error {
 			}
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM netid_passwords WHERE netid = $1 AND at NOT IN (SELECT at FROM netid_passwords WHERE netid = $1 ORDER BY at DESC LIMIT $2)`, p.ID, p.Keep)
-		err = errors.Join(err, endOpenID(ctx, tx, p.ID), endFlows(ctx, tx, p.ID), addLetters(ctx, tx, p.Letters))
+		err = errors.Join(err, endSignIns(ctx, tx, p.ID, p.Issuer), endFlows(ctx, tx, p.ID), addLetters(ctx, tx, p.Letters))
 		if err != nil {
 			return err
 		}
@@ -253,20 +255,36 @@ func (d *DB) SetNetIDEmail(ctx context.Context, flow []byte, id, email string, a
 	})
 }
 
-// EndNetID takes a NetID out of use for good, with all its sessions; its name and
-// alias are given to nobody else. ErrNotFound if it is not in use.
-func (d *DB) EndNetID(ctx context.Context, id, by, reason string, at int64) error {
+// EndNetID takes a NetID of an issuer out of use for good, and ends what
+// SetNetPassword ends; its name and alias are given to nobody else. ErrNotFound if it
+// is not in use.
+func (d *DB) EndNetID(ctx context.Context, id, issuer, by, reason string, at int64) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `UPDATE netids SET ended = $1, password = '', due = 0 WHERE id = $2 AND ended = 0`, at, id)
 		if err := changedOne(r, err, ErrNotFound); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM netid_passwords WHERE netid = $1`, id)
-		if err := errors.Join(err, endOpenID(ctx, tx, id), endFlows(ctx, tx, id)); err != nil {
+		if err := errors.Join(err, endSignIns(ctx, tx, id, issuer), endFlows(ctx, tx, id)); err != nil {
 			return err
 		}
 		return audit(ctx, tx, at, by, "netid_end", id, reason)
 	})
+}
+
+// endSignIns ends all that was signed in with a NetID: nothing of it outlives the
+// password, also when central dies the moment after.
+func endSignIns(ctx context.Context, tx *sql.Tx, id, issuer string) error {
+	const person = `SELECT n.person FROM netids n WHERE n.id = $1 UNION SELECT x.id FROM netids n JOIN register_persons o ON o.id = n.person
+		JOIN register_persons x ON x.id = o.head OR x.head = o.id OR o.head <> '' AND x.head = o.head WHERE n.id = $1`
+	if _, err := tx.ExecContext(ctx, `DELETE FROM account_sessions WHERE person IN (`+person+`)`, id); err != nil {
+		return err
+	}
+	const linked = `SELECT person FROM person_openid WHERE issuer = $1 AND subject = $2`
+	if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE method = 'openid' AND person IN (`+linked+`)`, issuer, id); err != nil {
+		return err
+	}
+	return endOpenID(ctx, tx, id)
 }
 
 // DueNetIDs returns NetIDs whose next advice or reminder is due at a time (Unix ms).
@@ -274,14 +292,14 @@ func (d *DB) DueNetIDs(ctx context.Context, at int64, limit int) ([]NetID, error
 	return all(ctx, d.sql, scanNetID, `SELECT `+netIDColumns+` FROM netids WHERE due > 0 AND due <= $1 ORDER BY due, id LIMIT $2`, at, limit)
 }
 
-// Reminded puts a letter into the outbox and the next one off, if n still is as it
-// was read: ErrConflict otherwise, and nothing is sent.
-func (d *DB) Reminded(ctx context.Context, n NetID, next int64, l Letter) error {
+// Reminded puts letters into the outbox and the next one off, if n still is as it was
+// read: ErrConflict otherwise, and nothing is sent.
+func (d *DB) Reminded(ctx context.Context, n NetID, next int64, list ...Letter) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `UPDATE netids SET due = $1 WHERE id = $2 AND due = $3 AND changed = $4`, next, n.ID, n.Due, n.Changed)
 		if err := changedOne(r, err, ErrConflict); err != nil {
 			return err
 		}
-		return addLetter(ctx, tx, l)
+		return addLetters(ctx, tx, list)
 	})
 }

@@ -91,18 +91,36 @@ func (d *DB) AddOpenIDCode(ctx context.Context, c Sealed) error {
 	return d.execute(ctx, `INSERT INTO openid_codes (id, netid, data, expires) VALUES ($1, $2, $3, $4)`, c.ID, c.NetID, c.Data, c.Expires)
 }
 
-// TakeOpenIDCode returns what a code stands for, once; ErrNotFound.
+// TakeOpenIDCode returns what a code stands for, once; ErrNotFound, and whatever was
+// or will be given for a code that comes again has ended with that.
 func (d *DB) TakeOpenIDCode(ctx context.Context, id []byte, at int64) (c Sealed, err error) {
+	var uses int
 	err = d.write(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `DELETE FROM openid_codes WHERE id = $1 AND expires > $2 RETURNING id, netid, data, expires`, id, at).Scan(&c.ID, &c.NetID, &c.Data, &c.Expires)
+		err := tx.QueryRowContext(ctx, `UPDATE openid_codes SET uses = uses + 1 WHERE id = $1 AND expires > $2 RETURNING id, netid, data, expires, uses`, id, at).
+			Scan(&c.ID, &c.NetID, &c.Data, &c.Expires, &uses)
+		if err != nil || uses == 1 {
+			return err
+		}
+		return endOpenIDGrants(ctx, tx, []byte{}, id)
 	})
+	if err == nil && uses > 1 {
+		return Sealed{}, ErrNotFound
+	}
 	return c, err
 }
 
-// PutOpenIDGrant stores a grant, or what became of it.
+// PutOpenIDGrant stores a grant, or what became of it. ErrNotFound if its code has
+// gone meanwhile or has come a second time.
 func (d *DB) PutOpenIDGrant(ctx context.Context, g Sealed) error {
-	return d.execute(ctx, `INSERT INTO openid_grants (id, code, netid, data, expires) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (id) DO UPDATE SET data = $4, expires = $5`, g.ID, g.Of, g.NetID, g.Data, g.Expires)
+	return d.write(ctx, func(tx *sql.Tx) error {
+		var uses int
+		if err := tx.QueryRowContext(ctx, `SELECT uses FROM openid_codes WHERE id = $1 AND uses = 1`, g.Of).Scan(&uses); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO openid_grants (id, code, netid, data, expires) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (id) DO UPDATE SET data = $4, expires = $5`, g.ID, g.Of, g.NetID, g.Data, g.Expires)
+		return err
+	})
 }
 
 // OpenIDGrant returns a grant; ErrNotFound.
@@ -113,23 +131,32 @@ func (d *DB) OpenIDGrant(ctx context.Context, id []byte, at int64) (g Sealed, er
 
 // EndOpenIDGrants ends a grant by its id, or those of a code, with their tokens.
 func (d *DB) EndOpenIDGrants(ctx context.Context, id, code []byte) error {
-	return d.write(ctx, func(tx *sql.Tx) error {
-		for _, query := range []string{
-			`DELETE FROM openid_tokens WHERE grant_id IN (SELECT id FROM openid_grants WHERE id = $1 OR code = $2)`,
-			`DELETE FROM openid_grants WHERE id = $1 OR code = $2`,
-		} {
-			if _, err := tx.ExecContext(ctx, query, id, code); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return d.write(ctx, func(tx *sql.Tx) error { return endOpenIDGrants(ctx, tx, id, code) })
 }
 
-// PutOpenIDToken stores a token.
+func endOpenIDGrants(ctx context.Context, tx *sql.Tx, id, code []byte) error {
+	for _, query := range []string{
+		`DELETE FROM openid_tokens WHERE grant_id IN (SELECT id FROM openid_grants WHERE id = $1 OR code = $2)`,
+		`DELETE FROM openid_grants WHERE id = $1 OR code = $2`,
+	} {
+		if _, err := tx.ExecContext(ctx, query, id, code); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PutOpenIDToken stores a token. ErrNotFound if its grant has ended meanwhile.
 func (d *DB) PutOpenIDToken(ctx context.Context, t Sealed) error {
-	return d.execute(ctx, `INSERT INTO openid_tokens (id, grant_id, data, expires) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (id) DO UPDATE SET data = $3, expires = $4`, t.ID, t.Of, t.Data, t.Expires)
+	return d.write(ctx, func(tx *sql.Tx) error {
+		var code []byte
+		if err := tx.QueryRowContext(ctx, `SELECT code FROM openid_grants WHERE id = $1`, t.Of).Scan(&code); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO openid_tokens (id, grant_id, data, expires) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (id) DO UPDATE SET data = $3, expires = $4`, t.ID, t.Of, t.Data, t.Expires)
+		return err
+	})
 }
 
 // OpenIDToken returns a token; ErrNotFound.

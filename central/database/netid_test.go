@@ -12,6 +12,9 @@ func someNetID(person, name string) NetID {
 	return NetID{Person: person, Card: "staff", Name: name, NameKey: name, Alias: "a." + name, Email: person + "@example.org", Lang: "en", Password: "hash-1", Changed: 10, Due: 100, Created: 10}
 }
 
+// issuer of the NetIDs.
+const issuer = "https://ecard.example/openid"
+
 func someLetter(id string) func(string) (Letter, error) {
 	return func(string) (Letter, error) {
 		return Letter{ID: id, Kind: "netid_done", Address: "x@example.org", Sealed: []byte("s"), By: "netid", At: 1}, nil
@@ -89,10 +92,10 @@ func testNetIDs(t *testing.T, d *DB) {
 	if got, _ := d.NetID(ctx, "chan"); got.Person != "p1" {
 		t.Error("adopted from somebody")
 	}
-	if err := d.EndNetID(ctx, "chan", "user:a", "left", 50); err != nil {
+	if err := d.EndNetID(ctx, "chan", issuer, "user:a", "left", 50); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.EndNetID(ctx, "chan", "user:a", "left", 51); !errors.Is(err, ErrNotFound) {
+	if err := d.EndNetID(ctx, "chan", issuer, "user:a", "left", 51); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	d.someFlow(t, "f3", "p1")
@@ -150,17 +153,20 @@ func testNetPassword(t *testing.T, d *DB) {
 		token := put("token")
 		token.Of = []byte("grant" + id)
 		err := errors.Join(d.AddOpenIDSession(ctx, OpenIDSession{ID: []byte("session" + id), NetID: id, Signed: 1, Expires: 1000}), d.AddOpenIDCode(ctx, put("code")),
-			d.PutOpenIDGrant(ctx, put("grant")), d.PutOpenIDToken(ctx, token))
+			d.usedCode(t, "of"+id), d.PutOpenIDGrant(ctx, put("grant")), d.PutOpenIDToken(ctx, token))
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	d.signedIn(t)
 	alive := func(id string) (n int) {
 		t.Helper()
 		for _, look := range []func() error{
 			func() error { _, err := d.OpenIDSession(ctx, []byte("session"+id), 5); return err },
 			func() error { _, err := d.OpenIDGrant(ctx, []byte("grant"+id), 5); return err },
 			func() error { _, err := d.OpenIDToken(ctx, []byte("token"+id), 5); return err },
+			func() error { _, err := Holders{d}.Session(ctx, "portal"+id); return err },
+			func() error { _, err := d.Session(ctx, "office"+id); return err },
 		} {
 			switch err := look(); {
 			case err == nil:
@@ -172,10 +178,10 @@ func testNetPassword(t *testing.T, d *DB) {
 		return n
 	}
 	flow := d.someFlow(t, "reset", "id0")
-	change := NewPassword{ID: "id0", Was: "hash-1", Hash: "hash-2", At: 20, Due: 200, Keep: 2, Flow: flow, Deed: "netid_reset"}
+	change := NewPassword{ID: "id0", Was: "hash-1", Hash: "hash-2", At: 20, Due: 200, Keep: 2, Flow: flow, Deed: "netid_reset", Issuer: issuer}
 	lost := change
 	lost.Letters = []Letter{{ID: "p1", Kind: "netid_done", Sealed: []byte{1}}} // is there
-	if err := d.SetNetPassword(ctx, lost); !errors.Is(err, ErrConflict) || alive("id0") != 3 {
+	if err := d.SetNetPassword(ctx, lost); !errors.Is(err, ErrConflict) || alive("id0") != 5 {
 		t.Errorf("half of it: %v, %d alive", err, alive("id0"))
 	}
 	stale := change
@@ -183,8 +189,11 @@ func testNetPassword(t *testing.T, d *DB) {
 	if err := d.SetNetPassword(ctx, stale); !errors.Is(err, ErrConflict) {
 		t.Errorf("changed meanwhile: %v", err)
 	}
-	if err := d.SetNetPassword(ctx, change); err != nil || alive("id0") != 0 || alive("id1") != 3 {
+	if err := d.SetNetPassword(ctx, change); err != nil || alive("id0") != 0 || alive("id1") != 5 {
 		t.Errorf("%v, %d and %d alive", err, alive("id0"), alive("id1"))
+	}
+	if _, err := d.Session(ctx, "office by hand"); err != nil {
+		t.Errorf("a session of the office that another way began: %v", err)
 	}
 	if _, err := d.TakeOpenIDCode(ctx, []byte("codeid0"), 5); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the code: %v", err)
@@ -216,6 +225,40 @@ func testNetPassword(t *testing.T, d *DB) {
 	}
 	if n, err := d.NetID(ctx, "id0"); err != nil || n.Email != "new@example.org" {
 		t.Errorf("%+v, %v", n, err)
+	}
+}
+
+// usedCode stores a code that a client has come with.
+func (d *DB) usedCode(t *testing.T, id string) error {
+	t.Helper()
+	if err := d.AddOpenIDCode(ctx, Sealed{ID: []byte(id), NetID: "n", Data: []byte("d"), Expires: 100}); err != nil {
+		return err
+	}
+	_, err := d.TakeOpenIDCode(ctx, []byte(id), 5)
+	return err
+}
+
+// signedIn signs the persons of id0 and id1 in at the portal, of whom the first was
+// merged into another, and one who works at the office with each.
+func (d *DB) signedIn(t *testing.T) {
+	t.Helper()
+	for id, head := range map[string]string{"kept": "", "p1": "kept", "p2": ""} {
+		if _, err := d.sql.Exec(`INSERT INTO register_persons (id, head, surname, given, name_zh, born, personal_id, email, phone, name_key, since, changed)
+			VALUES ($1, $2, '', '', '', '', '', '', '', '', 0, 0)`, id, head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, person := range map[string]string{"id0": "kept", "id1": "p2"} {
+		d.mustAccount(t, person, person+"@example.org")
+		staff := Person{ID: "staff " + id, Name: "staff-" + id, Roles: "viewer", Created: 1}
+		err := errors.Join(Holders{d}.SaveSession(ctx, Session{ID: "portal" + id, Person: person, Method: "mail", Created: 1}), d.AdmitOpenID(ctx, staff, OpenID{issuer, id}),
+			d.SaveSession(ctx, Session{ID: "office" + id, Person: staff.ID, Method: "openid", Created: 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.SaveSession(ctx, Session{ID: "office by hand", Person: "staff id0", Method: "passkey", Created: 1}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -292,7 +335,7 @@ func testCodeOnce(t *testing.T, d *DB) {
 		t.Errorf("%d got it", got.Load())
 	}
 	for _, g := range []string{"g1", "g2"} {
-		err := errors.Join(d.PutOpenIDGrant(ctx, Sealed{ID: []byte(g), Of: []byte("code" + g), NetID: "n", Data: []byte("d"), Expires: 100}),
+		err := errors.Join(d.usedCode(t, "code"+g), d.PutOpenIDGrant(ctx, Sealed{ID: []byte(g), Of: []byte("code" + g), NetID: "n", Data: []byte("d"), Expires: 100}),
 			d.PutOpenIDToken(ctx, Sealed{ID: []byte("t" + g), Of: []byte(g), Data: []byte("d"), Expires: 100}))
 		if err != nil {
 			t.Fatal(err)
@@ -316,6 +359,38 @@ func testCodeOnce(t *testing.T, d *DB) {
 	if _, err := d.OpenIDGrant(ctx, []byte("g2"), 5); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an old grant: %v", err)
 	}
+}
+
+// TestReplay: a code that comes again ends what it was given for, whether that is
+// stored before, between or after.
+func TestReplay(t *testing.T) { both(t, testReplay) }
+
+func testReplay(t *testing.T, d *DB) {
+	for again := range 3 {
+		name := fmt.Sprint("replay", again)
+		id := func(kind string) []byte { return []byte(kind + name) }
+		replay := func(at int) {
+			if at == again {
+				_, err := d.TakeOpenIDCode(ctx, id(""), 6)
+				wants(t, name+": the second use", err, ErrNotFound)
+			}
+		}
+		wants(t, name, d.usedCode(t, name), nil)
+		want := map[bool]error{true: ErrNotFound}
+		replay(0)
+		wants(t, name+": grant", d.PutOpenIDGrant(ctx, Sealed{ID: id("g"), Of: id(""), NetID: "n", Data: []byte("d"), Expires: 100}), want[again < 1])
+		replay(1)
+		wants(t, name+": token", d.PutOpenIDToken(ctx, Sealed{ID: id("t"), Of: id("g"), Data: []byte("d"), Expires: 100}), want[again < 2])
+		replay(2)
+		_, grant := d.OpenIDGrant(ctx, id("g"), 7)
+		_, token := d.OpenIDToken(ctx, id("t"), 7)
+		wants(t, name+": the grant at last", grant, ErrNotFound)
+		wants(t, name+": the token at last", token, ErrNotFound)
+	}
+	if err := d.AddOpenIDCode(ctx, Sealed{ID: []byte("unused"), NetID: "n", Data: []byte("d"), Expires: 100}); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "a grant of a code that nobody used", d.PutOpenIDGrant(ctx, Sealed{ID: []byte("g"), Of: []byte("unused"), NetID: "n", Data: []byte("d"), Expires: 100}), ErrNotFound)
 }
 
 // TestReminded: of two that remind at once one does, with its letter.

@@ -14,7 +14,7 @@
 // of a token that the browser has. A code has eight digits, is good for ten minutes
 // and five tries. The NetPassword is kept as argon2id, with those before it; it may
 // consist of anything but what others have lost, or used, or would try first. A new
-// one ends every session, code and token of the provider in the same transaction.
+// one ends all that was signed in with the one before, in the same transaction.
 package netid
 
 import (
@@ -43,7 +43,7 @@ type Register interface {
 	Person(ctx context.Context, id string) (register.Person, error)
 }
 
-// Config of a Directory. All but Breached, Posted and Ended is needed.
+// Config of a Directory. All but Breached and Posted is needed.
 type Config struct {
 	DB       *database.DB
 	Register Register
@@ -53,14 +53,12 @@ type Config struct {
 	Portal   string             // address of the holder's pages, without a slash at the end
 	Office   string             // how to reach those who help, in letters
 	Domain   string             // of the aliases: alias@Domain; "": an alias stands alone
+	Issuer   string             // of the provider that signs people in elsewhere with the NetID
 	Location *time.Location     // campus clock
 	Now      func() time.Time
 	Log      *slog.Logger
 	// Posted is told that letters wait in the outbox.
 	Posted func()
-	// Ended is told that the NetPassword of a person was changed or the NetID ended:
-	// sessions elsewhere that stand on it end.
-	Ended func(ctx context.Context, person, netID string) error
 }
 
 // Directory is safe for concurrent use.
@@ -199,10 +197,11 @@ func (d *Directory) Check(ctx context.Context, netID, typed string, from net.IP)
 
 // match compares, and hashes anew what was hashed with less work.
 func (d *Directory) match(ctx context.Context, n *database.NetID, typed string) (bool, error) {
-	if len(typed) > password.MaxBytes {
-		typed = typed[:password.MaxBytes] // which no password is
+	stored := n.Password
+	if len(typed) > password.MaxBytes { // no password is, and none is as long as a stranger likes
+		typed, stored = typed[:password.MaxBytes], ""
 	}
-	ok, stale, err := d.config.Hasher.Match(ctx, typed, n.Password)
+	ok, stale, err := d.config.Hasher.Match(ctx, typed, stored)
 	if err != nil || !ok || !stale {
 		return ok, err
 	}
@@ -222,7 +221,7 @@ func (d *Directory) match(ctx context.Context, n *database.NetID, typed string) 
 func (d *Directory) End(ctx context.Context, netID, by, reason string) error {
 	n, err := d.use(ctx, netID)
 	if err == nil {
-		err = d.config.DB.EndNetID(ctx, n.ID, by, reason, d.now())
+		err = d.config.DB.EndNetID(ctx, n.ID, d.config.Issuer, by, reason, d.now())
 	}
 	if errors.Is(err, database.ErrNotFound) {
 		return &Refusal{Reason: Unknown}
@@ -230,7 +229,7 @@ func (d *Directory) End(ctx context.Context, netID, by, reason string) error {
 	if err != nil {
 		return fmt.Errorf("end NetID: %w", err)
 	}
-	return d.ended(ctx, n.Person, n.ID)
+	return nil
 }
 
 func (d *Directory) now() int64 { return d.config.Now().UnixMilli() }
@@ -239,16 +238,6 @@ func (d *Directory) posted() {
 	if d.config.Posted != nil {
 		d.config.Posted()
 	}
-}
-
-func (d *Directory) ended(ctx context.Context, person, netID string) error {
-	if d.config.Ended == nil {
-		return nil
-	}
-	if err := d.config.Ended(ctx, person, netID); err != nil {
-		return fmt.Errorf("end sessions: %w", err)
-	}
-	return nil
 }
 
 // page is the address of one of the portal's pages.

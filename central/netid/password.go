@@ -97,7 +97,7 @@ func (d *Directory) replace(ctx context.Context, n database.NetID, typed string,
 		return err
 	}
 	err = d.config.DB.SetNetPassword(ctx, database.NewPassword{ID: n.ID, Was: n.Password, Hash: hash, At: now.UnixMilli(), Due: d.quarter(now, 1).UnixMilli(),
-		Keep: History - 1, Flow: flow, Letters: []database.Letter{l}, Deed: deed})
+		Keep: History - 1, Flow: flow, Letters: []database.Letter{l}, Deed: deed, Issuer: d.config.Issuer})
 	if errors.Is(err, database.ErrConflict) { // changed a moment ago
 		return &Refusal{Reason: Over}
 	}
@@ -105,7 +105,7 @@ func (d *Directory) replace(ctx context.Context, n database.NetID, typed string,
 		return finished("change NetPassword", err)
 	}
 	d.posted()
-	return d.ended(ctx, n.Person, n.ID)
+	return nil
 }
 
 // BeginReset mails a code to the personal address of a NetID. The answer is the same

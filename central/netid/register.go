@@ -87,7 +87,8 @@ func (d *Directory) Begin(ctx context.Context, a Applicant) (token string, err e
 }
 
 // known is an address that is the person's for certain, "" if there is none: that
-// of the latest NetID, else the register's.
+// of the latest NetID, else the one that is registered at the portal, else the
+// register's. Whoever reads it agrees to a NetID, which opens the portal.
 func (d *Directory) known(ctx context.Context, p register.Person) (string, error) {
 	have, err := d.Of(ctx, p.ID)
 	if err != nil {
@@ -95,6 +96,15 @@ func (d *Directory) known(ctx context.Context, p register.Person) (string, error
 	}
 	if len(have) > 0 {
 		return have[len(have)-1].Email, nil
+	}
+	for _, id := range append([]string{p.ID}, p.Aliases...) {
+		a, err := d.config.DB.Account(ctx, id)
+		if err != nil && !errors.Is(err, database.ErrNotFound) {
+			return "", fmt.Errorf("look for the account: %w", err)
+		}
+		if a.Address != "" {
+			return a.Address, nil
+		}
 	}
 	return p.Email, nil
 }

@@ -93,7 +93,7 @@ func (s *central) openHolders() error {
 	}
 	guard := human.New(keyFor(secrets, "turnstile-human-1"), seal.States{Box: box, Spent: s.db, Now: s.config.Now}, s.db)
 	s.holders.auth, s.holders.contact, s.holders.describe = signin.Door{Accounts: s.accounts}, s.contactOf, s.describePerson
-	s.holders.guard, s.holders.endSessions = guard, s.accounts.EndSessions
+	s.holders.guard = guard
 	s.holders.pages = append(s.holders.pages, slices.Concat(signin.Routes(s.accounts, guard),
 		profile.Routes(profile.Services{Accounts: s.accounts, Degrees: s.degreesOf}))...)
 	return nil

@@ -121,8 +121,8 @@ func (s *central) openNetID(ctx context.Context) error {
 	}
 	s.netids = netid.New(netid.Config{
 		DB: s.db, Register: s.campus, Box: box, Hasher: password.New(nil), Breached: breached,
-		Portal: s.portalURL(), Office: s.config.Portal.Office, Domain: s.config.NetID.Domain,
-		Location: s.location, Now: s.config.Now, Log: s.config.Log, Posted: s.posted, Ended: s.netIDEnded,
+		Portal: s.portalURL(), Office: s.config.Portal.Office, Domain: s.config.NetID.Domain, Issuer: provider.Issuer(s.portalURL()),
+		Location: s.location, Now: s.config.Now, Log: s.config.Log, Posted: s.posted,
 	})
 	clients, err := s.netIDClients()
 	if err != nil {
@@ -145,14 +145,6 @@ func (s *central) netIDPages() []portal.Route {
 		services.Human, services.Challenge = g.Human, g.Challenge
 	}
 	return pages.Routes(services)
-}
-
-// netIDEnded ends the sessions of a person whose NetPassword is good no more.
-func (s *central) netIDEnded(ctx context.Context, person, _ string) error {
-	if s.holders.endSessions == nil {
-		return nil
-	}
-	return s.holders.endSessions(ctx, person)
 }
 
 // netIDClients are central itself, and those of the configuration.

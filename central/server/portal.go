@@ -32,8 +32,6 @@ type holderside struct {
 		Human(*portal.Request) error
 		Challenge(*portal.Request) (any, error)
 	}
-	// endSessions ends all sessions of a person at the portal; nil: there are none.
-	endSessions func(ctx context.Context, person string) error
 	// pages are routes of the folders that know the holders: sign-in, profile, NetID.
 	pages []portal.Route
 }

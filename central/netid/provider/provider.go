@@ -232,8 +232,34 @@ func (p *Provider) guarded(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
+		if why := p.inexact(r.URL); why != "" {
+			p.show(w, r, http.StatusBadRequest, "problem.html", page{Code: "invalid_request: " + why})
+			return
+		}
 		protected.ServeHTTP(w, r)
 	}))
+}
+
+// inexact says what is wrong with a request that does not name each parameter once
+// (RFC 6749, 3.1), and the redirect URI letter by letter as it is registered: the
+// library compares it as it reads it, to which https://x/back# is https://x/back.
+func (p *Provider) inexact(u *url.URL) string {
+	if u.Path != "/authorize" {
+		return ""
+	}
+	q := u.Query()
+	for name, values := range q {
+		if len(values) > 1 && name != "resource" { // which RFC 8707 repeats, and nobody here reads
+			return "a parameter comes twice"
+		}
+	}
+	known := slices.ContainsFunc(p.config.Clients, func(c Client) bool {
+		return c.ID == q.Get("client_id") && slices.Contains(c.RedirectURIs, q.Get("redirect_uri"))
+	})
+	if !known {
+		return "no client of this redirect_uri"
+	}
+	return ""
 }
 
 // ServeHTTP answers everything below Path.

@@ -159,6 +159,9 @@ func (p *Provider) ask(w http.ResponseWriter, r *http.Request, s *goidc.AuthnSes
 	if err != nil {
 		return p.broken(err)
 	}
+	if len(state) > maxQuery-len("/authorize/") { // the form could not be sent
+		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeInvalidRequest, "the request is too long")
+	}
 	p.show(w, r, status, "signin.html", page{Action: Path + "/authorize/" + state, Client: p.clientName(s.ClientID), NetID: bounded(r.PostFormValue("netid")), Wrong: wrong})
 	return goidc.StatusInProgress, nil
 }

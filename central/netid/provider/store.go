@@ -135,13 +135,22 @@ func (requests) Delete(context.Context, string) error { return nil }
 // grants are what a client was given for a code.
 type grants struct{ p *Provider }
 
-// Save implements goidc.GrantManager.
+// Save implements goidc.GrantManager. What another use of the code has ended
+// meanwhile is refused as a code that was used.
 func (g grants) Save(ctx context.Context, v *goidc.Grant) error {
 	data, err := g.p.box.pack(grantPlace, v)
 	if err != nil {
 		return err
 	}
-	return g.p.config.DB.PutOpenIDGrant(ctx, database.Sealed{ID: hashed(v.ID), Of: hashed(v.AuthCode), NetID: v.Subject, Data: data, Expires: g.p.unix(v.ExpiresAtTimestamp)})
+	return ended(g.p.config.DB.PutOpenIDGrant(ctx, database.Sealed{ID: hashed(v.ID), Of: hashed(v.AuthCode), NetID: v.Subject, Data: data, Expires: g.p.unix(v.ExpiresAtTimestamp)}))
+}
+
+// ended tells a client whose grant has gone under its hands as much.
+func ended(err error) error {
+	if errors.Is(err, database.ErrNotFound) {
+		return goidc.WrapError(goidc.ErrorCodeInvalidGrant, "invalid authorization code", err)
+	}
+	return err
 }
 
 // Grant implements goidc.GrantManager.
@@ -181,7 +190,7 @@ func (t tokens) Save(ctx context.Context, v *goidc.Token) error {
 	if err != nil {
 		return err
 	}
-	return t.p.config.DB.PutOpenIDToken(ctx, database.Sealed{ID: hashed(id), Of: hashed(v.GrantID), Data: data, Expires: t.p.unix(v.ExpiresAtTimestamp)})
+	return ended(t.p.config.DB.PutOpenIDToken(ctx, database.Sealed{ID: hashed(id), Of: hashed(v.GrantID), Data: data, Expires: t.p.unix(v.ExpiresAtTimestamp)}))
 }
 
 // Token implements goidc.TokenManager.
