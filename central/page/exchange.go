@@ -80,6 +80,7 @@ func (x *Exchange) write(status int, t *Templates, name, part, title string, dat
 		return fmt.Errorf("show page %s: %w", name, err)
 	}
 	x.Writer.Header().Set("Content-Type", "text/html; charset=utf-8")
+	x.Writer.Header().Set("Content-Language", string(x.Lang()))
 	x.Writer.WriteHeader(status)
 	x.Writer.Write(whole(out.Bytes())) // a browser that went away is no fault of ours
 	return nil

@@ -42,11 +42,24 @@ func (x *Exchange) fail(err error) {
 		// htmx swaps only good answers; the status stands in the text.
 		err = x.write(http.StatusOK, x.site.Frame.own, "problem.html", "problem", "", p)
 	} else {
-		err = x.write(p.Status, x.site.Frame.own, "problem.html", "layout", http.StatusText(p.Status), p)
+		err = x.write(p.Status, x.site.Frame.own, "problem.html", "layout", heading(p.Status), p)
 	}
 	if err != nil {
 		x.site.Log.Error("show a problem", "cause", err)
 	}
+}
+
+// headings are what people read above a problem.
+var headings = map[int]string{
+	http.StatusForbidden: "That is not allowed", http.StatusNotFound: "There is nothing here", http.StatusConflict: "That does not fit any more",
+	http.StatusRequestEntityTooLarge: "That is too large", http.StatusUnprocessableEntity: "That cannot be taken", http.StatusServiceUnavailable: "Not just now",
+}
+
+func heading(status int) string {
+	if text := headings[status]; text != "" {
+		return text
+	}
+	return "That did not work"
 }
 
 func (x *Exchange) wantsJSON() bool { return x.Header.Get("Accept") == "application/json" }
@@ -75,7 +88,7 @@ func (x *Exchange) problem(err error) *Problem {
 	}
 	refusal, ok := errors.AsType[*office.Refusal](err)
 	if !ok {
-		return &Problem{status, x.T(http.StatusText(status))}
+		return &Problem{status, x.T(heading(status))}
 	}
 	return &Problem{status, x.Told(nil, refusal)}
 }

@@ -52,8 +52,11 @@ func (s *Site) Mount(method, pattern string, l Limits, serve func(*Exchange) err
 }
 
 // Otherwise answers what no route does.
-func (s *Site) Otherwise(serve func(*Exchange) error) {
-	s.mux.Handle(s.Base+"/", s.handler("", Limits{}, serve))
+func (s *Site) Otherwise(serve func(*Exchange) error) { s.mux.Handle(s.Base+"/", s.Handler(serve)) }
+
+// Handler answers with pages of the site what stands in front of its routes.
+func (s *Site) Handler(serve func(*Exchange) error) http.Handler {
+	return s.handler("", Limits{}, serve)
 }
 
 // ServeHTTP answers requests below Base.
@@ -94,7 +97,7 @@ func SwitchLanguage(x *Exchange) error {
 	if to != string(English) && to != string(Chinese) {
 		return x.Wrong("There are English and Traditional Chinese.")
 	}
-	http.SetCookie(x.Writer, &http.Cookie{Name: x.site.Cookie + languageCookie, Value: to, Path: x.site.cookiePath(), MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(x.Writer, &http.Cookie{Name: x.site.Cookie + languageCookie, Value: to, Path: x.site.cookiePath(), MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: x.TLS != nil})
 	return x.Redirect(x.site.Local(x.PostFormValue("back"), "/"))
 }
 

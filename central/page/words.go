@@ -24,8 +24,6 @@ const languageCookie = "_language"
 // the key: a template can be read without the table.
 type Words map[string]string
 
-var matcher = language.NewMatcher([]language.Tag{language.English, language.TraditionalChinese})
-
 // Prefer says which language the person's account asks for; "" for none.
 func (x *Exchange) Prefer(lang string) { x.wish = lang }
 
@@ -39,28 +37,45 @@ func (x *Exchange) Lang() Language {
 }
 
 func (x *Exchange) chooseLang() Language {
-	if c, err := x.Cookie(x.site.Cookie + languageCookie); err == nil && (c.Value == string(English) || c.Value == string(Chinese)) {
-		return Language(c.Value)
+	if l := Chosen(x.Request, x.site.Cookie); l != "" {
+		return l
 	}
 	if l := Language(x.wish); l == English || l == Chinese {
 		return l
 	}
-	tags, _, err := language.ParseAcceptLanguage(bounded(x.Header))
+	return Asked(x.Header.Get("Accept-Language"))
+}
+
+// Chosen returns the language that a person chose in this browser on the pages of the
+// site with this Cookie; "" if they did not.
+func Chosen(r *http.Request, cookie string) Language {
+	c, err := r.Cookie(cookie + languageCookie)
+	if err != nil || c.Value != string(English) && c.Value != string(Chinese) {
+		return ""
+	}
+	return Language(c.Value)
+}
+
+// maxWish bounds the wish that is parsed.
+const maxWish = 256
+
+// Asked returns the language of a wish, as Accept-Language has it: that of the pages'
+// which somebody wants first. Any Chinese is Chinese. language.Matcher would take an
+// English that fits exactly before the zh-HK in front of it.
+func Asked(wish string) Language {
+	tags, _, err := language.ParseAcceptLanguage(wish[:min(len(wish), maxWish)])
 	if err != nil {
 		return English
 	}
-	if _, i, _ := matcher.Match(tags...); i == 1 {
-		return Chinese
+	for _, tag := range tags {
+		switch base, _ := tag.Base(); base.String() {
+		case "zh", "yue":
+			return Chinese
+		case "en":
+			return English
+		}
 	}
 	return English
-}
-
-// maxWish bounds the header that is parsed.
-const maxWish = 256
-
-func bounded(h http.Header) string {
-	wish := h.Get("Accept-Language")
-	return wish[:min(len(wish), maxWish)]
 }
 
 // T translates a text of the frame's own words.
@@ -121,11 +136,11 @@ var ownWords = Words{
 	"This address has characters that are no text. Go back and type it again.":   "此網址含有不是文字的字元。請返回重新輸入。",
 	"There are English and Traditional Chinese.":                                 "只有英文及繁體中文。",
 	"That is too large: at most %d KB.":                                          "檔案太大：最多 %d KB。",
-	"Not Found":                                                                  "找不到",
-	"Forbidden":                                                                  "不允許",
-	"Conflict":                                                                   "衝突",
-	"Unprocessable Entity":                                                       "內容有誤",
-	"Service Unavailable":                                                        "暫時無法使用",
-	"Internal Server Error":                                                      "系統錯誤",
-	"Request Entity Too Large":                                                   "內容過大",
+	"There is nothing here":                                                      "此處沒有內容",
+	"That is not allowed":                                                        "不允許此操作",
+	"That does not fit any more":                                                 "情況已改變",
+	"That cannot be taken":                                                       "內容有誤",
+	"Not just now":                                                               "暫時無法使用",
+	"That did not work":                                                          "操作未能完成",
+	"That is too large":                                                          "內容過大",
 }
