@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html"
 	"image"
 	"image/color"
 	"image/png"
@@ -78,11 +79,17 @@ func (s *Symbol) Dark(x, y int) bool {
 
 // SVG returns the symbol with its quiet zone as an SVG document that scales. The
 // colours are stated, so that no style sheet of a dark page turns them round.
-func (s *Symbol) SVG() []byte {
+func (s *Symbol) SVG() []byte { return s.svg("QR code", ` style="fill:#fff"`, ` style="fill:#000"`) }
+
+// Part returns the SVG as a part of a page that names it, in its own language. It has
+// no style of its own: the policy of a page that shows codes stops such.
+func (s *Symbol) Part(name string) []byte { return s.svg(html.EscapeString(name), "", "") }
+
+func (s *Symbol) svg(name, light, dark string) []byte {
 	w := s.size + 2*QuietZone
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges" role="img" aria-label="QR code">`, w, w)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff" style="fill:#fff"/><path fill="#000" style="fill:#000" d="`, w, w)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges" role="img" aria-label="%s">`, w, w, name)
+	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"%s/><path fill="#000"%s d="`, w, w, light, dark)
 	for y := range s.size {
 		s.svgRow(&b, y)
 	}

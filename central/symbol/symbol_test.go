@@ -106,6 +106,19 @@ func TestQuietZoneIsWhite(t *testing.T) {
 	}
 }
 
+// TestPart: a page's own symbol is the same drawing under the page's name for it, and
+// has no style that a strict policy stops.
+func TestPart(t *testing.T) {
+	s := mustDraw(t, codes(t)["live code"])
+	part, plain := string(s.Part(`通行碼 "<b>`)), string(s.SVG())
+	if strings.Contains(part, "style") || !strings.Contains(part, `aria-label="通行碼 &#34;&lt;b&gt;"`) {
+		t.Errorf("%.300s", part)
+	}
+	if path := func(svg string) string { return svg[strings.Index(svg, ` d="`):] }; path(part) != path(plain) {
+		t.Error("another symbol is drawn")
+	}
+}
+
 func TestSVGDrawsTheSameModules(t *testing.T) {
 	s := mustDraw(t, codes(t)["live code"])
 	svg := s.SVG()
