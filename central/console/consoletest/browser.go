@@ -99,15 +99,26 @@ func (b *Browser) Path() string {
 	return strings.TrimPrefix(Eval[string](b, "location.pathname+location.search"), b.base)
 }
 
-// Click clicks the first element of a CSS selector, once it is visible. One whose
-// place another has taken meanwhile, as on a live page, is looked for again.
+// Click clicks the first element of a CSS selector, once it is visible, in the middle
+// of the page: no menu lies over it there. One whose place another has taken
+// meanwhile, as on a live page, is looked for again.
 func (b *Browser) Click(selector string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
 	defer cancel()
-	err := chromedp.Do(ctx, chromedp.Click(selector))
+	middle := fmt.Sprintf("(document.querySelector(%q)?.scrollIntoView({block: 'center', behavior: 'instant'}), true)", selector)
+	click := func() error {
+		if err := chromedp.Do(ctx, chromedp.WaitVisible(selector)); err != nil {
+			return err
+		}
+		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](middle)); err != nil {
+			return err
+		}
+		return chromedp.Do(ctx, chromedp.Click(selector))
+	}
+	err := click()
 	for gone := (*cdproto.Error)(nil); errors.As(err, &gone) && gone.Code == noSuchNode && ctx.Err() == nil; {
-		err = chromedp.Do(ctx, chromedp.Click(selector))
+		err = click()
 	}
 	if err != nil {
 		b.t.Fatalf("click %s: %v", selector, err)

@@ -14,12 +14,10 @@ import (
 	"turnstile/central/portal"
 )
 
-// The size of a phone, in CSS pixels, each of Scale by Scale of the screen's. It is
-// as high as a page: a click scrolls what it wants into sight, and not from under the
-// menu at the bottom.
+// The size of a phone, in CSS pixels, each of Scale by Scale of the screen's.
 const (
 	Width  = 390
-	Height = 1600
+	Height = 844
 	Scale  = 2
 )
 
