@@ -128,7 +128,7 @@ func (s *central) openNetID(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.provider, err = provider.Open(ctx, provider.Config{DB: s.db, Directory: s.netids, Box: box, Portal: s.portalURL(), Clients: clients, Frames: s.config.Portal.Frames, Now: s.config.Now, Log: s.config.Log})
+	s.provider, err = provider.Open(ctx, provider.Config{DB: s.db, Directory: s.netids, Box: box, Portal: s.portalURL(), Site: s.campusName(), Clients: clients, Frames: s.config.Portal.Frames, Now: s.config.Now, Log: s.config.Log})
 	if err != nil {
 		return fmt.Errorf("open the provider of NetIDs: %w", err)
 	}

@@ -79,7 +79,10 @@ func (s *syncBuffer) String() string {
 func newCampus(t *testing.T) *campus {
 	t.Helper()
 	c := &campus{t: t, where: filepath.Join(t.TempDir(), "central.db")}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serving.Load().ServeHTTP(w, r) }))
+	mux := http.NewServeMux()
+	mux.HandleFunc(Path+"/", func(w http.ResponseWriter, r *http.Request) { c.serving.Load().ServeHTTP(w, r) })
+	mux.Handle("/static/", http.StripPrefix("/static/", http.FileServer(http.Dir("../../portal/static")))) // as the portal does
+	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	c.url = s.URL
 	box, err := seal.New([32]byte{7})
@@ -89,7 +92,7 @@ func newCampus(t *testing.T) *campus {
 	log := slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	now := func() time.Time { return time.Now().Add(time.Duration(c.skew.Load()) * time.Millisecond) }
 	db := databasetest.Open(t, c.where)
-	c.config = Config{DB: db, Box: box, Portal: c.url, Now: now, Log: log, keyBits: 1024, Clients: []Client{
+	c.config = Config{DB: db, Box: box, Portal: c.url, Site: "Campus", Now: now, Log: log, keyBits: 1024, Clients: []Client{
 		{ID: "library", Name: "Library", Secret: secret, RedirectURIs: []string{back}, LogoutURIs: []string{"https://library.example/"}},
 		{ID: "other", Secret: "other-" + secret, RedirectURIs: []string{"https://other.example/back"}, Post: true}}}
 	c.open(db)
@@ -177,7 +180,7 @@ func (b *browser) leave(options ...oauth2.AuthCodeOption) string {
 	return b.oauth.AuthCodeURL("state-1", append([]oauth2.AuthCodeOption{client.Nonce("nonce-1"), oauth2.S256ChallengeOption(b.verifier)}, options...)...)
 }
 
-var formAction = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
+var formAction = regexp.MustCompile(`<form method="post" action="(/openid/[^"]+)"`)
 
 // fill posts the form of a page.
 func (b *browser) fill(p shown, fields url.Values) shown {

@@ -2,42 +2,30 @@ package provider
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
 
-	"golang.org/x/text/language"
-
 	"turnstile/central/letters"
 	"turnstile/central/netid"
+	central "turnstile/central/page"
 )
 
-//go:embed pages/*.html pages/style.css
+//go:embed pages/*.html
 var files embed.FS
 
-// style stands in each page: the pages belong to no frame yet and load nothing.
-var style = func() template.CSS {
-	text, err := files.ReadFile("pages/style.css")
-	if err != nil {
-		panic(err) // embedded above
-	}
-	return template.CSS(text)
-}()
-
-// policy allows that one style by its hash. Forms lead to other systems in the end,
-// by redirects: form-action would stop those too, in some browsers. frames are
-// origins that may show the pages in a frame.
+// policy allows the portal's style sheet, which is of this origin, and no script where
+// a NetPassword is typed. Forms lead to other systems in the end, by redirects:
+// form-action would stop those too, in some browsers. frames are origins that may show
+// the pages in a frame.
 func policy(frames []string) string {
-	sum := sha256.Sum256([]byte(style))
 	ancestors := "'none'"
 	if len(frames) > 0 {
 		ancestors = strings.Join(frames, " ")
 	}
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors " + ancestors
+	return "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors " + ancestors
 }
 
 var pages = template.Must(template.New("").ParseFS(files, "pages/*.html"))
@@ -50,8 +38,9 @@ type page struct {
 	Wrong  netid.Words // "" for nothing
 	Code   string      // of a problem
 	Portal string
+	Site   string // the campus
+	Self   string // path that comes back to this page: with what a form carries, sealed
 	Lang   letters.Language
-	Style  template.CSS
 }
 
 // T is a text of the page in its language: the English is the key.
@@ -64,6 +53,7 @@ func (p page) T(text string) string {
 
 // words are the pages' texts in Traditional Chinese.
 var words = map[string]string{
+	"Skip to the content":    "跳至內容",
 	"Sign in with NetID":     "以 NetID 登入",
 	"to go on to":            "以繼續前往",
 	"NetPassword":            "NetPassword",
@@ -92,27 +82,26 @@ func tooMany(l letters.Language, seconds int) netid.Words {
 	return netid.Words{What: "There were too many tries.", Next: fmt.Sprintf("Wait %d seconds and try again.", seconds)}
 }
 
-var matcher = language.NewMatcher([]language.Tag{language.English, language.TraditionalChinese})
+// portalCookie is page.Site.Cookie of the portal: what somebody chose there counts here.
+const portalCookie = "portal"
 
-// lang is the language that the request, or the browser, wishes.
+// lang is the language that was chosen in this browser, or that the client, or the
+// browser, wishes.
 func lang(r *http.Request) letters.Language {
-	const most = 256
-	wish := r.Header.Get("Accept-Language")
+	if chosen := central.Chosen(r, portalCookie); chosen != "" {
+		return letters.Language(chosen)
+	}
 	if asked := r.FormValue("ui_locales"); asked != "" {
-		wish = asked
+		return letters.Language(central.Asked(asked))
 	}
-	tags, _, err := language.ParseAcceptLanguage(wish[:min(len(wish), most)])
-	if err != nil {
-		return letters.English
-	}
-	if _, i, _ := matcher.Match(tags...); i == 1 {
-		return letters.Chinese
-	}
-	return letters.English
+	return letters.Language(central.Asked(r.Header.Get("Accept-Language")))
 }
 
 func (p *Provider) show(w http.ResponseWriter, r *http.Request, status int, name string, data page) {
-	data.Lang, data.Style, data.Portal = lang(r), style, p.config.Portal
+	data.Lang, data.Portal, data.Site = lang(r), p.config.Portal, p.config.Site
+	if data.Self = data.Action; data.Self == "" {
+		data.Self = Path + r.URL.RequestURI()
+	}
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
 		p.config.Log.Error("show a page", "page", name, "cause", err)

@@ -64,6 +64,7 @@ type Config struct {
 	Directory Directory
 	Box       seal.Box
 	Portal    string // address of the portal, without a slash at the end
+	Site      string // of the campus, as people call it
 	Clients   []Client
 	Frames    []string // origins that may show the pages in a frame; for a demo alone
 	Now       func() time.Time
@@ -232,6 +233,9 @@ func (p *Provider) guarded(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
+		if p.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		if why := p.inexact(r.URL); why != "" {
 			p.show(w, r, http.StatusBadRequest, "problem.html", page{Code: "invalid_request: " + why})
 			return

@@ -94,7 +94,7 @@ func TestForm(t *testing.T) {
 	c := newCampus(t)
 	b := c.browser(t)
 	first := b.get(b.leave())
-	if first.status != http.StatusOK || !strings.Contains(first.text, "<strong>Library</strong>") || strings.Contains(first.text, "nonce-1") || strings.Contains(first.text, "library.example") {
+	if first.status != http.StatusOK || !strings.Contains(first.text, "<strong><bdi>Library</bdi></strong>") || strings.Contains(first.text, "nonce-1") || strings.Contains(first.text, "library.example") {
 		t.Errorf("%d %s", first.status, first.text)
 	}
 	if csp := first.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.HasSuffix(csp, "frame-ancestors 'none'") || !strings.Contains(first.header.Get("Cache-Control"), "no-store") {
@@ -109,7 +109,7 @@ func TestForm(t *testing.T) {
 		if p.status != http.StatusUnprocessableEntity || strings.Contains(p.text, "<script>") {
 			t.Errorf("%.20s: %d", who, p.status)
 		}
-		words := regexp.MustCompile(`(?s)<p class="wrong".*?</p>`).FindString(p.text)
+		words := regexp.MustCompile(`(?s)<p class="problem".*?</p>`).FindString(p.text)
 		answers = append(answers, words)
 	}
 	if slices.Sort(answers); len(slices.Compact(answers)) != 1 || answers[0] == "" {
