@@ -121,6 +121,7 @@ func New(o Options) (*Portal, error) {
 		Cookie: "portal", Name: o.Site, Version: o.Version, Frame: frame, Files: files, Zone: o.Zone, Log: o.Log, Now: o.Now, Broken: broken,
 	}
 	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(site.Handler(p.serve(Route{Public: true, Handle: foreign})))
 	for _, r := range p.Routes() {
 		if r.Foreign {
 			origins.AddInsecureBypassPattern(r.Method + " " + r.Pattern)
@@ -146,7 +147,7 @@ func policy(frames []string) page.Policy {
 		Content: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; " +
 			"form-action 'self'; base-uri 'none'; frame-ancestors " + ancestors,
 		Referrer:    "no-referrer",
-		Permissions: "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), screen-wake-lock=(self), web-share=(self)",
+		Permissions: "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), screen-wake-lock=(self)",
 	}
 }
 
@@ -162,7 +163,7 @@ func (p *Portal) Routes() []Route {
 		{Method: http.MethodGet, Pattern: WorkerPattern, Public: true, Hidden: true, Handle: p.serveWorker},
 		{Method: http.MethodGet, Pattern: ManifestPattern, Public: true, Hidden: true, Handle: p.manifest},
 		{Method: http.MethodGet, Pattern: "/offline", Public: true, Hidden: true, Handle: func(r *Request) error { return r.Page(frame.Own(), "offline.html", "No network", nil) }},
-		{Method: http.MethodGet, Pattern: "/install", Public: true, Handle: func(r *Request) error { return r.Page(frame.Own(), "install.html", "On the home screen", nil) }},
+		{Method: http.MethodGet, Pattern: "/install", Public: true, Handle: install},
 		{Method: http.MethodPost, Pattern: "/language", Public: true, Handle: func(r *Request) error { return page.SwitchLanguage(r.Exchange) }},
 	}
 	return append(own, p.options.Routes...)
@@ -198,6 +199,17 @@ func (p *Portal) admit(o Route, who *Holder, known bool) error {
 		return page.ErrAgain
 	}
 	return nil
+}
+
+// foreign refuses a form that another site's page sent.
+func foreign(r *Request) error {
+	return &page.Problem{Status: http.StatusForbidden, Detail: r.T("Another site's page sent this, so nothing was done. Begin from the pages here.")}
+}
+
+// install says how to put the app on the home screen, first on this kind of phone.
+func install(r *Request) error {
+	agent := r.UserAgent()
+	return r.Page(frame.Own(), "install.html", "On the home screen", strings.Contains(agent, "iPhone") || strings.Contains(agent, "iPad"))
 }
 
 // home leads to the first page of the menu.

@@ -171,16 +171,3 @@ func TestVendored(t *testing.T) {
 		}
 	}
 }
-
-// TestSize: what the page with the code loads is small enough for a bad network.
-func TestSize(t *testing.T) {
-	const most = 150_000
-	sum := 0
-	files := newPortal(t).files
-	for _, name := range append([]string{"icon-192.png", "worker.js"}, shell...) {
-		sum += len(files.Data(name))
-	}
-	if sum += 16_000; sum > most || sum < 40_000 { // the page itself
-		t.Errorf("%d bytes, at most %d", sum, most)
-	}
-}

@@ -12,6 +12,7 @@ var frameWords = Words{
 	"Mail cannot be sent here. Share the link instead.":                                          "此處不能寄出電郵，請改為分享連結。",
 	"This guest's code has ended; invite them anew.":                                             "此訪客的通行碼已失效；請重新邀請。",
 	"The signing process does not sign this now; central's log says why. Try again in a minute.": "系統暫時未能發出通行碼。請一分鐘後再試。",
+	"Another site's page sent this, so nothing was done. Begin from the pages here.":             "此表格由其他網站的頁面送出，未有執行任何操作。請從本站頁面重新開始。",
 	// The frame's.
 	"Skip to the content": "跳至內容",
 	"Campus card":         "校園卡",
@@ -23,6 +24,7 @@ var frameWords = Words{
 	"Sign out":            "登出",
 	"Sign in":             "登入",
 	"Back":                "返回",
+	"To the start page":   "返回首頁",
 	"Save":                "儲存",
 	"Cancel":              "取消",
 	"Continue":            "繼續",

@@ -1,6 +1,7 @@
 package netid
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -110,11 +111,12 @@ func (d *desk) codesPage(r *portal.Request) error {
 func (d *desk) confirm(r *portal.Request) error {
 	step, err := d.Self.Confirm(r.Context(), d.token(r), field(r, "code"), field(r, "code2"))
 	if err != nil {
-		p, err := told(r, err)
-		if err != nil {
-			return err
+		p, other := told(r, err)
+		if other != nil {
+			return other
 		}
-		return r.PageStatus(p.status(), pages, "codes.html", "Type the codes", codesData{p, true})
+		wrong := errors.Is(err, directory.WrongCode) || errors.Is(err, throttle.ErrWait) // anything else ended what was begun
+		return r.PageStatus(p.status(), pages, "codes.html", "Type the codes", codesData{p, wrong})
 	}
 	switch step.Kind {
 	case directory.Reset:

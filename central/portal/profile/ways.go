@@ -25,15 +25,23 @@ type waysData struct {
 }
 
 // Way names how a session began.
-func (waysData) Way(method string) string {
+func (d waysData) Way(method string) string {
 	switch method {
 	case account.ByMail:
 		return "Email"
 	case account.ByPasskey:
 		return "Passkey"
 	}
+	for _, b := range d.Buttons {
+		if b.ID == method {
+			return b.Name
+		}
+	}
 	return method
 }
+
+// Device names a session's browser.
+func (waysData) Device(agent string) string { return Device(agent) }
 
 func (d *desk) ways(r *portal.Request) (err error) {
 	ctx, h := r.Context(), d.holder(r)

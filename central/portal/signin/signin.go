@@ -141,6 +141,11 @@ func (s *desk) filled(r *portal.Request) (f form, err error) {
 	if u, err := url.Parse(s.who.Origin()); err == nil && u.Host != r.Host {
 		f.Elsewhere = s.who.Origin() + "/"
 	}
+	if f.Again {
+		if f.Address, err = s.who.Address(r.Context(), r.Who.Person); err != nil {
+			return f, err
+		}
+	}
 	f.Challenge, err = s.guard.Challenge(r)
 	return f, err
 }

@@ -68,6 +68,8 @@
       files.items.add(new File([blob], "photo.jpg", { type: "image/jpeg" }));
       input.files = files.files;
       picture = null; // sent as it is now
+      form.dataset.sent = "1"; // see portal.js
+      form.setAttribute("aria-busy", "true");
       form.submit();
     }, "image/jpeg", 0.9);
   });

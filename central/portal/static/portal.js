@@ -12,6 +12,22 @@
   }));
   // The office took the card back: no code stays on this phone.
   if (window.caches && document.querySelector("[data-forget-code]")) caches.delete("card");
+  // A form is sent once, however often its button is pressed while a bad network takes
+  // its time. What another script held back was not sent: those listen at the form.
+  const TIRED = 15000; // ms, then it may be sent again: an answer may be lost, or a file
+  function free(form) {
+    delete form.dataset.sent;
+    form.removeAttribute("aria-busy");
+  }
+  window.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "1";
+    form.setAttribute("aria-busy", "true");
+    window.setTimeout(free, TIRED, form);
+  });
+  window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(free)); // by the way back
   // A clock that runs: a screenshot of the identification stands still.
   document.querySelectorAll("[data-clock]").forEach((at) => {
     const zone = at.dataset.clock, lang = document.documentElement.lang;

@@ -35,11 +35,28 @@ self.addEventListener("fetch", (event) => {
   if (url.pathname.startsWith("/static/")) event.respondWith(file(request));
   else if (CARD.includes(url.pathname)) event.respondWith(fresh(request, "card", url.pathname));
   else if (url.pathname === "/g") event.respondWith(fresh(request, "guest", "/g"));
-  else if (request.mode === "navigate") event.respondWith(fetch(request).catch(() => caches.match("/offline")));
+  else if (request.mode === "navigate") event.respondWith(page(event));
 });
 
 async function file(request) {
   return (await caches.match(request)) || fetch(request);
+}
+
+// page asks the network; without one there is the page that says so, which is kept in
+// the language that somebody reads.
+async function page(event) {
+  try {
+    const answer = await fetch(event.request);
+    event.waitUntil(translate(answer.headers.get("Content-Language")));
+    return answer;
+  } catch (error) {
+    return (await caches.match("/offline")) || Response.error();
+  }
+}
+
+async function translate(lang) {
+  const cache = await caches.open(FILES), kept = await cache.match("/offline");
+  if (lang && kept && kept.headers.get("Content-Language") !== lang) await cache.add("/offline").catch(() => {});
 }
 
 // fresh asks the network first. What came from the cache says so, and is not taken
