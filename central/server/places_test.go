@@ -72,7 +72,7 @@ func (s *opened) wrote(t *testing.T, id string, entries ...link.Entry) {
 		for _, e := range entries {
 			j.Last++
 			e.Seq, e.Wall = j.Last, time.Now().UnixMilli()
-			rows = append(rows, database.Row{Seq: e.Seq, Entry: e.Append(nil)})
+			rows = append(rows, database.Row{Seq: e.Seq, Pass: e.Pass, Entry: e.Append(nil)})
 		}
 		if err := tx.Append(j.Key, 1, rows); err != nil {
 			return err
