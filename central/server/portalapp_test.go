@@ -226,7 +226,8 @@ func TestPortalByKeyboard(t *testing.T) {
 }
 
 // TestPortalPasskey makes a passkey with an authenticator of Chromium's, signs in with
-// it, takes it away, and is not let in with it any more.
+// it by the button and by the field that offers it, takes it away, and is not let in
+// with it any more.
 func TestPortalPasskey(t *testing.T) {
 	g := server.OpenStage(t)
 	phone := portaltest.Phone(t, g.URL)
@@ -242,13 +243,13 @@ func TestPortalPasskey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, token := g.Session("keyed-en", 0)
-	phone.Cookie(name, token)
+	phone.Cookie(g.Session("keyed-en", 0))
 	signsOut := func() {
 		t.Helper()
 		phone.Click("form[action='/sign-out'] button")
 		phone.Wait("location.pathname === '/sign-in'")
 	}
+	offers := withoutOffer(t, phone)
 	phone.Open("/profile/sign-in")
 	phone.Fill("form[data-passkey] [name=label]", "My phone")
 	phone.Click("form[data-passkey] button")
@@ -259,10 +260,39 @@ func TestPortalPasskey(t *testing.T) {
 	phone.Wait("location.pathname === '/profile/sign-in'")
 	phone.WaitText("My phone")
 	phone.Shot("portal-passkey")
+	signsOut()
+	offers() // and the authenticator takes it by itself
+	phone.Open("/sign-in?next=/profile/sign-in")
+	phone.Wait("location.pathname === '/profile/sign-in'")
+	withoutOffer(t, phone)
 	phone.Click("form[action='/profile/sign-in/passkey/remove'] button")
 	phone.WaitText("Taken away.")
 	signsOut()
 	phone.Click("form[data-passkey] button")
 	phone.WaitText("This passkey was not accepted")
 	phone.Shot("portal-passkey-refused")
+}
+
+// withoutOffer makes the browser one that offers no passkeys in a field, until offers
+// is called.
+func withoutOffer(t *testing.T, b *consoletest.Browser) (offers func()) {
+	t.Helper()
+	var made page.AddScriptToEvaluateOnNewDocumentResult
+	err := chromedp.Do(b.Ctx, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) (err error) {
+		made, err = chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete PublicKeyCredential.isConditionalMediationAvailable"})
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		err := chromedp.Do(b.Ctx, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, page.RemoveScriptToEvaluateOnNewDocument, page.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: made.Identifier})
+			return err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
