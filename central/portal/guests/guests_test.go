@@ -202,6 +202,8 @@ func TestGuest(t *testing.T) {
 	phone.Open("/g#" + token)
 	phone.WaitText("LEE Siu Ming")
 	phone.Wait("caches.open('guest').then(c => c.match('/g')).then(r => { window.held = !!r }) && window.held")
+	consoletest.Eval[bool](phone, "(() => { navigator.wakeLock.request = async () => { window.awake = true; }; return document.dispatchEvent(new Event('visibilitychange')); })()")
+	phone.Wait("window.awake") // the screen does not turn dark at the gate
 	if n := consoletest.Eval[int](phone, "document.referrer.length + document.body.innerHTML.indexOf('"+token+"') + 1"); n != 0 {
 		t.Error("the token stands in the page, or in a referrer")
 	}

@@ -81,9 +81,15 @@
     drawn = shown.text;
   }
 
-  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") load(); });
+  // The screen stays on while the code is looked at.
+  async function awake() {
+    if (navigator.wakeLock && document.visibilityState === "visible") await navigator.wakeLock.request("screen").catch(() => {});
+  }
+
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") { awake(); load(); } });
   window.addEventListener("online", load);
   window.addEventListener("resize", () => { drawn = ""; show(); });
   window.setInterval(() => { if (document.visibilityState === "visible") load(); }, REFRESH);
+  awake();
   load();
 })();
