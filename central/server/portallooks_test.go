@@ -197,6 +197,9 @@ func (w *walk) look(name string) {
 			w.Errorf("%s: %d wide on %d", name, wide, width)
 		}
 	}
+	for _, found := range w.AxeNow() {
+		w.Errorf("%s, on a desk: %s", name, found)
+	}
 	w.Size(portaltest.Width, portaltest.Height)
 }
 
