@@ -249,6 +249,7 @@ func pageRights() map[string]string {
 		"POST /register/import/{id}/settle":             "d!",
 		"GET /register/merges":                          "iaud",
 		"POST /register/merges":                         "ad!",
+		"POST /register/merges/apart":                   "ad",
 		"POST /register/merges/{id}/undo":               "ad!",
 		"GET /rules":                                    "viasud",
 		"POST /rules":                                   "d~",
