@@ -169,7 +169,7 @@ func (d *DB) ErasePhotos(ctx context.Context, before int64, limit int) (n int, e
 			`DELETE FROM photos WHERE holder IN (SELECT holder FROM photos f WHERE f.at < $1
 				AND NOT EXISTS (SELECT 1 FROM passes p WHERE p.holder = f.holder) ORDER BY f.holder LIMIT $2)`,
 			`DELETE FROM application_passes WHERE application IN (` + decided + `)`,
-			`UPDATE applications SET holder = '', name = '', facts = 'null', request = 'null', reason = '', photo = substr(photo, 1, 0) WHERE number IN (` + decided + `)`,
+			`UPDATE applications SET holder = '', name = '', facts = 'null', request = 'null', reason = '', photo = CASE WHEN LENGTH(photo) = 0 THEN photo ELSE substr(photo, 1, 0) END WHERE number IN (` + decided + `)`,
 		} {
 			r, err := tx.ExecContext(ctx, old, before, limit)
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"turnstile/central/database/rowstest"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 )
@@ -180,13 +181,44 @@ func testErasePasses(t *testing.T, where string) {
 	gone(t, d, where)
 }
 
+// TestEraseRequests: what was asked for goes when it was decided long ago, whether a
+// photo came with it or not.
+func TestEraseRequests(t *testing.T) { both(t, testEraseRequests) }
+
+func testEraseRequests(t *testing.T, d *DB) {
+	for kind, photo := range map[string][]byte{ApplicationGuests: nil, ApplicationECard: []byte(secretName)} {
+		n, err := d.AddApplication(ctx, Application{Kind: kind, Holder: "holder", Name: secretName, Facts: "[]", Request: "[]", Photo: photo, At: 1, By: "portal"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Decide(ctx, Decision{Number: n, By: "user:a", At: 5}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := d.ErasePhotos(ctx, 5, 10); err != nil || n != 0 {
+		t.Errorf("too early: %d, %v", n, err)
+	}
+	if n, err := d.ErasePhotos(ctx, 6, 10); err != nil || n != 2 {
+		t.Errorf("%d requests erased: %v", n, err)
+	}
+	list, err := d.Applications(ctx, ApplicationFilter{Limit: 10})
+	if err != nil || len(list) != 2 {
+		t.Fatal(list, err)
+	}
+	for _, a := range list {
+		if a.Holder != "" || a.Name != "" || a.HasPhoto {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
 // gone looks for what was erased, in SQLite's files as well.
 func gone(t *testing.T, d *DB, where string) {
 	t.Helper()
 	if err := d.Overwrite(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for table, rows := range contents(t, d.sql, d.postgres) {
+	for table, rows := range rowstest.Read(t, d.sql, d.postgres) {
 		for _, row := range rows {
 			for column, v := range row {
 				if bytes.Contains(bytes.ToLower([]byte(v)), []byte("quarz")) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"turnstile/central/database/rowstest"
 	"turnstile/central/link"
 	"turnstile/central/pass"
 )
@@ -121,48 +122,6 @@ func highest(statement string) (n int) {
 	return n
 }
 
-// contents returns all rows of all tables but goose's, each as column=value.
-func contents(t *testing.T, db *sql.DB, postgres bool) map[string][]map[string]string {
-	t.Helper()
-	list := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`
-	if postgres {
-		list = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%'`
-	}
-	tables, err := all(ctx, db, func(r rowScanner) (name string, err error) { return name, r.Scan(&name) }, list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string][]map[string]string{}
-	for _, table := range tables {
-		rows, err := db.Query(`SELECT * FROM ` + table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[table] = nil
-		for rows.Next() {
-			values, row := make([]any, len(columns)), map[string]string{}
-			for i := range values {
-				values[i] = new(any)
-			}
-			if err := rows.Scan(values...); err != nil {
-				t.Fatal(err)
-			}
-			for i, c := range columns {
-				row[c] = fmt.Sprint(*values[i].(*any))
-			}
-			found[table] = append(found[table], row)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return found
-}
-
 // TestOlder: a database of each schema that was released opens, and has every
 // row that it had.
 func TestOlder(t *testing.T) {
@@ -174,7 +133,7 @@ func TestOlder(t *testing.T) {
 func testOlder(t *testing.T, where string, version int64) {
 	old := older(t, where, version)
 	fillOld(t, old, version, 40)
-	before := contents(t, old, IsPostgres(where))
+	before := rowstest.Read(t, old, IsPostgres(where))
 	for table, rows := range before {
 		if len(rows) == 0 {
 			t.Errorf("the test has no row for table %s", table)
@@ -184,7 +143,7 @@ func testOlder(t *testing.T, where string, version int64) {
 		t.Fatal(err)
 	}
 	d := open(t, where)
-	after := contents(t, d.sql, d.postgres)
+	after := rowstest.Read(t, d.sql, d.postgres)
 	for table, rows := range before {
 		if len(after[table]) < len(rows) {
 			t.Errorf("table %s has %d rows, had %d", table, len(after[table]), len(rows))
