@@ -14,6 +14,10 @@ type Flow struct {
 	Expires int64  // Unix ms
 }
 
+// PersonSubject is the subject of what a person of the register has begun to get a
+// NetID.
+func PersonSubject(person string) string { return "person " + person }
+
 // BeginFlow stores a flow with the letters that carry its codes; those of the same
 // subject that were begun before end.
 func (d *DB) BeginFlow(ctx context.Context, f Flow, letters ...Letter) error {

@@ -25,6 +25,7 @@ import (
 	"net"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"turnstile/central/database"
 	"turnstile/central/letters"
@@ -117,7 +118,7 @@ func normal(netID string) string { return strings.ToLower(strings.TrimSpace(netI
 
 // use returns a NetID that is in use; database.ErrNotFound.
 func (d *Directory) use(ctx context.Context, netID string) (database.NetID, error) {
-	if len(netID) > maxNetID {
+	if len(netID) > maxNetID || !utf8.ValidString(netID) || strings.ContainsRune(netID, 0) {
 		return database.NetID{}, database.ErrNotFound
 	}
 	n, err := d.config.DB.NetID(ctx, normal(netID))

@@ -108,26 +108,33 @@ func (d *Directory) replace(ctx context.Context, n database.NetID, typed string,
 	return nil
 }
 
-// BeginReset mails a code to the personal address of a NetID. The answer is the same
-// for one that does not exist: a token that no code fits. *throttle.Wait.
+// BeginReset mails a code to the personal address of a NetID. One that does not exist,
+// and one whose address had enough mails, is answered alike, then and at each later
+// step: no code fits. *throttle.Wait.
 func (d *Directory) BeginReset(ctx context.Context, netID string, from net.IP) (token string, err error) {
 	if err := d.tries.Try(ctx, throttle.Named(byFacts, normal(netID)), throttle.Network(byNetwork, from)); err != nil {
 		return "", err
 	}
 	n, err := d.use(ctx, netID)
 	if errors.Is(err, database.ErrNotFound) {
-		return rand.Text(), nil
+		return d.pretend(ctx, fmt.Sprintf("nobody %x", hashed(normal(netID))))
 	}
 	if err != nil {
 		return "", err
 	}
 	switch err := d.limitMails(ctx, n.Email); {
 	case errors.Is(err, throttle.ErrWait):
-		return rand.Text(), nil
+		return d.pretend(ctx, n.ID)
 	case err != nil:
 		return "", err
 	}
 	return d.begin(ctx, flow{Kind: Reset, Person: n.Person, NetID: n.ID, Email: n.Email, Lang: letters.Language(n.Lang), subject: n.ID}, posting{n.Email, letters.ResetCode})
+}
+
+// pretend begins a reset whose code nobody has: its tries are counted, it expires, and
+// the next one of its subject ends it, as with a real one.
+func (d *Directory) pretend(ctx context.Context, subject string) (token string, err error) {
+	return d.begin(ctx, flow{Kind: Reset, Codes: [][]byte{hashed(rand.Text())}, subject: subject})
 }
 
 // SetPassword is the last step of a reset. Over; the reasons of a password, with

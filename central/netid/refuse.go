@@ -12,6 +12,7 @@ const (
 	NotGraduate   Reason = "not_graduate"
 	Already       Reason = "already"
 	KeepsStudent  Reason = "keeps_student"
+	StudentLost   Reason = "student_lost"
 	NameForm      Reason = "name_form"
 	NameTaken     Reason = "name_taken"
 	AliasTaken    Reason = "alias_taken"
@@ -80,6 +81,9 @@ var refusals = map[Reason]struct{ en, zh Words }{
 	KeepsStudent: {
 		Words{"Graduates of 2011 or later keep the NetID that they had as students.", "Sign in with it. If you have no NetPassword any more, press Forgot NetPassword."},
 		Words{"2011 年或以後的畢業生沿用學生 NetID。", "請以該 NetID 登入。若已沒有 NetPassword，請按「忘記 NetPassword」。"}},
+	StudentLost: {
+		Words{"Graduates of 2011 or later keep the NetID that they had as students, and there is none of yours in use here.", "Ask the office: it can enter your student NetID into the register. Then press Forgot NetPassword."},
+		Words{"2011 年或以後的畢業生沿用學生 NetID，但此處沒有您可使用的學生 NetID。", "請聯絡辦事處，把您的學生 NetID 加入登記冊，然後按「忘記 NetPassword」。"}},
 	NameForm: {
 		Words{"A display name has letters A to Z, digits, hyphens and spaces only, and at least one letter.", "Type another one, such as Tai Man CHAN, with 2 to 60 characters."},
 		Words{"顯示名稱只可包含英文字母、數字、連字號及空格，並須有至少一個字母。", "請輸入另一名稱，例如 Tai Man CHAN，2 至 60 個字元。"}},

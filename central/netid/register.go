@@ -26,24 +26,25 @@ type Applicant struct {
 	From           net.IP
 }
 
-// identify finds the person of whom all that is true. NoMatch; *throttle.Wait.
-func (d *Directory) identify(ctx context.Context, a Applicant) (register.Person, error) {
+// identify finds the person of whom all that is true. NoMatch; *throttle.Wait. The
+// subjects are what the try was counted for.
+func (d *Directory) identify(ctx context.Context, a Applicant) (p register.Person, subjects []string, err error) {
 	facts := strings.ToLower(a.PersonalID)
 	if a.Card != nil {
 		facts += "\x00" + string(a.Card.Kind) + "\x00" + register.CardNumber(a.Card.Number)
 	}
-	subjects := []string{throttle.Named(byFacts, facts), throttle.Network(byNetwork, a.From)}
+	subjects = []string{throttle.Named(byFacts, facts), throttle.Network(byNetwork, a.From)}
 	if err := d.tries.Try(ctx, subjects...); err != nil {
-		return register.Person{}, err
+		return p, nil, err
 	}
-	p, err := d.config.Register.Identify(ctx, register.Facts{Surname: a.Surname, Given: a.Given, Born: a.Born, PersonalID: a.PersonalID, Card: a.Card})
+	p, err = d.config.Register.Identify(ctx, register.Facts{Surname: a.Surname, Given: a.Given, Born: a.Born, PersonalID: a.PersonalID, Card: a.Card})
 	if errors.Is(err, register.ErrNoMatch) {
-		return p, &Refusal{Reason: NoMatch}
+		return p, nil, &Refusal{Reason: NoMatch}
 	}
 	if err != nil {
-		return p, fmt.Errorf("identify: %w", err)
+		return p, nil, fmt.Errorf("identify: %w", err)
 	}
-	return p, d.tries.Succeeded(ctx, subjects...)
+	return p, subjects, nil
 }
 
 // limitMails counts mails to an address: *throttle.Wait beyond some within a day.
@@ -65,8 +66,11 @@ func (d *Directory) Begin(ctx context.Context, a Applicant) (token string, err e
 	if err != nil {
 		return "", err
 	}
-	p, err := d.identify(ctx, a)
+	p, subjects, err := d.identify(ctx, a)
 	if err != nil {
+		return "", err
+	}
+	if err := d.tries.Succeeded(ctx, subjects...); err != nil {
 		return "", err
 	}
 	known, err := d.known(ctx, p)
@@ -83,7 +87,7 @@ func (d *Directory) Begin(ctx context.Context, a Applicant) (token string, err e
 	if err != nil {
 		return "", err
 	}
-	return d.begin(ctx, flow{Kind: Registration, Person: p.ID, Card: a.Card, Email: typed, Lang: a.Lang, subject: "person " + p.ID}, to...)
+	return d.begin(ctx, flow{Kind: Registration, Person: p.ID, Card: a.Card, Email: typed, Lang: a.Lang, subject: database.PersonSubject(p.ID)}, to...)
 }
 
 // known is an address that is the person's for certain, "" if there is none: that
@@ -137,8 +141,7 @@ func (d *Directory) judge(ctx context.Context, f flow) ([]Name, error) {
 	case slices.ContainsFunc(have, func(e Entry) bool { return e.Card == f.card() }):
 		refused.Reason = Already
 	case f.Card == nil && p.KeepsStudentNetID():
-		refused.Reason = KeepsStudent
-		if refused.NetIDs, err = d.adopt(ctx, p, f, names); err != nil {
+		if refused, err = d.keeps(ctx, p, f, names); err != nil {
 			return nil, err
 		}
 	case f.Card == nil && !p.Graduate():
@@ -152,16 +155,36 @@ func (d *Directory) judge(ctx context.Context, f flow) ([]Name, error) {
 	return nil, refused
 }
 
+// keeps refuses a graduate who goes on with the NetID of a student: with those that
+// are in use, or with StudentLost where there is none to go on with.
+func (d *Directory) keeps(ctx context.Context, p register.Person, f flow, have []string) (*Refusal, error) {
+	if err := d.adopt(ctx, p, f, have); err != nil {
+		return nil, err
+	}
+	list, err := d.Of(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return &Refusal{Reason: StudentLost}, nil
+	}
+	refused := &Refusal{Reason: KeepsStudent}
+	for _, e := range list {
+		refused.NetIDs = append(refused.NetIDs, e.NetID)
+	}
+	return refused, nil
+}
+
 // adopt takes in the student NetIDs that the register has of a graduate and that
 // were never registered here, so that Forgot NetPassword works for them.
-func (d *Directory) adopt(ctx context.Context, p register.Person, f flow, have []string) ([]string, error) {
+func (d *Directory) adopt(ctx context.Context, p register.Person, f flow, have []string) error {
 	for _, id := range p.NetIDs {
 		if slices.Contains(have, id) {
 			continue
 		}
 		proposed, err := d.proposed(ctx, p)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		name := Name{id, id} // by itself: nobody else can have it
 		if len(proposed) > 0 {
@@ -170,11 +193,10 @@ func (d *Directory) adopt(ctx context.Context, p register.Person, f flow, have [
 		err = d.config.DB.AdoptNetID(ctx, database.NetID{ID: id, Person: p.ID, Card: string(register.StudentCard), Name: name.Display, NameKey: name.key(), Alias: name.Alias,
 			Email: f.Email, Lang: string(f.Lang), Created: d.now()})
 		if err != nil {
-			return nil, fmt.Errorf("adopt NetID: %w", err)
+			return fmt.Errorf("adopt NetID: %w", err)
 		}
-		have = append(have, id)
 	}
-	return have, nil
+	return nil
 }
 
 // Complete makes the NetID, under a display name and with a NetPassword, and mails
@@ -219,9 +241,10 @@ func (d *Directory) Complete(ctx context.Context, token, display, typed string) 
 }
 
 // Find mails a person's NetIDs to their personal addresses. The answer is the same
-// whether the details are right or not; only *throttle.Wait is told.
+// whether the details are right or not, and so is what is counted; only *throttle.Wait
+// is told.
 func (d *Directory) Find(ctx context.Context, a Applicant) error {
-	p, err := d.identify(ctx, a)
+	p, _, err := d.identify(ctx, a)
 	if errors.Is(err, NoMatch) {
 		return nil
 	}

@@ -175,6 +175,36 @@ func TestKeepsStudentNetID(t *testing.T) {
 	}
 }
 
+// TestStudentLost: a graduate who would keep the NetID of a student, and has none to go
+// on with, is not led round in a circle: the office has to help.
+func TestStudentLost(t *testing.T) {
+	d := newDesk(t)
+	d.enrolled(d.add("other", "CHAN", "Tai Man", 0, register.Card{Kind: register.StudentCard, Number: "15009999D"}), "other@example.org", "Tai Man CHAN")
+	for name, known := range map[string][]string{"none known": nil, "ended": {"15001234d"}, "another's": {"15009999d"}} {
+		p := d.add("lost "+name, "LEE", "Ka Yan", 2015)
+		p.NetIDs = known
+		d.people[p.ID] = p
+		try := func() error {
+			t.Helper()
+			token, err := d.Begin(t.Context(), d.as(p, "lee@example.org"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = d.Confirm(t.Context(), token, d.code("lee@example.org"))
+			return err
+		}
+		if name == "ended" {
+			refused(t, try(), KeepsStudent)
+			if err := d.End(t.Context(), known[0], "user:lee", "left"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := refused(t, try(), StudentLost); len(r.NetIDs) != 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
 // TestFind: NetIDs come by mail, to the addresses of the person alone.
 func TestFind(t *testing.T) {
 	d := newDesk(t)
