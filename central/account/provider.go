@@ -75,7 +75,11 @@ func (a *Accounts) Leave(w http.ResponseWriter, r *http.Request, provider, next 
 
 // Relay returns what a provider's POST from its own site carries, if a page of ours
 // has to send it again: browsers withhold our cookies from the first.
-func (a *Accounts) Relay(r *http.Request) (fields map[string]string, needed bool) {
+// What comes for a provider that is not configured is not sent again.
+func (a *Accounts) Relay(r *http.Request, provider string) (fields map[string]string, needed bool) {
+	if !slices.ContainsFunc(a.config.Providers, func(p Provider) bool { return p.ID == provider }) {
+		return nil, false
+	}
 	return a.openid.Relay(r)
 }
 

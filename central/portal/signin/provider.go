@@ -3,6 +3,7 @@ package signin
 import (
 	"net/http"
 
+	"turnstile/central/account"
 	"turnstile/central/portal"
 )
 
@@ -24,10 +25,13 @@ type relay struct {
 
 // arrive comes back from a provider.
 func (s *desk) arrive(r *portal.Request) error {
-	if fields, needed := s.who.Relay(r.Request); needed {
-		return r.Page(pages, "relay.html", "Sign in", relay{r.URL.Path, fields})
+	id := r.PathValue("id")
+	// Only an id of the configuration stands in the form's address: with what anybody
+	// may write there the form would be sent to any deed of the portal.
+	if fields, needed := s.who.Relay(r.Request, id); needed {
+		return r.Page(pages, "relay.html", "Sign in", relay{account.ReturnPath + "/" + id, fields})
 	}
-	out, err := s.who.Arrive(r.Writer, r.Request, r.PathValue("id"))
+	out, err := s.who.Arrive(r.Writer, r.Request, id)
 	if err != nil {
 		return refused(r, err)
 	}

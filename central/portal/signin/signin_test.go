@@ -222,7 +222,7 @@ func TestBadInput(t *testing.T) {
 		{"POST", "/sign-in", formType, "", 422}, {"POST", "/sign-in", formType, "address=%00&slow=x&altcha=%ff", 422}, {"POST", "/sign-in", formType, "address=" + long, 413},
 		{"POST", "/sign-in/code", formType, "", 422}, {"POST", "/sign-in/code", formType, "code=12345678", 422}, {"POST", "/sign-in/code", formType, "code=" + strings.Repeat("1", 1000), 422},
 		{"POST", "/sign-in/passkey", jsonType, "", 422}, {"POST", "/sign-in/passkey", jsonType, "{}", 409}, {"POST", "/sign-in/passkey", jsonType, `{"x":1}`, 422}, {"POST", "/sign-in/passkey", jsonType, `{"state":"` + long + `"}`, 413},
-		{"GET", "/sign-in/to/none", "", "", 503}, {"GET", "/sign-in/with/none", "", "", 409}, {"GET", "/sign-in/with/none?state=x&code=y", "", "", 409}, {"POST", "/sign-in/with/none", formType, "state=x", 200},
+		{"GET", "/sign-in/to/none", "", "", 503}, {"GET", "/sign-in/with/none", "", "", 409}, {"GET", "/sign-in/with/none?state=x&code=y", "", "", 409}, {"POST", "/sign-in/with/none", formType, "state=x", 409}, {"POST", "/sign-in/with/%2e%2e%2F..%2Fsign-out", formType, "state=x", 409},
 		{"POST", "/sign-in/link", formType, "link=x&address=a@b.c", 422}, {"POST", "/sign-in/link/code", formType, "code=1", 422},
 		{"POST", "/register", formType, "surname=%ff&given=&born=x", 422}, {"POST", "/register/address", formType, "state=x&address=a@b.c&other=1", 409}, {"POST", "/register/code", formType, "code=", 422},
 		{"POST", "/register/change", formType, "code=1&code_old=2", 422}, {"GET", "/sign-in?next=https://evil.example", "", "", 200}, {"POST", "/sign-out", formType, "", 303}, {"GET", "/here", "", "", 303},
