@@ -13,9 +13,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"turnstile/central/page"
 	"turnstile/central/requestlog"
@@ -185,8 +187,23 @@ func (p *Portal) serve(o Route) func(*page.Exchange) error {
 		if err := x.ReadForm(); err != nil {
 			return err
 		}
+		if !isText(x.Form) {
+			return x.Wrong("This form has characters that are no text. Go back and type it again.")
+		}
 		return o.Handle(req)
 	}
+}
+
+// isText reports whether all of a form is text that a database takes: browsers send
+// nothing else.
+func isText(form url.Values) bool {
+	none := func(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }
+	for name, values := range form {
+		if none(name) || slices.ContainsFunc(values, none) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Portal) admit(o Route, who *Holder, known bool) error {
