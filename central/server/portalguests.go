@@ -111,7 +111,7 @@ func (s visits) List(ctx context.Context, person string) ([]guests.Visit, error)
 // told from one that there is not.
 func (s visits) own(ctx context.Context, person string, number int64) (office.Application, error) {
 	a, err := approvals{s.central}.Find(ctx, number)
-	if err == nil && (person == "" || a.Holder != person || a.Kind != office.ApplyGuests) {
+	if errors.Is(err, office.ErrNotFound) || err == nil && (person == "" || a.Holder != person || a.Kind != office.ApplyGuests) {
 		err = office.Refuse(office.ErrNotFound, "There is no such page.")
 	}
 	return a, err

@@ -146,8 +146,9 @@ func (s *desk) find(r *portal.Request, text string) (Visit, error) {
 // visitData is one visit.
 type visitData struct {
 	Visit
-	Mail    bool
-	Problem string
+	Mail          bool
+	Problem       string
+	Pass, Address string // of the form for a mail that is shown again
 }
 
 // Title names the day.
@@ -158,15 +159,16 @@ func (s *desk) visit(r *portal.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.visitPage(r, http.StatusOK, v, "")
+	return s.visitPage(r, http.StatusOK, visitData{Visit: v})
 }
 
-func (s *desk) visitPage(r *portal.Request, status int, v Visit, problem string) error {
+func (s *desk) visitPage(r *portal.Request, status int, d visitData) error {
 	terms, err := s.visits.Terms(r.Context())
 	if err != nil {
 		return err
 	}
-	return r.PageStatus(status, pages, "visit.html", "Campus access", &visitData{v, terms.Mail, problem})
+	d.Mail = terms.Mail
+	return r.PageStatus(status, pages, "visit.html", "Campus access", &d)
 }
 
 // change does a deed about one guest of the form, or about the visit.
@@ -186,7 +188,7 @@ func (s *desk) change(r *portal.Request, c Change, done string) error {
 		if !ok || errors.Is(err, office.ErrNotFound) {
 			return err
 		}
-		return s.visitPage(r, http.StatusUnprocessableEntity, v, told(r, refusal))
+		return s.visitPage(r, http.StatusUnprocessableEntity, visitData{Visit: v, Problem: told(r, refusal), Pass: r.PostForm.Get("pass"), Address: c.Address})
 	}
 	r.Flash(r.Say(pages, done))
 	return r.Redirect(Path + "/" + strconv.FormatInt(v.Number, 10))
@@ -199,6 +201,11 @@ func (s *desk) cancel(r *portal.Request) error {
 // maxAddress bounds a mail address, in bytes (RFC 5321, 4.5.3.1.3).
 const maxAddress = 254
 
+// clipped is an address as it is shown again.
+func clipped(address string) string {
+	return strings.ToValidUTF8(address[:min(len(address), maxAddress)], "")
+}
+
 func (s *desk) send(r *portal.Request) error {
 	address := strings.TrimSpace(r.PostForm.Get("address"))
 	if a, err := mail.ParseAddress(address); err != nil || a.Address != address || len(address) > maxAddress {
@@ -206,7 +213,7 @@ func (s *desk) send(r *portal.Request) error {
 		if err != nil {
 			return err
 		}
-		return s.visitPage(r, http.StatusUnprocessableEntity, v, r.Say(pages, "Write a mail address such as name@example.org."))
+		return s.visitPage(r, http.StatusUnprocessableEntity, visitData{Visit: v, Problem: r.Say(pages, "Write a mail address such as name@example.org."), Pass: r.PostForm.Get("pass"), Address: clipped(address)})
 	}
 	lang := portal.English
 	if r.PostForm.Get("lang") == string(portal.Chinese) {
