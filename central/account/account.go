@@ -73,9 +73,12 @@ type Config struct {
 	Delay     time.Duration // until the office's word about an address takes effect
 	Location  *time.Location
 	Office    string // who helps, and how to reach them
-	Wake      func() // the outbox has something new; nil: it looks by itself
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Erase erases a holder's account and ends the passes that are good still, together;
+	// database.ErrNotFound without an account.
+	Erase func(ctx context.Context, person string) error
+	Wake  func() // the outbox has something new; nil: it looks by itself
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Accounts are the holders' accounts. Safe for concurrent use.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/database/databasetest"
 	"turnstile/central/letters"
 	"turnstile/central/register"
 	"turnstile/central/seal"
@@ -93,7 +94,7 @@ func newDesk(t *testing.T, list ...Provider) *desk {
 		"p-wong": {ID: "p-wong", Surname: "WONG", Given: "Mei", Born: "1970-05-06", PersonalID: []byte("C3")},
 	}}
 	d.Accounts, err = Open(Config{Site: "Campus", DB: db, Register: d.people, Box: box, Key: [32]byte{8}, URL: portalURL, Providers: list, Idle: 24 * time.Hour, Lifetime: 30 * 24 * time.Hour,
-		Delay: 24 * time.Hour, Location: time.UTC, Office: "the office, 1234 5678", Now: d.clock, Log: slog.New(slog.NewTextHandler(&d.log, nil))})
+		Delay: 24 * time.Hour, Location: time.UTC, Office: "the office, 1234 5678", Erase: databasetest.Erase(db), Now: d.clock, Log: slog.New(slog.NewTextHandler(&d.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

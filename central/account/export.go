@@ -13,33 +13,37 @@ import (
 )
 
 // Export is all that is kept of a holder for the portal, as the holder takes it
-// away. Passes and passages are not in it: they are asked for at the office.
+// away. Passages are not in it: they are asked for at the office.
 type Export struct {
-	At       time.Time     `json:"at"`
-	Site     string        `json:"site"`
-	Person   string        `json:"person"`
-	Name     string        `json:"name"`
-	NameZH   string        `json:"name_zh,omitempty"`
-	Born     string        `json:"born,omitempty"`
-	Registry exportContact `json:"registry"`
-	Cards    []exportCard  `json:"cards"`
-	Degrees  []exportAward `json:"degrees"`
-	NetIDs   []string      `json:"netids"`
-	Address  string        `json:"registered_address"`
-	Language string        `json:"language"`
-	Since    time.Time     `json:"account_since"`
-	Profile  Profile       `json:"profile"`
-	Links    []Link        `json:"linked_accounts"`
-	Passkeys []Passkey     `json:"passkeys"`
-	Sessions []Session     `json:"sessions"`
-	Changes  []Change      `json:"address_changes"`
-	ECard    *exportECard  `json:"ecard,omitempty"`
-	Photo    []byte        `json:"photo_jpeg,omitempty"` // base64
+	At       time.Time       `json:"at"`
+	Site     string          `json:"site"`
+	Person   string          `json:"person"`
+	Name     string          `json:"name"`
+	NameZH   string          `json:"name_zh,omitempty"`
+	Born     string          `json:"born,omitempty"`
+	Registry exportContact   `json:"registry"`
+	Cards    []exportCard    `json:"cards"`
+	Degrees  []exportAward   `json:"degrees"`
+	NetIDs   []exportNetID   `json:"netids"`
+	Address  string          `json:"registered_address"`
+	Language string          `json:"language"`
+	Since    time.Time       `json:"account_since"`
+	Profile  Profile         `json:"profile"`
+	Links    []Link          `json:"linked_accounts"`
+	Passkeys []Passkey       `json:"passkeys"`
+	Sessions []Session       `json:"sessions"`
+	Changes  []Change        `json:"address_changes"`
+	ECard    *exportECard    `json:"ecard,omitempty"`
+	Photo    []byte          `json:"photo_jpeg,omitempty"` // base64
+	Requests []exportRequest `json:"requests"`
+	Codes    []exportPass    `json:"codes"`
+	Mails    []exportMail    `json:"mails"`
 }
 
 type exportContact struct {
-	Email string `json:"email,omitempty"`
-	Phone string `json:"phone,omitempty"`
+	Email  string   `json:"email,omitempty"`
+	Phone  string   `json:"phone,omitempty"`
+	NetIDs []string `json:"netids,omitempty"`
 }
 
 type exportCard struct {
@@ -67,7 +71,7 @@ type exportECard struct {
 // has that it was taken.
 func (a *Accounts) Export(ctx context.Context, h Holder) ([]byte, error) {
 	e := Export{At: a.config.Now(), Site: a.config.Site, Person: h.Person}
-	for _, step := range []func(context.Context, Holder, *Export) error{a.exportPerson, a.exportAccount, a.exportWays, a.exportECard} {
+	for _, step := range []func(context.Context, Holder, *Export) error{a.exportPerson, a.exportNetIDs, a.exportAccount, a.exportWays, a.exportECard, a.exportAsked, a.exportMails} {
 		if err := step(ctx, h, &e); err != nil {
 			return nil, fmt.Errorf("export: %w", err)
 		}
@@ -90,8 +94,8 @@ func (a *Accounts) exportPerson(ctx context.Context, h Holder, e *Export) error 
 	if err != nil {
 		return err
 	}
-	e.Name, e.NameZH, e.Born, e.NetIDs = p.Name("en"), p.NameZH, p.Born, p.NetIDs
-	e.Registry = exportContact{p.Email, p.Phone}
+	e.Name, e.NameZH, e.Born = p.Name("en"), p.NameZH, p.Born
+	e.Registry = exportContact{p.Email, p.Phone, p.NetIDs}
 	for _, c := range p.Cards {
 		e.Cards = append(e.Cards, exportCard{string(c.Kind), c.Number, c.From, c.Until})
 	}
@@ -134,11 +138,7 @@ func (a *Accounts) exportWays(ctx context.Context, h Holder, e *Export) (err err
 func (a *Accounts) exportECard(ctx context.Context, h Holder, e *Export) error {
 	card, err := a.config.DB.ECard(ctx, h.Person)
 	if err == nil {
-		e.ECard = &exportECard{Name: card.Name, Since: time.UnixMilli(card.Since), Reason: card.Reason}
-		if card.Withdrawn != 0 {
-			at := time.UnixMilli(card.Withdrawn)
-			e.ECard.Withdrawn = &at
-		}
+		e.ECard = &exportECard{Name: card.Name, Since: time.UnixMilli(card.Since), Withdrawn: moment(card.Withdrawn), Reason: card.Reason}
 	}
 	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		return err
@@ -152,11 +152,12 @@ func (a *Accounts) exportECard(ctx context.Context, h Holder, e *Export) error {
 }
 
 // Erase deletes account, ways to sign in, sessions, profile, photo, eCard and what
-// the holder asked the office for. What stays: the register, which is the
-// registry's; passes and passages until the retention takes them; and in the audit
-// that the account was erased. The holder may begin anew.
+// the holder asked the office for, and ends the codes of the holder and the guests.
+// What stays: the register, which is the registry's; the NetIDs, which other systems
+// know the person by; passes and passages until the retention takes them; that the
+// office withdrew an eCard; and the audit. The holder may begin anew.
 func (a *Accounts) Erase(w http.ResponseWriter, r *http.Request, h Holder) error {
-	if err := a.config.DB.EraseAccount(r.Context(), h.Person, a.now()); err != nil {
+	if err := a.config.Erase(r.Context(), h.Person); err != nil {
 		return owned(err)
 	}
 	a.browsers.Forget(w)

@@ -85,41 +85,6 @@ func (h Holders) EndPersonSession(ctx context.Context, person, id string) error 
 	})
 }
 
-// EraseAccount deletes what central has of a holder by their own wish: account,
-// ways to sign in, sessions, profile, changes of the address, letters to it, photo,
-// eCard, and what they asked the office for. Of an eCard that is withdrawn stays that
-// it is: nobody gets it back by beginning anew. Passes and passages stay until the
-// retention takes them. ErrNotFound without an account.
-func (d *DB) EraseAccount(ctx context.Context, person string, at int64) error {
-	return d.write(ctx, func(tx *sql.Tx) error {
-		var address string
-		if err := tx.QueryRowContext(ctx, `SELECT address FROM accounts WHERE person = $1`, person).Scan(&address); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE address = $1 AND address <> ''`, address); err != nil {
-			return err
-		}
-		for _, gone := range []string{
-			`DELETE FROM account_sessions WHERE person = $1`, `DELETE FROM account_codes WHERE person = $1`, `DELETE FROM account_changes WHERE person = $1`,
-			`DELETE FROM account_links WHERE person = $1`, `DELETE FROM account_passkeys WHERE person = $1`, `DELETE FROM account_profiles WHERE person = $1`,
-			`DELETE FROM accounts WHERE person = $1`, `DELETE FROM photos WHERE holder = $1`, `DELETE FROM ecards WHERE holder = $1 AND withdrawn = 0`, `UPDATE ecards SET name = '' WHERE holder = $1`,
-			`DELETE FROM application_passes WHERE application IN (SELECT number FROM applications WHERE holder = $1)`,
-		} {
-			if _, err := tx.ExecContext(ctx, gone, person); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE applications SET state = 'rejected', decided = $1, decided_by = $2, reason = '' WHERE holder = $3 AND state = 'open'`,
-			at, "central", person); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE applications SET holder = '', name = '', by = '', facts = 'null', request = 'null', reason = '', photo = $2 WHERE holder = $1`, person, []byte{}); err != nil {
-			return err
-		}
-		return audit(ctx, tx, at, byHolder(person), "account_erase", person, "")
-	})
-}
-
 // MoveAccount gives the account of one id of a person to another, after the office
 // merged them. ErrConflict if that one has an account too.
 func (d *DB) MoveAccount(ctx context.Context, from, to string, at int64) error {

@@ -64,6 +64,14 @@ func (d *DB) OpenIDSession(ctx context.Context, id []byte, at int64) (s OpenIDSe
 	return s, named(err)
 }
 
+// OpenIDSessions lists the sessions of a NetID that have not expired, the newest first.
+func (d *DB) OpenIDSessions(ctx context.Context, netID string, at int64) ([]OpenIDSession, error) {
+	return all(ctx, d.sql, func(r rowScanner) (s OpenIDSession, err error) {
+		return s, r.Scan(&s.ID, &s.NetID, &s.Signed, &s.Expires)
+	},
+		`SELECT id, netid, signed, expires FROM openid_sessions WHERE netid = $1 AND expires > $2 ORDER BY signed DESC, id`, netID, at)
+}
+
 // EndOpenIDSession ends a session; one that is not there is fine.
 func (d *DB) EndOpenIDSession(ctx context.Context, id []byte) error {
 	return d.execute(ctx, `DELETE FROM openid_sessions WHERE id = $1`, id)

@@ -59,7 +59,7 @@ func testWithdrawECard(t *testing.T, d *DB) {
 	}
 	activate(t, d, "A")
 	gone("approved again", "A", true)
-	if err := d.EraseAccount(ctx, "A", 60); err != nil {
+	if err := d.erase("A", 60); err != nil {
 		t.Fatal(err)
 	}
 	gone("after the account was erased", "A", true)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"turnstile/central/account"
+	"turnstile/central/database"
+	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/portal"
 	"turnstile/central/portal/human"
@@ -18,6 +20,7 @@ import (
 	"turnstile/central/portal/signin"
 	"turnstile/central/register"
 	"turnstile/central/seal"
+	"turnstile/central/status"
 )
 
 // HolderSignIn says how holders sign in at the portal beside one-time passwords by
@@ -87,7 +90,7 @@ func (s *central) openHolders() error {
 	}
 	s.accounts, err = account.Open(account.Config{Site: s.campusName(), DB: s.db, Register: s.campus, Box: box, Key: keyFor(secrets, "turnstile-accounts-1"), URL: s.portalURL(),
 		Providers: providers, Idle: c.Idle, Lifetime: c.Lifetime, Delay: c.ChangeDelay, Location: s.location, Office: s.config.Portal.Office,
-		Wake: s.wakeMail, Now: s.config.Now, Log: s.config.Log})
+		Erase: s.eraseHolder, Wake: s.wakeMail, Now: s.config.Now, Log: s.config.Log})
 	if err != nil {
 		return fmt.Errorf("%w: portal: %w", ErrConfig, err)
 	}
@@ -97,6 +100,16 @@ func (s *central) openHolders() error {
 	s.holders.pages = append(s.holders.pages, slices.Concat(signin.Routes(s.accounts, guard),
 		profile.Routes(profile.Services{Accounts: s.accounts, Degrees: s.degreesOf}))...)
 	return nil
+}
+
+// eraseHolder erases a holder, and ends the codes of the holder and the guests at all
+// lanes in the same transaction.
+func (s *central) eraseHolder(ctx context.Context, person string) error {
+	_, err := s.feed.Together(ctx, func(tx *database.FeedTx, now int64) ([]status.Change, error) {
+		rows, err := tx.EraseAccount(person, s.feed.Today(), now)
+		return changesOf(rows, link.Revoked, portal.By(person), "the holder's data were erased"), err
+	})
+	return err
 }
 
 // runAccounts carries out what is due of the holders' accounts, until ctx ends.

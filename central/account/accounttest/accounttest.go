@@ -89,7 +89,7 @@ func Open(t testing.TB, url string, list ...account.Provider) *Portal {
 			Chan: {ID: Chan, Surname: "CHAN", Given: "Tai Man", NameZH: "陳大文", Born: "1980-01-02", PersonalID: []byte("A123456"), Email: ChanAddress},
 			Lee:  {ID: Lee, Surname: "LEE", Given: "Siu", Born: "1990-03-04", PersonalID: []byte("B234567")},
 		},
-		Idle: 24 * time.Hour, Lifetime: 30 * 24 * time.Hour, Delay: 24 * time.Hour, Location: time.UTC, Office: "the office", Now: p.Now, Log: slog.New(slog.DiscardHandler)})
+		Idle: 24 * time.Hour, Lifetime: 30 * 24 * time.Hour, Delay: 24 * time.Hour, Location: time.UTC, Office: "the office", Erase: databasetest.Erase(p.DB), Now: p.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

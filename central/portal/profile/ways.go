@@ -215,7 +215,7 @@ func (d *desk) eraseForm(r *portal.Request) error {
 }
 
 func (d *desk) erase(r *portal.Request) error {
-	if r.PostFormValue("sure") == "" {
+	if r.PostFormValue("sure") != "1" {
 		return r.PageStatus(http.StatusUnprocessableEntity, pages, "erase.html", "Erase my data", eraseData{r.Say(pages, "Tick the box first: this cannot be undone.")})
 	}
 	if err := d.Accounts.Erase(r.Writer, r.Request, d.holder(r)); err != nil {
