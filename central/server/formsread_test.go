@@ -88,7 +88,7 @@ func (r *pageReader) begin(x xml.StartElement) {
 	r.depth++
 	get := func(name string) string { v, _ := attr(x, name); return v }
 	_, hidden := attr(x, "hidden")
-	if classes := strings.Fields(get("class")); r.told == 0 && !hidden && (get("role") == "alert" || slices.Contains(classes, "problem") || x.Name.Local == "small" && slices.Contains(classes, "no")) {
+	if classes := strings.Fields(get("class")); r.told == 0 && !hidden && (get("role") == "alert" || slices.Contains(classes, "problem") || x.Name.Local == "span" && slices.Contains(classes, "wrong") || x.Name.Local == "small" && slices.Contains(classes, "no")) {
 		r.told = r.depth
 		r.message.Reset()
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"fmt"
 	"image"
 	"image/jpeg"
 	"log/slog"
@@ -341,68 +340,6 @@ func TestVisits(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
-
-// portalRights says who may open each route of the portal: * everybody, h who is
-// signed in and sees their own alone, o the owner of what the path names.
-func portalRights() map[string]string {
-	return map[string]string{
-		"GET /{$}": "*", "GET /static/{name}": "*", "GET /sw.js": "*", "GET /manifest.webmanifest": "*", "GET /offline": "*", "GET /install": "*", "POST /language": "*",
-		"GET /card": "h", "GET /card/photo": "h", "POST /card/photo": "h", "GET /card/photo.jpg": "h", "GET /card/code": "h", "GET /card/codes": "h",
-		"GET /guests": "h", "GET /guests/new": "h", "POST /guests": "h",
-		"GET /guests/{number}": "o", "POST /guests/{number}/cancel": "o", "POST /guests/{number}/send": "o",
-		"GET /g": "*", "POST /g": "*",
-	}
-}
-
-// TestEveryHolder tries every route of the portal as nobody, as its owner and as
-// another holder: what is not one's own is answered as what does not exist.
-func TestEveryHolder(t *testing.T) {
-	s := openWithPortal(t, configure(t))
-	s.activate(t, "anna")
-	n, err := (visits{s.central}).Ask(t.Context(), "anna", guests.Ask{Day: s.feed.Today(), Purpose: "secret-dinner", Names: []string{"secret-guest"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, seen := portalRights(), map[string]bool{}
-	for _, route := range s.portal.Routes() {
-		key := route.Method + " " + route.Pattern
-		who, ok := table[key]
-		if seen[key] = true; !ok {
-			t.Errorf("%s is not in the table", key)
-			continue
-		}
-		at := func(number int64) string {
-			return strings.NewReplacer("{number}", fmt.Sprint(number), "{name}", "portal.css", "{$}", "").Replace(route.Pattern)
-		}
-		w := s.holder(route.Method, at(n), "", "")
-		asks := w.Code == http.StatusUnauthorized || w.Code == http.StatusSeeOther && strings.HasPrefix(w.Header().Get("Location"), "/sign-in")
-		if asks != (who != "*") {
-			t.Errorf("%s without a session: %d to %q", key, w.Code, w.Header().Get("Location"))
-		}
-		other := s.holder(route.Method, at(n), "bob", "address=a@b.example")
-		if body := other.Body.String(); strings.Contains(body, "secret") || strings.Contains(body, "anna") {
-			t.Errorf("%s shows another's: %s", key, body)
-		}
-		if who != "o" {
-			continue
-		}
-		none := s.holder(route.Method, at(n+77), "bob", "address=a@b.example")
-		if other.Code != http.StatusNotFound || none.Code != other.Code || strings.ReplaceAll(none.Body.String(), fmt.Sprint("/guests/", n+77), fmt.Sprint("/guests/", n)) != other.Body.String() {
-			t.Errorf("%s: %d of another's, %d of none", key, other.Code, none.Code)
-		}
-		if mine := s.holder(route.Method, at(n), "anna", "address=wrong"); mine.Code == http.StatusNotFound || mine.Code >= 500 {
-			t.Errorf("%s of one's own: %d", key, mine.Code)
-		}
-	}
-	for key := range table {
-		if !seen[key] {
-			t.Errorf("%s is in the table and not in the program", key)
-		}
-	}
-	if len(seen) < 20 {
-		t.Errorf("%d routes", len(seen))
-	}
-}
 
 // TestPortalRuns: it listens beside the console, is counted, and stops with central.
 func TestPortalRuns(t *testing.T) {

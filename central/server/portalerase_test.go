@@ -18,6 +18,7 @@ import (
 	"turnstile/central/pass"
 	"turnstile/central/portal"
 	"turnstile/central/portal/card"
+	"turnstile/central/register"
 )
 
 // fate is what becomes of what a table has of a holder.
@@ -56,7 +57,7 @@ func fates() map[string]fate {
 		"netids": {staysNetID, "mxyloanna", ""}, "netid_passwords": {staysNetID, "", isSecret},
 		"passes": {staysPasses, "Xylo Guest", ""}, "pass_words": {staysPasses, "", isCounted},
 		"register_persons": {staysRegister, "XYLOANNA", ""}, "register_cards": {staysRegister, "71234567", ""}, "register_degrees": {staysRegister, "BSc", ""}, "register_netids": {staysRegister, "sxylo", ""},
-		"register_words": {staysRegister, "", isCounted}, "register_merges": {staysRegister, "", isAudit}, "register_merged": {staysRegister, "", isAudit},
+		"register_words": {staysRegister, "", isCounted}, "register_merges": {staysRegister, "", isAudit}, "register_merged": {staysRegister, "", isAudit}, "register_apart": {staysRegister, "", isAudit},
 		"audit": {staysLog, "", isAudit},
 	}
 }
@@ -126,6 +127,7 @@ func (w *world) furnishAlias() {
 	b := w.tab().join(twin)
 	w.leads(b.post("/profile/contact", url.Values{"phone": {"+852 2345 6789"}, "address": {"2 Xylo Road"}, "country": {"Xyloland"}}), "/profile")
 	w.leads(b.photo(), "/card")
+	must(t, w.db.KeepApart(t.Context(), register.Apart{A: xylo.id, B: bob.id, Reason: "two", By: "user:lee", At: w.config.Now()}))
 	_, err := registry{w.central}.Merge(t.Context(), "user:lee", xylo.id, twin.id, "one xylo")
 	must(t, err)
 }
@@ -179,7 +181,9 @@ func (w *world) beginAnew(has belongings) {
 	if err := w.central.eraseHolder(t.Context(), xylo.id); !errors.Is(err, database.ErrNotFound) {
 		t.Errorf("erased twice: %v", err)
 	}
-	b := w.tab().join(xylo)
+	again := xylo
+	again.email = "xylo@home." + xylo.id + ".example" // the NetID's, which is known still
+	b := w.tab().join(again)
 	w.approval(false, false)
 	if c, err := (cards{w.central}).Card(t.Context(), xylo.id, portal.English); err != nil || c.State != card.None || c.Newest != "" {
 		t.Errorf("%+v, %v", c, err)

@@ -390,7 +390,11 @@ func (w *world) library(netID string) {
 	until := now.Add(time.Hour).UnixMilli()
 	id := func(what string) []byte { return []byte(what + " of " + netID) }
 	must(w.t, w.db.AddOpenIDSession(w.t.Context(), database.OpenIDSession{ID: id("session"), NetID: netID, Signed: now.UnixMilli(), Expires: until}))
-	must(w.t, w.db.AddOpenIDCode(w.t.Context(), database.Sealed{ID: id("code"), NetID: netID, Data: []byte("x"), Expires: until}))
+	for _, code := range []string{"code", "other code"} {
+		must(w.t, w.db.AddOpenIDCode(w.t.Context(), database.Sealed{ID: id(code), NetID: netID, Data: []byte("x"), Expires: until}))
+	}
+	_, err := w.db.TakeOpenIDCode(w.t.Context(), id("code"), now.UnixMilli())
+	must(w.t, err)
 	must(w.t, w.db.PutOpenIDGrant(w.t.Context(), database.Sealed{ID: id("grant"), Of: id("code"), NetID: netID, Data: []byte("x"), Expires: until}))
 	must(w.t, w.db.PutOpenIDToken(w.t.Context(), database.Sealed{ID: id("token"), Of: id("grant"), NetID: netID, Data: []byte("x"), Expires: until}))
 }
