@@ -18,11 +18,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/mail"
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"turnstile/central/database"
 	"turnstile/central/letters"
@@ -167,21 +165,11 @@ func language(lang string) string {
 	return ""
 }
 
-// maxAddress bounds a mail address in bytes: RFC 5321.
-const maxAddress = 254
-
 // parseAddress reads a mail address as it is typed: address is how mail is sent
 // there, folded the same for two spellings that no real server tells apart.
 func parseAddress(typed string) (address, folded string, err error) {
-	address = strings.TrimSpace(typed)
-	if len(address) > maxAddress || strings.ContainsFunc(address, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }) {
-		return "", "", ErrAddress
-	}
-	a, err := mail.ParseAddress(address)
-	if err != nil || a.Name != "" || a.Address != address {
-		return "", "", ErrAddress
-	}
-	if _, domain, _ := strings.Cut(address, "@"); !strings.Contains(domain, ".") {
+	address, ok := register.ParseAddress(typed)
+	if !ok {
 		return "", "", ErrAddress
 	}
 	return address, strings.ToLower(address), nil

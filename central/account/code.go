@@ -16,6 +16,7 @@ import (
 
 	"turnstile/central/database"
 	"turnstile/central/letters"
+	"turnstile/central/register"
 	"turnstile/central/throttle"
 )
 
@@ -184,5 +185,5 @@ func (a *Accounts) subjects(r *http.Request, folded, person string) []string {
 	if nonce, ok := a.browsers.Known(r, person); ok {
 		return []string{ownSubject + " " + nonce}
 	}
-	return []string{throttle.Named(mailSubject, folded), throttle.Network(networkSubject, throttle.Address(r))}
+	return []string{throttle.Named(mailSubject, register.Mailbox(folded)), throttle.Network(networkSubject, throttle.Address(r))}
 }

@@ -24,7 +24,7 @@ func FuzzAddress(f *testing.F) {
 			}
 			return
 		}
-		if len(address) > maxAddress || !utf8.ValidString(address) || strings.ContainsAny(address, " \r\n\t<>,;") || folded != strings.ToLower(address) || !strings.Contains(address, "@") {
+		if len(address) > 254 || !utf8.ValidString(address) || strings.ContainsAny(address, " \r\n\t<>,;") || folded != strings.ToLower(address) || !strings.Contains(address, "@") {
 			t.Errorf("%q becomes %q", in, address)
 		}
 		if m := mask(address); strings.Count(m, "***") != 2 || !utf8.ValidString(m) {

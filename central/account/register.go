@@ -33,12 +33,11 @@ type identified struct {
 const sealedIdentified = kind + "identified"
 
 // Identify finds out who somebody is by what they state. register.ErrNoMatch,
-// *throttle.Wait: tries are counted by the name that is stated and by network,
-// right or wrong.
+// *throttle.Wait: tries are counted by the name that is stated, in whatever spelling
+// the register takes for it, and by network, right or wrong.
 func (a *Accounts) Identify(r *http.Request, f register.Facts) (Identified, error) {
 	ctx := r.Context()
-	name := strings.ToLower(strings.Join(strings.Fields(f.Surname+" "+f.Given), " "))
-	subjects := []string{throttle.Named(nameSubject, name), throttle.Network(askerSubject, throttle.Address(r))}
+	subjects := []string{throttle.Named(nameSubject, register.NameKey(f.Surname, f.Given, "")), throttle.Network(askerSubject, throttle.Address(r))}
 	if err := a.throttle.Try(ctx, subjects...); err != nil {
 		return Identified{}, err
 	}

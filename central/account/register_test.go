@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -345,6 +346,24 @@ func TestMask(t *testing.T) {
 		if got := mask(address); got != want {
 			t.Errorf("%q is %q, want %q", address, got, want)
 		}
+	}
+}
+
+// TestSpellings: who guesses at one person has no more tries for writing the name in
+// another way that the register takes for the same.
+func TestSpellings(t *testing.T) {
+	d := newDesk(t)
+	spellings := []string{"CHAN", "chan", "Chan ", "ＣＨＡＮ", "Ch-an", "C.h.a.n", "Chán"}
+	waited := 0
+	for n := range 28 {
+		f := chan1
+		f.Surname, f.Given, f.Born = spellings[n%len(spellings)], []string{"Tai Man", "tai-man", "Man Tai", "ＴＡＩ ＭＡＮ"}[n%4], "1980-01-03"
+		if _, err := d.tab(fmt.Sprintf("198.51.100.%d", n)).identify(f); errors.As(err, new(*Wait)) {
+			waited++
+		}
+	}
+	if waited < 15 {
+		t.Errorf("waited %d times of 28", waited)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -218,19 +217,11 @@ func finished(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// maxAddress is RFC 5321's bound of an address in bytes.
-const maxAddress = 254
-
 // address returns an address in the form that is kept. AddressForm.
 func address(typed string) (string, error) {
-	typed = strings.TrimSpace(typed)
-	a, err := mail.ParseAddress(typed)
-	if len(typed) > maxAddress || err != nil || a.Name != "" || a.Address != typed {
+	out, ok := register.ParseAddress(typed)
+	if !ok {
 		return "", &Refusal{Reason: AddressForm}
 	}
-	at := strings.LastIndexByte(typed, '@')
-	if domain := typed[at+1:]; !strings.Contains(domain, ".") || strings.HasSuffix(domain, ".") || strings.ContainsAny(typed, " \"\\") {
-		return "", &Refusal{Reason: AddressForm}
-	}
-	return typed[:at] + strings.ToLower(typed[at:]), nil
+	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -103,8 +104,18 @@ func number(word string) bool {
 	return !strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsDigit(r) })
 }
 
-// offices are addresses that others take for the campus speaking.
-var offices = regexp.MustCompile(`^(abuse|admin|administrator|alumni|help|helpdesk|hostmaster|info|mailer-daemon|no-?reply|office|postmaster|root|security|support|webmaster)$`)
+// offices are words of which an address is taken for the campus, or for those who
+// run its machines (RFC 2142), speaking.
+var offices = strings.Fields(`abuse account accounts admin administrator admissions alumni billing campus card central chancellor daemon desk dev do ecard finance ftp
+	help helpdesk host hostmaster info it library mail mailer marketing master mx netid no noc noreply not office ops portal post postmaster president registrar
+	registry reply root sales security service services staff support sysadmin system team the turnstile university usenet uucp web webmaster www`)
+
+// official reports whether an alias has nothing but such words, in any order, with
+// whatever numbers and marks: admin, admin-2, no.reply, support.it.
+func official(alias string) bool {
+	words := strings.FieldsFunc(alias, func(r rune) bool { return r < 'a' || r > 'z' })
+	return len(words) > 0 && !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(offices, w) })
+}
 
 // free tells whether a name can be had: NameTaken or AliasTaken, with names that can.
 func (d *Directory) free(ctx context.Context, n Name) error {
@@ -124,7 +135,7 @@ func (d *Directory) free(ctx context.Context, n Name) error {
 }
 
 func (d *Directory) looked(ctx context.Context, n Name) error {
-	if offices.MatchString(n.Alias) {
+	if official(n.Alias) {
 		return AliasTaken
 	}
 	switch err := d.config.DB.NameFree(ctx, n.key(), n.Alias); {

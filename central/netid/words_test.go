@@ -101,7 +101,7 @@ func FuzzAddress(f *testing.F) {
 			}
 			return
 		}
-		if strings.ContainsAny(a, "\r\n \t<>,;\"") || strings.Count(a, "@") < 1 || len(a) > maxAddress {
+		if strings.ContainsAny(a, "\r\n \t<>,;\"") || strings.Count(a, "@") < 1 || len(a) > 254 {
 			t.Errorf("%q is %q", typed, a)
 		}
 		if again, err := address(a); err != nil || again != a {

@@ -240,6 +240,9 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request, provider string)
 	if e := r.FormValue("error"); e != "" {
 		return c.refuse(p, "the provider says "+session.Agent(e), nil)
 	}
+	if said := r.FormValue("iss"); said != "" && said != p.Issuer && !p.manyTenants() { // RFC 9207
+		return c.refuse(p, "another provider answers", nil)
+	}
 	if p.Kind == WeChat {
 		return c.finishWeChat(r, p, t)
 	}

@@ -252,6 +252,68 @@ func TestTenants(t *testing.T) {
 	}
 }
 
+// TestGoogle: its preset asks for no address, and one that it says, verified or not, is
+// not who somebody is; another provider's answer, and another's keys, are refused.
+func TestGoogle(t *testing.T) {
+	if full := (Provider{Kind: Google}).Filled(); full.Issuer != "https://accounts.google.com" || full.Name != "Google" || full.Auth != "header" || strings.Join(full.Scopes, " ") != "profile" {
+		t.Errorf("%+v", full)
+	}
+	p, other := newPlace(t), newPlace(t)
+	for name, c := range map[string]struct {
+		claims map[string]any
+		answer url.Values
+		want   error
+	}{
+		"good":                       {map[string]any{"email": "chan@example.org", "email_verified": true}, url.Values{"iss": {p.URL}}, nil},
+		"without naming itself":      {nil, nil, nil},
+		"answered by another":        {nil, url.Values{"iss": {other.URL}}, ErrProvider},
+		"issued by another":          {map[string]any{"iss": other.URL}, nil, ErrProvider},
+		"as Google once named it":    {map[string]any{"iss": "accounts.google.com"}, nil, ErrProvider},
+		"of an issuer that is near":  {map[string]any{"iss": p.URL + "/"}, nil, ErrProvider},
+		"for several clients":        {map[string]any{"aud": []string{"x", "y"}}, nil, ErrProvider},
+		"another nonce":              {map[string]any{"nonce": "x"}, nil, ErrProvider},
+		"no nonce":                   {map[string]any{"nonce": ""}, nil, ErrProvider},
+		"an address for the subject": {map[string]any{"sub": "", "email": "chan@example.org"}, nil, ErrProvider},
+	} {
+		d := newDesk(t, Provider{Kind: Google, Issuer: p.URL}, secret)
+		to := d.leave("")
+		q := to.Query()
+		if q.Get("scope") != "openid profile" || q.Get("code_challenge_method") != "S256" || q.Get("nonce") == "" || q.Get("redirect_uri") != redirect || q.Get("response_mode") != "" {
+			t.Errorf("asked with %v", q)
+		}
+		p.allow(to, c.claims)
+		fields := url.Values{"code": {"good"}, "state": {q.Get("state")}}
+		for k, v := range c.answer {
+			fields[k] = v
+		}
+		a, err := d.back("GET", fields)
+		if !errors.Is(err, c.want) || err == nil && (a.Subject != "s-1" || a.Issuer != p.URL) {
+			t.Errorf("%s: %+v %v", name, a, err)
+		}
+	}
+	p.key, other.key = other.key, p.key
+	d := newDesk(t, Provider{Kind: Google, Issuer: p.URL}, secret)
+	to := d.leave("")
+	p.allow(to, nil)
+	if _, err := d.back("GET", url.Values{"code": {"good"}, "state": {to.Query().Get("state")}}); !errors.Is(err, ErrProvider) {
+		t.Errorf("signed by another: %v", err)
+	}
+}
+
+// TestOneTenant: of a tenant that is named the issuer is its own and nobody else's,
+// though Microsoft signs for all with the same keys.
+func TestOneTenant(t *testing.T) {
+	p := newPlace(t)
+	for issuer, want := range map[string]error{p.URL: nil, p.URL + "/11111111-2222-3333-4444-555555555555/v2.0": ErrProvider, "https://sts.windows.net/x/": ErrProvider} {
+		d := newDesk(t, Provider{Kind: Microsoft, Issuer: p.URL}, secret)
+		to := d.leave("")
+		p.allow(to, map[string]any{"iss": issuer, "tid": "11111111-2222-3333-4444-555555555555"})
+		if a, err := d.back("GET", url.Values{"code": {"good"}, "state": {to.Query().Get("state")}}); !errors.Is(err, want) || err == nil && a.Issuer != p.URL {
+			t.Errorf("%s: %+v %v", issuer, a, err)
+		}
+	}
+}
+
 // TestApple: it answers by a POST from its own site, which a page of ours sends
 // again, and its secret is a token that is made anew.
 func TestApple(t *testing.T) {
@@ -285,6 +347,11 @@ func TestApple(t *testing.T) {
 	}
 	if _, needed := d.Relay(d.request("POST", sent, true)); needed {
 		t.Error("relayed though the cookie is here")
+	}
+	// A browser that withheld the cookie and whose POST is judged all the same has not
+	// begun anything; what it had begun stands.
+	if _, err := d.Finish(httptest.NewRecorder(), d.request("POST", sent, false), "there"); !errors.Is(err, seal.ErrState) {
+		t.Errorf("without the cookie: %v", err)
 	}
 	a, err := d.back("POST", sent)
 	if err != nil || a.Subject != "s-1" || a.Issuer != p.URL {

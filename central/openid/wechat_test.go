@@ -76,6 +76,29 @@ func TestWeChat(t *testing.T) {
 	}
 }
 
+// TestWeChatNobody: an app that has no unionid yet makes nobody, whatever else WeChat
+// says of the person; nor does one that is too long to be any.
+func TestWeChatNobody(t *testing.T) {
+	for name, answer := range map[string]string{
+		"an address":  `{"access_token":"T","openid":"o-1","email":"chan@example.org","email_verified":true,"nickname":"chan"}`,
+		"a null":      `{"access_token":"T","openid":"o-1","unionid":null}`,
+		"an empty":    `{"access_token":"T","openid":"o-1","unionid":""}`,
+		"a long one":  `{"access_token":"T","openid":"o-1","unionid":"` + strings.Repeat("u", 129) + `"}`,
+		"as a number": `{"access_token":"T","openid":"o-1","unionid":7}`,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Write([]byte(answer))
+		}))
+		t.Cleanup(server.Close)
+		d := newDesk(t, Provider{Kind: WeChat, Issuer: server.URL}, secret)
+		to := d.leave("")
+		if a, err := d.back("GET", url.Values{"code": {"good"}, "state": {to.Query().Get("state")}}); !errors.Is(err, ErrProvider) {
+			t.Errorf("%s: %+v %v", name, a, err)
+		}
+	}
+}
+
 // TestWeChatRefuses: a refusal comes with status 200, and neither the secret nor a
 // token of a request that failed stands in the log.
 func TestWeChatRefuses(t *testing.T) {

@@ -56,16 +56,21 @@ func (b *Breached) Holds(password string) (bool, error) {
 	if b.folder {
 		find = b.inFolder
 	}
-	found, err := find(hashOf(password))
-	if err != nil {
-		return false, fmt.Errorf("look in the list of breached passwords: %w", err)
+	for _, form := range []string{normal(password), password} { // thieves list what was typed
+		found, err := find(hashOf(form))
+		if err != nil {
+			return false, fmt.Errorf("look in the list of breached passwords: %w", err)
+		}
+		if found || form == password {
+			return found, nil
+		}
 	}
-	return found, nil
+	return false, nil
 }
 
 // hashOf is how the list names a password.
 func hashOf(password string) string {
-	sum := sha1.Sum([]byte(normal(password)))
+	sum := sha1.Sum([]byte(password))
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
@@ -82,8 +87,8 @@ func (b *Breached) inFolder(hash string) (bool, error) {
 	lines := bufio.NewScanner(io.LimitReader(f, maxRange))
 	lines.Buffer(make([]byte, 0, maxLine), maxLine)
 	for lines.Scan() {
-		if digits, _, _ := strings.Cut(lines.Text(), ":"); strings.EqualFold(digits, hash[rangeDigits:]) {
-			return true, nil
+		if digits, count, _ := strings.Cut(lines.Text(), ":"); strings.EqualFold(digits, hash[rangeDigits:]) {
+			return seen(count), nil
 		}
 	}
 	return false, lines.Err()
@@ -107,20 +112,24 @@ func (b *Breached) inFile(hash string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		digits, _, _ := strings.Cut(line, ":")
+		digits, count, _ := strings.Cut(line, ":")
 		switch {
 		case line == "" || strings.ToUpper(digits) > hash:
 			high = middle
 		case len(digits) != hashDigits:
 			return false, fmt.Errorf("%w at byte %d", errNoHash, at)
 		case strings.EqualFold(digits, hash):
-			return true, nil
+			return seen(count), nil
 		default:
 			low = at + int64(len(line)) + 1
 		}
 	}
 	return false, nil
 }
+
+// seen tells a count from none: those who publish the list fill ranges up with lines
+// that nobody lost, so that their length tells nothing.
+func seen(count string) bool { return strings.Trim(count, "0 \r") != "" || count == "" }
 
 var errNoHash = errors.New("a line is no hash")
 

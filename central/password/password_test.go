@@ -2,6 +2,7 @@ package password
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -70,6 +71,40 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestTurns: who comes while all cores hash waits, and gives up with its request; no
+// more are hashed at once than there are cores, however many come.
+func TestTurns(t *testing.T) {
+	h := New(Cheap())
+	for range cap(h.slots) {
+		h.slots <- struct{}{}
+	}
+	ctx, gone := context.WithCancel(t.Context())
+	answers := make(chan error, 100)
+	for n := range cap(answers) {
+		go func() {
+			err := error(nil)
+			if n%2 == 0 {
+				_, err = h.Hash(ctx, good)
+			} else {
+				_, _, err = h.Match(ctx, good, "")
+			}
+			answers <- err
+		}()
+	}
+	gone()
+	for range cap(answers) {
+		if err := <-answers; !errors.Is(err, context.Canceled) {
+			t.Errorf("hashed out of turn: %v", err)
+		}
+	}
+	for range cap(h.slots) {
+		<-h.slots
+	}
+	if ok, _, err := h.Match(t.Context(), good, ""); ok || err != nil || len(h.slots) != 0 {
+		t.Errorf("%v, %v, %d turns are not given back", ok, err, len(h.slots))
+	}
+}
+
 // TestBreached finds a password in each form of the list. The hashes are SHA-1 of
 // the texts beside them.
 func TestBreached(t *testing.T) {
@@ -100,6 +135,16 @@ func TestBreached(t *testing.T) {
 	b, err := OpenBreached(folder)
 	if err != nil {
 		t.Fatal(err)
+	}
+	const odd = "ﬁne walruses" // as it was typed where it was stolen
+	for text, count := range map[string]string{odd: "2", "fine walruses": "0", "filler": "0", "bare": ""} {
+		hash := hashOf(text)
+		write(hash[:rangeDigits], strings.TrimSuffix(hash[rangeDigits:]+":"+count, ":")+"\r\n")
+	}
+	for text, want := range map[string]bool{odd: true, "fine walruses": false, "filler": false, "bare": true} {
+		if got, err := b.Holds(text); got != want || err != nil {
+			t.Errorf("%q: %v %v", text, got, err)
+		}
 	}
 	if _, err := b.Holds(good); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a range that lacks: %v", err)
@@ -166,7 +211,7 @@ func FuzzBreached(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found, err := b.Holds(word); found && (err != nil || !bytes.Contains(bytes.ToUpper(list), []byte(hashOf(word)))) {
+		if found, err := b.Holds(word); found && (err != nil || !bytes.Contains(bytes.ToUpper(list), []byte(hashOf(normal(word)))) && !bytes.Contains(bytes.ToUpper(list), []byte(hashOf(word)))) {
 			t.Errorf("found %q: %v", word, err)
 		}
 	})

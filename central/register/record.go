@@ -3,7 +3,6 @@ package register
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"net/mail"
 	"regexp"
 	"slices"
 	"strconv"
@@ -182,7 +181,7 @@ func (p *parser) person() {
 	p.day("born", firstDay, p.rules.Today)
 	p.personal("personal_id")
 	email := p.text("email", 254)
-	p.wrong("email", email != "" && !isAddress(email), "want an address such as name@example.org", "")
+	p.wrong("email", email != "" && !mailable(email), "want an address such as name@example.org", "")
 	phone := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(p.text("phone", 32))
 	p.wrong("phone", phone != "" && !goodPhone.MatchString(phone), "want a number such as +852 2345 6789", "")
 	p.set("phone", phone)
@@ -250,10 +249,9 @@ func shorten(s string) string {
 	return s
 }
 
-// isAddress reports whether s is a bare mail address and nothing else.
-func isAddress(s string) bool {
-	a, err := mail.ParseAddress(s)
-	return err == nil && a.Name == "" && a.Address == s && strings.Contains(s, ".")
+func mailable(address string) bool {
+	_, ok := ParseAddress(address)
+	return ok
 }
 
 // Effect is what a row does to the register.
