@@ -11,7 +11,7 @@ type Letter struct {
 	ID      string
 	Kind    string // such as one_time; never PassMail
 	Lang    string
-	Address string
+	Address string // "": of nobody, and not sent
 	Sealed  []byte
 	Until   int64  // Unix ms: of no use later, and not sent then; 0: whenever
 	By      string // who had it sent
@@ -24,10 +24,17 @@ func addLetter(ctx context.Context, tx *sql.Tx, l Letter) error {
 	return addMail(ctx, tx, Mail{ID: l.ID, Kind: l.Kind, Lang: l.Lang, Sealed: l.Sealed, Until: l.Until, Address: l.Address, By: l.By, At: l.At})
 }
 
-// addLetters is addLetter for several.
+// addLetters is addLetter for several. One of nobody is put there and taken back: a
+// stranger cannot tell by the time whether a letter was written.
 func addLetters(ctx context.Context, tx *sql.Tx, list []Letter) error {
 	for _, l := range list {
 		if err := addLetter(ctx, tx, l); err != nil {
+			return err
+		}
+		if l.Address != "" {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE id = $1`, l.ID); err != nil {
 			return err
 		}
 	}

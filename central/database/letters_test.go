@@ -83,6 +83,14 @@ func testLetters(t *testing.T, d *DB) {
 	if list, err := d.MailsOf(ctx, pass.ID{}, 9); err != nil || len(list) != 0 {
 		t.Errorf("a letter is a pass's: %+v, %v", list, err)
 	}
+	nobodys := row("nobody's", 900)
+	nobodys.Address = ""
+	if err := d.AddLetters(ctx, nobodys); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := d.LettersTo(ctx, "", 9); err != nil || len(list) != 0 {
+		t.Errorf("nobody's letter waits: %+v, %v", list, err)
+	}
 	first, err := d.TakeMail(ctx, 5, 100, 2)
 	if err != nil || len(first) != 2 || first[0].ID != "urgent" || first[1].ID != "pass" || first[1].Kind != PassMail {
 		t.Fatalf("%+v, %v", first, err)

@@ -246,5 +246,20 @@ func (d *Directory) page(path string) string { return d.config.Portal + path }
 
 // letter seals a letter for the outbox.
 func (d *Directory) letter(l letters.Letter, address string) (database.Letter, error) {
-	return letters.Seal(d.config.Box, l, address, "netid", d.config.Now())
+	return letters.Seal(d.config.Box, l, addressee(address), "netid", d.config.Now())
+}
+
+// ofNobody begins what stands for an address where there is none: what is asked about
+// nobody costs what is asked about somebody, and no letter is sent.
+const ofNobody = "nobody "
+
+// nobody stands for the address of somebody who does not exist, by what was typed.
+func nobody(typed string) string { return fmt.Sprintf("%s%x", ofNobody, hashed(normal(typed))) }
+
+// addressee is where a letter goes, "" for nobody's.
+func addressee(address string) string {
+	if strings.HasPrefix(address, ofNobody) {
+		return ""
+	}
+	return address
 }

@@ -11,6 +11,7 @@ import (
 	"turnstile/central/database"
 	"turnstile/central/letters"
 	"turnstile/central/password"
+	"turnstile/central/register"
 	"turnstile/central/throttle"
 )
 
@@ -117,13 +118,15 @@ func (d *Directory) BeginReset(ctx context.Context, netID string, from net.IP) (
 	}
 	n, err := d.use(ctx, netID)
 	if errors.Is(err, database.ErrNotFound) {
-		return d.pretend(ctx, fmt.Sprintf("nobody %x", hashed(normal(netID))))
+		n, err = database.NetID{Email: nobody(netID)}, nil
+		n.ID = n.Email
 	}
 	if err != nil {
 		return "", err
 	}
-	switch err := d.limitMails(ctx, n.Email); {
-	case errors.Is(err, throttle.ErrWait):
+	err = d.limitMails(ctx, n.Email)
+	switch {
+	case errors.Is(err, throttle.ErrWait), err == nil && addressee(n.Email) == "":
 		return d.pretend(ctx, n.ID)
 	case err != nil:
 		return "", err
@@ -132,9 +135,10 @@ func (d *Directory) BeginReset(ctx context.Context, netID string, from net.IP) (
 }
 
 // pretend begins a reset whose code nobody has: its tries are counted, it expires, and
-// the next one of its subject ends it, as with a real one.
+// the next one of its subject ends it, as with a real one; and it takes as long.
 func (d *Directory) pretend(ctx context.Context, subject string) (token string, err error) {
-	return d.begin(ctx, flow{Kind: Reset, Codes: [][]byte{hashed(rand.Text())}, subject: subject})
+	f := flow{Kind: Reset, Person: subject, NetID: subject, Email: subject, Lang: letters.English, Codes: [][]byte{hashed(rand.Text())}, subject: subject}
+	return d.begin(ctx, f, posting{nobody(subject), letters.ResetCode})
 }
 
 // SetPassword is the last step of a reset. Over; the reasons of a password, with
@@ -165,7 +169,7 @@ func (d *Directory) ChangeEmail(ctx context.Context, netID, typed string) (token
 	if err != nil {
 		return "", err
 	}
-	if strings.EqualFold(to, n.Email) {
+	if register.SameAddress(to, n.Email) {
 		return "", &Refusal{Reason: SameAddress}
 	}
 	if err := d.limitMails(ctx, to, n.Email); err != nil {

@@ -209,5 +209,14 @@ func TestThrottled(t *testing.T) {
 	wrong.Given = "Wrong"
 	slowed("details", 10, func() error { _, err := d.Begin(t.Context(), wrong); return err })
 	d.wait(25 * time.Hour)
+	spelled := 0
+	slowed("details in other spellings", 10, func() error {
+		spelled++
+		other := wrong
+		other.PersonalID = strings.Join(strings.Split(wrong.PersonalID, ""), strings.Repeat("-", spelled))
+		_, err := d.Begin(t.Context(), other)
+		return err
+	})
+	d.wait(25 * time.Hour)
 	slowed("mail", 10, func() error { _, err := d.ChangeEmail(t.Context(), e.NetID, "victim@example.org"); return err })
 }

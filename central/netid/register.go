@@ -3,11 +3,11 @@ package netid
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"slices"
-	"strings"
 
 	"turnstile/central/database"
 	"turnstile/central/letters"
@@ -29,7 +29,7 @@ type Applicant struct {
 // identify finds the person of whom all that is true. NoMatch; *throttle.Wait. The
 // subjects are what the try was counted for.
 func (d *Directory) identify(ctx context.Context, a Applicant) (p register.Person, subjects []string, err error) {
-	facts := strings.ToLower(a.PersonalID)
+	facts := register.Normal(a.PersonalID) // as it is compared: another spelling is no other try
 	if a.Card != nil {
 		facts += "\x00" + string(a.Card.Kind) + "\x00" + register.CardNumber(a.Card.Number)
 	}
@@ -50,7 +50,7 @@ func (d *Directory) identify(ctx context.Context, a Applicant) (p register.Perso
 // limitMails counts mails to an address: *throttle.Wait beyond some within a day.
 func (d *Directory) limitMails(ctx context.Context, addresses ...string) error {
 	for _, a := range addresses {
-		if err := d.tries.Try(ctx, throttle.Named(byMail, strings.ToLower(a))); err != nil {
+		if err := d.tries.Try(ctx, throttle.Named(byMail, register.Mailbox(a))); err != nil {
 			return err
 		}
 	}
@@ -78,7 +78,7 @@ func (d *Directory) Begin(ctx context.Context, a Applicant) (token string, err e
 		return "", err
 	}
 	to := []posting{{typed, letters.ConfirmAddress}}
-	if known != "" && !strings.EqualFold(known, typed) {
+	if known != "" && !register.SameAddress(known, typed) {
 		to = append(to, posting{known, letters.ConfirmAddress})
 		err = d.limitMails(ctx, typed, known)
 	} else {
@@ -246,7 +246,7 @@ func (d *Directory) Complete(ctx context.Context, token, display, typed string) 
 func (d *Directory) Find(ctx context.Context, a Applicant) error {
 	p, _, err := d.identify(ctx, a)
 	if errors.Is(err, NoMatch) {
-		return nil
+		p, err = register.Person{ID: rand.Text()}, nil // for whom all of it is done, and nothing sent
 	}
 	if err != nil {
 		return err
@@ -260,8 +260,8 @@ func (d *Directory) Find(ctx context.Context, a Applicant) error {
 	for _, e := range have {
 		names, addresses = append(names, e.NetID), append(addresses, e.Email)
 	}
-	if len(addresses) == 0 && p.Email != "" {
-		addresses = append(addresses, p.Email)
+	if len(addresses) == 0 {
+		addresses = append(addresses, cmp.Or(p.Email, nobody(a.PersonalID)))
 	}
 	return d.tell(ctx, a.Lang, distinct(names), distinct(addresses))
 }
