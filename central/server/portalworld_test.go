@@ -41,10 +41,14 @@ type world struct {
 // elsewhere is a provider that does not answer.
 const elsewhere = "elsewhere"
 
-// openWorld opens a central on a database, "" for SQLite in a folder of its own.
-func openWorld(t *testing.T, where string) *world {
+// openWorld opens a central on a database, "" for SQLite in a folder of its own, with
+// a setting of one's choice.
+func openWorld(t *testing.T, where string, change ...func(*Config)) *world {
 	t.Helper()
 	c := withNetID(t)
+	for _, f := range change {
+		f(&c)
+	}
 	if database.IsPostgres(where) {
 		c.Database = where
 	}
@@ -194,13 +198,20 @@ func (w *world) code(address string) string {
 	if must(w.t, err); len(rows) == 0 {
 		w.t.Fatalf("no letter to %s", address)
 	}
-	l, err := letters.Open(w.box, rows[0].ID, rows[0].Sealed)
-	must(w.t, err)
-	m := eightDigits.FindStringSubmatch(l.Text)
+	text := w.said(rows[0])
+	m := eightDigits.FindStringSubmatch(text)
 	if m == nil {
-		w.t.Fatalf("no code in %s", l.Text)
+		w.t.Fatalf("no code in %s", text)
 	}
 	return m[1]
+}
+
+// said is what a mail says that waits.
+func (w *world) said(m database.Mail) string {
+	w.t.Helper()
+	l, err := letters.Open(w.box, m.ID, m.Sealed)
+	must(w.t, err)
+	return l.Text
 }
 
 // join signs somebody in for the first time: who it is, the registry's address, the
