@@ -49,7 +49,8 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, state string) {
 		s, err := requests{p}.SessionByCallbackID(t.Context(), state)
 		same := strings.NewReplacer("\r", "", "\n", "").Replace(state) == good // base64 passes over line ends
-		if (err == nil) != same || err == nil && s.ClientID != "y" {
+		// Who fuzzes in several processes has a good one of each: all say what was sealed.
+		if same && err != nil || err == nil && s.ClientID != "y" {
 			t.Errorf("%q: %+v, %v", state, s, err)
 		}
 	})
