@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/altcha-org/altcha-lib-go"
 
@@ -83,6 +84,12 @@ func (d *desk) send(fields url.Values, address string) bool {
 	w := httptest.NewRecorder()
 	d.last = errors.New("not asked")
 	d.site.ServeHTTP(w, r)
+	if text := fields.Get("altcha") + " " + fields.Get("slow"); !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		if w.Code != http.StatusUnprocessableEntity {
+			d.t.Errorf("what is no text: %d", w.Code)
+		}
+		return false // the frame refuses it before the guard is asked
+	}
 	if _, refused := errors.AsType[*office.Refusal](d.last); d.last != nil && !refused {
 		d.t.Errorf("%v", d.last)
 	}
