@@ -133,21 +133,3 @@ func PassCode(lang Language, p Pass) Letter {
 	l.PNG, l.Name = p.PNG, p.FileName
 	return l
 }
-
-// CardReady tells a holder that the eCard is there. page shows it.
-func CardReady(lang Language, page string) Letter {
-	return write("card_ready", lang,
-		words{"Your eCard is ready", []part{
-			say("The office approved your eCard. It is in the portal, with today's code for the turnstiles."), follow("Show my eCard", page)}},
-		words{"您的電子證已可使用", []part{
-			say("辦事處已批准您的電子證。請到網站查閱，並顯示當日的閘機通行碼。"), follow("顯示我的電子證", page)}})
-}
-
-// CardRejected tells a holder that it is not, and why, in the office's words.
-func CardRejected(lang Language, reason, page string) Letter {
-	return write("card_rejected", lang,
-		words{"Your eCard is not approved", append([]part{say("The office did not approve your eCard.")},
-			because("Reason", reason, say("Put right what the reason names and send it again, or ask the office."), follow("Open my eCard", page))...)},
-		words{"電子證申請未獲批准", append([]part{say("辦事處未有批准您的電子證。")},
-			because("原因", reason, say("請按原因更正後再次提交，或向辦事處查詢。"), follow("打開我的電子證", page))...)})
-}
