@@ -47,25 +47,40 @@ func scanApplication(r rowScanner) (a Application, err error) {
 // AddApplication stores an open application, if the claims allow it, and returns
 // its number. ErrConflict: the holder has an open eCard application already.
 func (d *DB) AddApplication(ctx context.Context, a Application, claims ...*GuestClaim) (number int64, err error) {
-	err = d.write(ctx, func(tx *sql.Tx) error {
-		if _, err := allowed(ctx, tx, claims); err != nil {
-			return err
-		}
-		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) + 1 FROM applications`).Scan(&number); err != nil {
-			return err
-		}
-		if a.Photo == nil {
-			a.Photo = []byte{}
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO applications (number, kind, state, holder, name, facts, request, photo, at, by, decided, decided_by, reason)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', '')`,
-			number, a.Kind, ApplicationOpen, a.Holder, a.Name, a.Facts, a.Request, a.Photo, a.At, a.By)
-		if err != nil {
-			return err
-		}
-		return audit(ctx, tx, a.At, a.By, "application_hand_in", fmt.Sprint(number), a.Kind)
-	})
+	err = d.Feed(ctx, func(t *FeedTx) error { number, err = t.AddApplication(a, claims...); return err })
 	return number, err
+}
+
+// AddApplication is DB.AddApplication in the transaction.
+func (t *FeedTx) AddApplication(a Application, claims ...*GuestClaim) (number int64, err error) {
+	if _, err := allowed(t.ctx, t.tx, claims); err != nil {
+		return 0, err
+	}
+	if err := t.tx.QueryRowContext(t.ctx, `SELECT COALESCE(MAX(number), 0) + 1 FROM applications`).Scan(&number); err != nil {
+		return 0, named(err)
+	}
+	if a.Photo == nil {
+		a.Photo = []byte{}
+	}
+	_, err = t.tx.ExecContext(t.ctx, `INSERT INTO applications (number, kind, state, holder, name, facts, request, photo, at, by, decided, decided_by, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', '')`,
+		number, a.Kind, ApplicationOpen, a.Holder, a.Name, a.Facts, a.Request, a.Photo, a.At, a.By)
+	if err != nil {
+		return 0, named(err)
+	}
+	return number, t.Audit(a.At, a.By, "application_hand_in", fmt.Sprint(number), a.Kind)
+}
+
+// Application returns one without its photo, as the transaction sees it, or ErrNotFound.
+func (t *FeedTx) Application(number int64) (Application, error) {
+	a, err := scanApplication(t.tx.QueryRowContext(t.ctx, `SELECT `+applicationColumns+` FROM applications WHERE number = $1`, number))
+	return a, named(err)
+}
+
+// ApplicationPasses returns the passes that an approval issued, as the transaction
+// sees them.
+func (t *FeedTx) ApplicationPasses(number int64) ([]Pass, error) {
+	return all(t.ctx, t.tx, scanPass, `SELECT `+passColumns+` FROM passes WHERE (day, idx) IN (SELECT day, idx FROM application_passes WHERE application = $1) ORDER BY day, idx`, number)
 }
 
 // Application returns one with its photo, or ErrNotFound.
@@ -129,6 +144,8 @@ type Decision struct {
 	Capacity uint32 // of a day that has none yet
 	// Issue are the passes to issue with an approval.
 	Issue []Draft
+	// Letters tell the holder, once it is decided.
+	Letters []Letter
 }
 
 // Draft is a pass to be issued.
@@ -138,6 +155,8 @@ type Draft struct {
 	Mint func(number, capacity uint32) (Pass, error)
 	// Claims are what has to allow it in the same transaction: of a guest's pass one.
 	Claims []*GuestClaim
+	// ECard is whose eCard the pass is a code of: ErrWithdrawn if it is withdrawn; "": of none.
+	ECard string
 }
 
 // Decide decides an open application, and does what it asks for in the same
@@ -145,23 +164,25 @@ type Draft struct {
 // are issued. The photo leaves the application. ErrNotFound; ErrConflict: it is
 // decided already; ErrDayFull.
 func (d *DB) Decide(ctx context.Context, x Decision) (ids []pass.ID, err error) {
-	err = d.write(ctx, func(tx *sql.Tx) error {
-		ids = nil
-		a, err := scanApplication(tx.QueryRowContext(ctx, `SELECT `+applicationColumns+` FROM applications WHERE number = $1`, x.Number))
-		if err != nil {
-			return err
-		}
-		if a.State != ApplicationOpen {
-			return ErrConflict
-		}
-		if x.Approve {
-			if ids, err = fulfil(ctx, tx, &a, &x); err != nil {
-				return err
-			}
-		}
-		return settleApplication(ctx, tx, &x)
-	})
+	err = d.Feed(ctx, func(t *FeedTx) error { ids, err = t.Decide(x); return err })
 	return ids, err
+}
+
+// Decide is DB.Decide in the transaction.
+func (t *FeedTx) Decide(x Decision) (ids []pass.ID, err error) {
+	a, err := t.Application(x.Number)
+	if err != nil {
+		return nil, err
+	}
+	if a.State != ApplicationOpen {
+		return nil, ErrConflict
+	}
+	if x.Approve {
+		if ids, err = fulfil(t.ctx, t.tx, &a, &x); err != nil {
+			return nil, err
+		}
+	}
+	return ids, settleApplication(t.ctx, t.tx, &x)
 }
 
 func fulfil(ctx context.Context, tx *sql.Tx, a *Application, x *Decision) (ids []pass.ID, err error) {
@@ -194,6 +215,11 @@ func issueDraft(ctx context.Context, tx *sql.Tx, draft Draft, capacity uint32) (
 	if err != nil {
 		return Pass{}, err
 	}
+	if draft.ECard != "" {
+		if err := notWithdrawn(ctx, tx, draft.ECard); err != nil {
+			return Pass{}, err
+		}
+	}
 	number, stands, err := nextNumber(ctx, tx, draft.Day, capacity)
 	if err != nil {
 		return Pass{}, err
@@ -220,6 +246,9 @@ func settleApplication(ctx context.Context, tx *sql.Tx, x *Decision) error {
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE applications SET state = $1, decided = $2, decided_by = $3, reason = $4, photo = $5 WHERE number = $6`,
 		state, x.At, x.By, x.Reason, []byte{}, x.Number); err != nil {
+		return err
+	}
+	if err := addLetters(ctx, tx, x.Letters); err != nil {
 		return err
 	}
 	return audit(ctx, tx, x.At, x.By, action, fmt.Sprint(x.Number), x.Reason)

@@ -135,6 +135,40 @@ func testImportFillsTheDay(t *testing.T, d *DB) {
 	}
 }
 
+// TestImportOfWithdrawn: a row for somebody whose eCard is withdrawn fails alone, and
+// uses up no number of the day.
+func TestImportOfWithdrawn(t *testing.T) { both(t, testImportOfWithdrawn) }
+
+func testImportOfWithdrawn(t *testing.T, d *DB) {
+	activate(t, d, "H1")
+	if err := d.Feed(ctx, func(tx *FeedTx) error {
+		return tx.WithdrawECard(Withdrawal{Holder: "H1", By: "user:a", At: 3, Reason: "lent"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	addImport(t, d, 3, 0)
+	if err := d.MoveImport(ctx, "i", ImportPreview, ImportRunning, "desk", 3); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.IssueImport(ctx, "i", 100, 4, 3, func(r ImportRow) (ImportDraft, error) {
+		x := ImportDraft{Draft: draftOf(r.Request), Full: "full", Gone: "gone"}
+		x.ECard = r.Request
+		return x, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, err := d.Import(ctx, "i"); err != nil || i.Issued != 2 || i.Failed != 1 || i.State != ImportDone {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if rows, err := d.ImportRows(ctx, "i", true, 0, 9); err != nil || len(rows) != 1 || rows[0].Line != 3 || rows[0].Faults != "gone" {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	if n, err := d.Issued(ctx, approvalDay); err != nil || n != 2 {
+		t.Errorf("%d numbers are used up, %v", n, err)
+	}
+}
+
 func TestPruneImports(t *testing.T) { both(t, testPruneImports) }
 
 func testPruneImports(t *testing.T, d *DB) {

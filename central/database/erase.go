@@ -157,19 +157,25 @@ func (d *DB) ErasePasses(ctx context.Context, day pass.Day, limit int) (n int, e
 	return n, err
 }
 
+// unneeded selects the photos, f, of people with neither an eCard nor a pass. A card
+// that is withdrawn needs its photo until its holder has left the register, and one
+// of an id that was merged into another does not.
+const unneeded = `NOT EXISTS (SELECT 1 FROM ecards c LEFT JOIN register_persons r ON r.id = c.holder WHERE c.holder = f.holder AND COALESCE(r.head, '') = ''
+		AND (c.withdrawn = 0 OR r.id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM register_persons)))
+	AND NOT EXISTS (SELECT 1 FROM passes p WHERE p.holder = f.holder)`
+
 // ErasePhotos deletes the photos that were taken in before a time (Unix ms) of
-// people who hold no pass any more, and whose and what the applications were that
-// were decided before it; at most limit of each. It returns how many rows that
-// were.
+// people who hold neither an eCard nor a pass any more, and whose and what the
+// applications were that were decided before it, whose photos went with the
+// decision; at most limit of each. It returns how many rows that were.
 func (d *DB) ErasePhotos(ctx context.Context, before int64, limit int) (n int, err error) {
 	const decided = `SELECT number FROM applications WHERE decided > 0 AND decided < $1 AND facts <> 'null' ORDER BY number LIMIT $2`
 	err = d.write(ctx, func(tx *sql.Tx) error {
 		n = 0
 		for _, old := range []string{
-			`DELETE FROM photos WHERE holder IN (SELECT holder FROM photos f WHERE f.at < $1
-				AND NOT EXISTS (SELECT 1 FROM passes p WHERE p.holder = f.holder) ORDER BY f.holder LIMIT $2)`,
+			`DELETE FROM photos WHERE holder IN (SELECT holder FROM photos f WHERE f.at < $1 AND ` + unneeded + ` ORDER BY f.holder LIMIT $2)`,
 			`DELETE FROM application_passes WHERE application IN (` + decided + `)`,
-			`UPDATE applications SET holder = '', name = '', facts = 'null', request = 'null', reason = '', photo = CASE WHEN LENGTH(photo) = 0 THEN photo ELSE substr(photo, 1, 0) END WHERE number IN (` + decided + `)`,
+			`UPDATE applications SET holder = '', name = '', facts = 'null', request = 'null', reason = '' WHERE number IN (` + decided + `)`,
 		} {
 			r, err := tx.ExecContext(ctx, old, before, limit)
 			if err != nil {
@@ -206,6 +212,7 @@ func (d *DB) EraseCommands(ctx context.Context, before int64, limit int) (n int,
 // Erasable counts what an erasure would take.
 type Erasable struct {
 	Passages, Passes, Photos, Requests, Commands int
+	Undecided                                    int // eCard applications, which lose their photos
 
 	FirstPassage int64    // Unix ms of the arrival of the oldest, 0: none
 	FirstPass    pass.Day // of the oldest, 0: none
@@ -226,8 +233,9 @@ func (d *DB) CountErasable(ctx context.Context, passages int64, passes pass.Day,
 		{`SELECT COUNT(*) FROM entries WHERE number < $1`, end, []any{&e.Passages}},
 		{`SELECT COALESCE((SELECT received FROM entries WHERE number < $1 ORDER BY number LIMIT 1), 0)`, end, []any{&e.FirstPassage}},
 		{`SELECT COUNT(*), COALESCE(MIN(day), 0) FROM passes WHERE day < $1`, passes, []any{&e.Passes, &e.FirstPass}},
-		{`SELECT COUNT(*) FROM photos f WHERE f.at < $1 AND NOT EXISTS (SELECT 1 FROM passes p WHERE p.holder = f.holder)`, photos, []any{&e.Photos}},
+		{`SELECT COUNT(*) FROM photos f WHERE f.at < $1 AND ` + unneeded, photos, []any{&e.Photos}},
 		{`SELECT COUNT(*) FROM applications WHERE decided > 0 AND decided < $1 AND facts <> 'null'`, photos, []any{&e.Requests}},
+		{`SELECT COUNT(*) FROM applications WHERE decided = 0 AND kind = 'ecard' AND at < $1`, photos, []any{&e.Undecided}},
 		{`SELECT COUNT(*) FROM commands WHERE issued < $1 AND (reason <> '' OR issued_by <> '')`, passages, []any{&e.Commands}},
 	} {
 		if err := d.sql.QueryRowContext(ctx, count.query, count.arg).Scan(count.to...); err != nil {

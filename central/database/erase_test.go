@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"turnstile/central/database/rowstest"
 	"turnstile/central/link"
 	"turnstile/central/pass"
+	"turnstile/central/register"
 )
 
 // store puts entries of a new journal into the ledger, the one with number n
@@ -209,6 +211,76 @@ func testEraseRequests(t *testing.T, d *DB) {
 		if a.Holder != "" || a.Name != "" || a.HasPhoto {
 			t.Errorf("%+v", a)
 		}
+	}
+}
+
+// TestErasePhotos: a photo lives as long as the eCard, whether its holder uses it or
+// not; what has neither card nor pass goes.
+func TestErasePhotos(t *testing.T) { both(t, testErasePhotos) }
+
+func testErasePhotos(t *testing.T, d *DB) {
+	activate(t, d, "nobody's register") // with no register at all
+	withdraw := func(holder string) {
+		t.Helper()
+		err := d.Feed(ctx, func(tx *FeedTx) error {
+			return tx.WithdrawECard(Withdrawal{Holder: holder, By: "user:a", At: 3, Reason: "lent"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	photos := func(what string, want ...string) {
+		t.Helper()
+		if _, err := d.ErasePhotos(ctx, 1000, 1); err != nil { // part by part
+			t.Fatal(err)
+		}
+		if _, err := d.ErasePhotos(ctx, 1000, 100); err != nil {
+			t.Fatal(err)
+		}
+		got, err := all(ctx, d.sql, scanText, `SELECT holder FROM photos ORDER BY holder`)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: photos of %q, want %q: %v", what, got, want, err)
+		}
+	}
+	withdraw("nobody's register")
+	photos("withdrawn", "nobody's register")
+	for _, id := range []string{"active", "alias", "head", "left", "withdrawn"} {
+		putRows(t, d, register.Persons, map[string]string{"id": id, "surname": "Chan"})
+		activate(t, d, id)
+	}
+	withdraw("withdrawn")
+	withdraw("left")
+	if err := d.write(ctx, func(tx *sql.Tx) error {
+		return errors.Join(savePhoto(ctx, tx, Photo{Holder: "no card", JPEG: []byte{1}, At: 2}), savePhoto(ctx, tx, Photo{Holder: "new", JPEG: []byte{1}, At: 1000}))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := d.CountErasable(ctx, 0, 0, 1000); err != nil || e.Photos != 2 { // without a card, and of whom the register does not know
+		t.Errorf("%+v, %v", e, err)
+	}
+	photos("in the register", "active", "alias", "head", "left", "new", "withdrawn")
+	if err := d.MergeRegister(ctx, register.Merge{ID: "m", Kept: "head", Gone: "alias", Reason: "one", By: "desk"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemoveRegistered(ctx, "left", "desk", 71); err != nil {
+		t.Fatal(err)
+	}
+	photos("merged and removed", "active", "head", "new", "withdrawn")
+	if _, err := d.InsertPass(ctx, 2516, 1024, mint(2516, "active", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemoveRegistered(ctx, "active", "desk", 72); err != nil {
+		t.Fatal(err)
+	}
+	photos("without a card, with a pass", "active", "head", "new", "withdrawn")
+	if _, err := d.AddApplication(ctx, Application{Kind: ApplicationECard, Holder: "head", Facts: "[]", Request: "{}", Photo: []byte{2}, At: 999}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := d.CountErasable(ctx, 0, 0, 999); err != nil || e.Undecided != 0 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if e, err := d.CountErasable(ctx, 0, 0, 1000); err != nil || e.Undecided != 1 {
+		t.Errorf("%+v, %v", e, err)
 	}
 }
 

@@ -16,6 +16,9 @@ type GuestClaim struct {
 	Holder string   // the host
 	Day    pass.Day // of the guests
 	Today  pass.Day // on the campus clock
+	// Instead is the number of an application of the host that ends in the same
+	// transaction: what it has is not counted. 0: none.
+	Instead int64
 	// Allow is given what the host has and returns why there is no room. A note that
 	// it returns without an error is written down as an exception.
 	Allow func(GuestUse) (note string, err error)
@@ -63,14 +66,14 @@ func guestUse(ctx context.Context, q querier, c *GuestClaim) (u GuestUse, err er
 	if err != nil {
 		return u, err
 	}
-	err = q.QueryRowContext(ctx, `SELECT
-		(SELECT COUNT(*) FROM passes WHERE kind = 2 AND holder = $1 AND day = $2 AND status <> 1),
-		(SELECT COUNT(*) FROM passes WHERE kind = 2 AND holder = $1 AND day >= $3 AND status <> 1)`, c.Holder, c.Day, c.Today).Scan(&u.OnDay, &u.Upcoming)
+	const guests = `SELECT COUNT(*) FROM passes p WHERE kind = 2 AND holder = $1 AND status <> 1
+		AND NOT EXISTS (SELECT 1 FROM application_passes a WHERE a.application = $4 AND a.day = p.day AND a.idx = p.idx) AND day `
+	err = q.QueryRowContext(ctx, `SELECT (`+guests+`= $2), (`+guests+`>= $3)`, c.Holder, c.Day, c.Today, c.Instead).Scan(&u.OnDay, &u.Upcoming)
 	if err != nil {
 		return u, err
 	}
 	u.Requests, err = all(ctx, q, func(r rowScanner) (text string, err error) { return text, r.Scan(&text) },
-		`SELECT request FROM applications WHERE holder = $1 AND kind = $2 AND state = $3 ORDER BY number`, c.Holder, ApplicationGuests, ApplicationOpen)
+		`SELECT request FROM applications WHERE holder = $1 AND kind = $2 AND state = $3 AND number <> $4 ORDER BY number`, c.Holder, ApplicationGuests, ApplicationOpen, c.Instead)
 	return u, err
 }
 

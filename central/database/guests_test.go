@@ -72,7 +72,51 @@ func testGuestClaims(t *testing.T, d *DB) {
 	if err != nil || len(list) != 6 || list[5].Ended+list[4].Ended+list[3].Ended+list[2].Ended != 77 {
 		t.Errorf("%+v, %v", list, err)
 	}
+	testInstead(t, d, look, &use)
 	testClaimRace(t, d, day)
+}
+
+// testInstead: what ends in the transaction of a claim is not counted by it.
+func testInstead(t *testing.T, d *DB, look *GuestClaim, use *GuestUse) {
+	t.Helper()
+	number, err := d.AddApplication(ctx, Application{Kind: ApplicationGuests, Holder: "A", Request: "three", Facts: "[]"}, look)
+	if err != nil || use.OnDay != 2 || len(use.Requests) != 1 {
+		t.Fatalf("%+v, %v", use, err)
+	}
+	instead := *look
+	instead.Instead = number
+	count := func(what string, onDay, upcoming, requests int) {
+		t.Helper()
+		err := d.Feed(ctx, func(tx *FeedTx) error {
+			_, err := tx.AddApplication(Application{Kind: ApplicationGuests, Holder: "A", Request: "four"}, &instead)
+			return errors.Join(err, errNoRoom)
+		})
+		if !errors.Is(err, errNoRoom) || use.OnDay != onDay || use.Upcoming != upcoming || len(use.Requests) != requests {
+			t.Errorf("%s: %+v, %v", what, use, err)
+		}
+	}
+	count("instead of what waits", 2, 3, 1)
+	draft := Draft{Day: look.Day, Mint: mintGuest(look.Day, "A", 5)}
+	if _, err := d.Decide(ctx, Decision{Number: number, Approve: true, By: "desk", At: 9, Issue: []Draft{draft, draft}}); err != nil {
+		t.Fatal(err)
+	}
+	count("instead of what is approved", 2, 3, 1)
+	instead.Instead = 0
+	count("beside it", 4, 5, 1)
+	if err := d.Feed(ctx, func(tx *FeedTx) error {
+		a, err := tx.Application(number)
+		list, bad := tx.ApplicationPasses(number)
+		if a.State != ApplicationApproved || len(list) != 2 || list[0].Holder != "A" {
+			t.Errorf("%+v, %+v", a, list)
+		}
+		_, none := tx.Application(99)
+		if !errors.Is(none, ErrNotFound) {
+			t.Errorf("%v", none)
+		}
+		return errors.Join(err, bad)
+	}); err != nil {
+		t.Error(err)
+	}
 }
 
 func testClaimRace(t *testing.T, d *DB, day pass.Day) {

@@ -160,6 +160,7 @@ type ImportDraft struct {
 	Draft
 	Mail *Mail  // to send when it is issued; its pass is filled in
 	Full string // the faults to store if the day is full
+	Gone string // the same if the eCard is withdrawn
 }
 
 // IssueImport issues the next good rows of a running import, in one transaction
@@ -195,8 +196,11 @@ func issueRow(ctx context.Context, tx *sql.Tx, i *Import, row ImportRow, capacit
 	if err == nil {
 		p, err = issueDraft(ctx, tx, x.Draft, capacity)
 	}
-	if errors.Is(err, ErrDayFull) {
+	switch {
+	case errors.Is(err, ErrDayFull):
 		err = &ErrRow{x.Full}
+	case errors.Is(err, ErrWithdrawn):
+		err = &ErrRow{x.Gone}
 	}
 	if refused, ok := errors.AsType[*ErrRow](err); ok {
 		i.Failed++

@@ -59,9 +59,13 @@ func (p *Pass) fill(code string) error {
 // claims allow it. A day that has no row yet gets the given capacity. ErrDayFull
 // when none is left.
 func (d *DB) InsertPass(ctx context.Context, day pass.Day, capacity uint32, mint func(number, capacity uint32) (Pass, error), claims ...*GuestClaim) (Pass, error) {
-	var p Pass
-	err := d.write(ctx, func(tx *sql.Tx) (err error) {
-		if p, err = issueDraft(ctx, tx, Draft{Day: day, Mint: mint, Claims: claims}, capacity); err != nil {
+	return d.IssuePass(ctx, Draft{Day: day, Mint: mint, Claims: claims}, capacity)
+}
+
+// IssuePass is InsertPass of a draft. ErrWithdrawn.
+func (d *DB) IssuePass(ctx context.Context, draft Draft, capacity uint32) (p Pass, err error) {
+	err = d.write(ctx, func(tx *sql.Tx) error {
+		if p, err = issueDraft(ctx, tx, draft, capacity); err != nil {
 			return err
 		}
 		return made(ctx, tx, p.ID().String())

@@ -31,6 +31,37 @@ func withdrawnECard(ctx context.Context, q querier, holder string) (ECard, error
 	return scanECard(q.QueryRowContext(ctx, `SELECT `+ecardColumns+` FROM ecards WHERE withdrawn <> 0 AND `+ofPerson+` ORDER BY withdrawn LIMIT 1`, holder))
 }
 
+// ErrWithdrawn tells that no code is issued of an eCard: the office took it back.
+var ErrWithdrawn = errors.New("the eCard is withdrawn")
+
+// notWithdrawn is ErrWithdrawn if the eCard of a person is withdrawn, named by any id.
+func notWithdrawn(ctx context.Context, tx *sql.Tx, id string) error {
+	p, err := registeredRow(ctx, tx, id)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if p.head != "" {
+		id = p.head
+	}
+	_, err = withdrawnECard(ctx, tx, id)
+	switch {
+	case err == nil:
+		return ErrWithdrawn
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	}
+	return err
+}
+
+// WithdrawnHolders returns all ids of the people whose eCard is withdrawn.
+func (d *DB) WithdrawnHolders(ctx context.Context) ([]string, error) {
+	return all(ctx, d.sql, scanText, `WITH gone AS (SELECT COALESCE(NULLIF(r.head, ''), c.holder) AS id FROM ecards c LEFT JOIN register_persons r ON r.id = c.holder WHERE c.withdrawn <> 0)
+		SELECT id FROM gone UNION SELECT p.id FROM register_persons p JOIN gone ON gone.id = p.head WHERE p.head <> '' ORDER BY 1`)
+}
+
+// AddLetters puts letters into the outbox in the transaction.
+func (t *FeedTx) AddLetters(list []Letter) error { return named(addLetters(t.ctx, t.tx, list)) }
+
 // WithdrawECard takes the eCard back; from then on none of its codes is issued.
 // ErrNotFound: there is none; ErrConflict: it is withdrawn already.
 func (t *FeedTx) WithdrawECard(w Withdrawal) error {

@@ -2,6 +2,7 @@ package database
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"turnstile/central/link"
@@ -53,6 +54,15 @@ func testWithdrawECard(t *testing.T, d *DB) {
 		t.Errorf("twice: %v", err)
 	}
 	gone("withdrawn", "A", true)
+	if _, err := d.IssuePass(ctx, Draft{Day: day, Mint: mint(day, "A", 1), ECard: "A"}, 1024); !errors.Is(err, ErrWithdrawn) {
+		t.Errorf("by hand: %v", err)
+	}
+	if n, err := d.Issued(ctx, day); err != nil || n != 1 {
+		t.Errorf("%d numbers are used up, %v", n, err)
+	}
+	if _, err := d.IssuePass(ctx, Draft{Day: day, Mint: mint(day, "A", 1)}, 1024); err != nil {
+		t.Errorf("what is no code of the card: %v", err)
+	}
 	gone("another's", "B", false)
 	if _, err := d.IssueCardPass(ctx, "A", Draft{Day: day + 1, Mint: mint(day+1, "A", 1)}, 1024); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a code of a withdrawn card: %v", err)
@@ -70,6 +80,14 @@ func testWithdrawECard(t *testing.T, d *DB) {
 		t.Fatal(err)
 	}
 	gone("merged into one who has a card", "B", true)
+	if list, err := d.WithdrawnHolders(ctx); err != nil || !slices.Equal(list, []string{"A", "B"}) {
+		t.Errorf("withdrawn are %q, %v", list, err)
+	}
+	for _, id := range []string{"A", "B"} {
+		if _, err := d.IssuePass(ctx, Draft{Day: day, Mint: mint(day, id, 1), ECard: id}, 1024); !errors.Is(err, ErrWithdrawn) {
+			t.Errorf("by hand to %s: %v", id, err)
+		}
+	}
 	if _, err := d.IssueCardPass(ctx, "B", Draft{Day: day + 1, Mint: mint(day+1, "B", 1)}, 1024); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a code of the merged person: %v", err)
 	}
@@ -77,6 +95,12 @@ func testWithdrawECard(t *testing.T, d *DB) {
 		t.Errorf("give back: %d, %v", at, err)
 	}
 	gone("given back", "B", false)
+	if list, err := d.WithdrawnHolders(ctx); err != nil || len(list) > 0 {
+		t.Errorf("withdrawn are %q, %v", list, err)
+	}
+	if _, err := d.IssuePass(ctx, Draft{Day: day, Mint: mint(day, "A", 1), ECard: "A"}, 1024); err != nil {
+		t.Errorf("by hand, given back: %v", err)
+	}
 	if _, err := d.IssueCardPass(ctx, "B", Draft{Day: day + 1, Mint: mint(day+1, "B", 1)}, 1024); err != nil {
 		t.Errorf("after it was given back: %v", err)
 	}
