@@ -1,7 +1,9 @@
 package portal
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"encoding/json"
 	"io/fs"
 
@@ -54,6 +56,19 @@ func (v *View) Menu() []Nav {
 		return nil
 	}
 	return v.portal.options.Nav
+}
+
+// Whose names the holder to the scripts on a phone: of what it keeps nothing is shown to
+// another one. "": nobody is signed in.
+func (v *View) Whose() string { return Whose(v.Who.Person) }
+
+// Whose is a person's name for the scripts on a phone, which tells nothing else.
+func Whose(person string) string {
+	if person == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte("turnstile phone " + person))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Office says who helps; "" if the configuration does not.

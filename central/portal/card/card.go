@@ -38,6 +38,7 @@ const (
 	None     State = "none"     // never applied for
 	Waiting  State = "waiting"  // somebody of the office looks at the photo
 	Rejected State = "rejected" // and found a reason against it
+	Expired  State = "expired"  // nobody came to it in time, and the photo is erased
 	Active   State = "active"
 	// Withdrawn is a card that the office took back.
 	Withdrawn State = "withdrawn"
@@ -48,7 +49,7 @@ type Card struct {
 	State   State
 	Name    string   // of the holder, as the office knows them
 	Lines   []string // what makes them a holder: degrees, in the page's language
-	Newest  State    // of the last application: Waiting or Rejected; "": nothing is to be said
+	Newest  State    // of the last application: Waiting, Rejected or Expired; "": nothing is to be said
 	Reason  string   // of a rejection or a withdrawal
 	Since   time.Time
 	Contact bool // the contact information is complete
@@ -103,9 +104,11 @@ type Cards interface {
 	Codes(ctx context.Context, person string) (Codes, error)
 }
 
-// The pages' paths.
+// Path is that of the card.
+const Path = "/card"
+
+// The paths of the other pages.
 const (
-	cardPath  = "/card"
 	photoPath = "/card/photo"
 	codePath  = "/card/code"
 	codesPath = "/card/codes"
@@ -118,7 +121,7 @@ type desk struct{ cards Cards }
 func Routes(cards Cards) []portal.Route {
 	s := &desk{cards}
 	return []portal.Route{
-		{Method: http.MethodGet, Pattern: cardPath, Handle: s.card},
+		{Method: http.MethodGet, Pattern: Path, Handle: s.card},
 		{Method: http.MethodGet, Pattern: photoPath, Handle: s.photoPage},
 		{Method: http.MethodPost, Pattern: photoPath, MaxBody: photo.MaxUpload + portal.MaxBody, Slow: true, Handle: s.handIn},
 		{Method: http.MethodGet, Pattern: photoPath + ".jpg", Hidden: true, Handle: s.picture},
@@ -156,7 +159,7 @@ func (s *desk) photoPage(r *portal.Request) error {
 		return err
 	}
 	if !c.Contact || c.Newest == Waiting || c.State == Withdrawn {
-		return r.Redirect(cardPath)
+		return r.Redirect(Path)
 	}
 	return r.Page(pages, "photo.html", "Your photo", photoData{})
 }
@@ -172,7 +175,7 @@ func (s *desk) handIn(r *portal.Request) error {
 			if state == Active {
 				r.Flash(r.Say(pages, "Your card is active."))
 			}
-			return r.Redirect(cardPath)
+			return r.Redirect(Path)
 		}
 	}
 	refusal, ok := errors.AsType[*office.Refusal](err)

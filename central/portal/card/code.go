@@ -32,7 +32,7 @@ func (s *desk) code(r *portal.Request) error {
 	}
 	d := codeData{Standing: list.Standing}
 	if list.Standing == Off || list.Standing == Gone {
-		return r.Redirect(cardPath)
+		return r.Redirect(Path)
 	}
 	if len(list.List) > 0 {
 		if err := d.fill(r, &list.List[0]); err != nil {
@@ -80,7 +80,8 @@ func hours(r *portal.Request, c *Code) string {
 // codesBody is what a phone keeps.
 type codesBody struct {
 	Standing Standing   `json:"standing"`
-	Now      int64      `json:"now"` // central's clock, Unix ms
+	Whose    string     `json:"whose"` // portal.Whose of the holder
+	Now      int64      `json:"now"`   // central's clock, Unix ms
 	Codes    []codeBody `json:"codes"`
 }
 
@@ -108,7 +109,7 @@ func (s *desk) codes(r *portal.Request) error {
 	if err != nil {
 		return err
 	}
-	out := codesBody{Standing: list.Standing, Now: r.Now().UnixMilli(), Codes: []codeBody{}}
+	out := codesBody{Standing: list.Standing, Whose: portal.Whose(r.Who.Person), Now: r.Now().UnixMilli(), Codes: []codeBody{}}
 	for i := range list.List {
 		out.Codes = append(out.Codes, newCodeBody(r, &list.List[i]))
 	}

@@ -8,7 +8,11 @@
   const part = (id) => document.getElementById(id);
   const panel = root.querySelector(".symbol"), slots = root.querySelector(".slot"), bar = slots.querySelector("i");
   const SLOT = 15000, REFRESH = 30000, DRIFT = 15000;
-  let codes = null, standing = "good", kept = false, offset = 0, asked = 0, drawn = "", busy = false;
+  let codes = null, standing = "good", kept = false, asked = 0, drawn = "", busy = false;
+  // What to add to the phone's clock for central's, and how that clock stood against the
+  // phone's stopwatch when this was learnt.
+  let offset = 0, steady = 0;
+  let rolling = false; // a day ended, and central is being asked for the next one's code
 
   // What central drew is of the day it drew it on: a page that the phone kept may be old.
   if (Date.now() < Number(root.dataset.begin) || Date.now() >= Number(root.dataset.end)) panel.hidden = true;
@@ -26,6 +30,7 @@
       answer = await fetch("/card/codes", { headers: { Accept: "application/json" }, cache: "no-store" });
     } catch (error) {
       if (!codes) codes = [];
+      rolling = false;
       kept = true;
       return show();
     }
@@ -34,10 +39,15 @@
       location.assign("/sign-in?next=%2Fcard%2Fcode");
       return undefined;
     }
+    rolling = false;
     if (!answer.ok) { if (!codes) codes = []; return show(); }
     const body = await answer.json();
     kept = answer.headers.get("X-Kept") === "1";
-    if (!kept) offset = body.now - (before + Date.now()) / 2;
+    if (body.whose !== document.body.dataset.whose) return another();
+    if (!kept) {
+      offset = body.now - (before + Date.now()) / 2;
+      steady = Date.now() - performance.now();
+    }
     codes = body.codes;
     standing = body.standing;
     if (["revoked", "off", "gone"].includes(standing)) await forget();
@@ -45,13 +55,26 @@
     return show();
   }
 
-  async function forget() {
-    codes = [];
-    if (window.caches) await caches.delete("card");
+  // another is what to do with another holder's codes: they were kept by this phone, or
+  // this page was.
+  async function another() {
+    await forget();
+    if (kept) return show();
+    location.reload();
+    return undefined;
   }
 
-  // now is central's time as far as it is known; without a network the phone's own.
-  const now = () => Date.now() + (kept ? 0 : offset);
+  async function forget() {
+    codes = [];
+    if (window.caches) await caches.delete("card").catch(() => {});
+  }
+
+  // now is central's time as this page has heard it; the phone's own, if it has not, or
+  // if somebody set the phone's clock since and there is no network to ask.
+  function now() {
+    if (kept && Math.abs(Date.now() - performance.now() - steady) > DRIFT) offset = 0;
+    return Date.now() + offset;
+  }
 
   async function show() {
     if (busy || codes === null) return;
@@ -63,13 +86,16 @@
     const at = now(), good = standing === "good";
     const code = good ? codes.find((c) => c.begin <= at && at < c.end) : undefined;
     const over = code && at >= code.until;
+    // A day ended that had not when central was asked last.
+    const rolled = good && !code && codes.some((c) => c.end <= at && asked + offset < c.end);
+    rolling = rolling || rolled;
     note("early", !!code && at < code.from);
     note("over", !!over);
     note("revoked", standing === "revoked");
     note("held", standing === "held");
     note("kept", kept && !!code);
-    note("none", good && !code);
-    note("drift", !kept && Math.abs(offset) > DRIFT);
+    note("none", good && !code && !rolling);
+    note("drift", Math.abs(offset) > DRIFT);
     note("bright", !!code && !over);
     note("live", !!code && !!code.live && !over);
     panel.hidden = !code || over;
@@ -78,7 +104,7 @@
       part("symbol").replaceChildren();
       // Days that are over go from the phone.
       if (codes.length > 0 && codes.every((c) => at >= c.end)) await forget();
-      if (!code && good && Date.now() - asked > REFRESH) load();
+      if (rolled || !code && good && Date.now() - asked > REFRESH) load();
       return;
     }
     part("day").textContent = code.title;

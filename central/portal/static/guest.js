@@ -23,7 +23,10 @@
     return "/g/kept/" + Array.from(sum, (b) => b.toString(16).padStart(2, "0")).join("");
   }
 
-  async function store(body) {
+  // A phone whose storage is full or forbidden keeps nothing, and shows the code all the same.
+  const store = (body) => keep(body).catch(() => {});
+
+  async function keep(body) {
     if (!window.caches) return;
     const cache = await caches.open("guest"), mine = await key();
     for (const request of await cache.keys()) {
@@ -36,9 +39,12 @@
   }
 
   async function stored() {
-    if (!window.caches) return null;
-    const found = await (await caches.open("guest")).match(await key());
-    return found ? found.json() : null;
+    try {
+      const found = await (await caches.open("guest")).match(await key());
+      return found ? await found.json() : null;
+    } catch (error) {
+      return null;
+    }
   }
 
   async function load() {

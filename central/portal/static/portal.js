@@ -8,10 +8,19 @@
   // The answer to a sign-out says so too (Clear-Site-Data); not every browser does it.
   document.querySelectorAll("form[data-forget]").forEach((form) => form.addEventListener("submit", () => {
     if (navigator.serviceWorker && navigator.serviceWorker.controller) navigator.serviceWorker.controller.postMessage("forget");
-    if (window.caches) caches.delete("card");
+    if (window.caches) caches.delete("card").catch(() => {});
   }));
+  // A phone that two holders use shows neither the other's code, also where a sign-out
+  // did not come to its end or a session just ran out.
+  const whose = document.body.dataset.whose;
+  if (window.caches && whose) ["/card/code", "/card/codes"].forEach(async (path) => {
+    try {
+      const kept = await caches.match(path, { cacheName: "card" });
+      if (kept && !(await kept.text()).includes(whose)) await caches.delete("card");
+    } catch (error) { /* a browser that keeps nothing */ }
+  });
   // The office took the card back: no code stays on this phone.
-  if (window.caches && document.querySelector("[data-forget-code]")) caches.delete("card");
+  if (window.caches && document.querySelector("[data-forget-code]")) caches.delete("card").catch(() => {});
   // A form is sent once, however often its button is pressed while a bad network takes
   // its time. What another script held back was not sent: those listen at the form.
   const TIRED = 15000; // ms, then it may be sent again: an answer may be lost, or a file

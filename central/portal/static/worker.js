@@ -39,7 +39,7 @@ self.addEventListener("fetch", (event) => {
 });
 
 async function file(request) {
-  return (await caches.match(request)) || fetch(request);
+  return (await caches.match(request).catch(() => undefined)) || fetch(request);
 }
 
 // page asks the network; without one there is the page that says so, which is kept in
@@ -60,12 +60,16 @@ async function translate(lang) {
 }
 
 // fresh asks the network first. What came from the cache says so, and is not taken
-// for central's word about the time.
+// for central's word about the time. A phone whose storage is full or forbidden keeps
+// nothing, and shows what comes over the network all the same.
 async function fresh(request, name, key) {
-  const cache = await caches.open(name), kept = await cache.match(key);
+  let cache, kept;
+  try {
+    cache = await caches.open(name);
+    kept = await cache.match(key);
+  } catch (error) { /* nothing is kept */ }
   const asked = fetch(request).then(async (answer) => {
-    if (answer.ok && !answer.redirected) await cache.put(key, answer.clone());
-    else if (answer.status === 401 || answer.status === 403) await cache.delete(key);
+    if (cache) await keep(cache, key, answer).catch(() => {});
     return answer;
   });
   try {
@@ -75,6 +79,11 @@ async function fresh(request, name, key) {
     if (kept) return old(kept);
     return request.mode === "navigate" ? (await caches.match("/offline")) || Response.error() : Response.error();
   }
+}
+
+async function keep(cache, key, answer) {
+  if (answer.ok && !answer.redirected) await cache.put(key, answer.clone());
+  else if (answer.status === 401 || answer.status === 403) await cache.delete(key);
 }
 
 function patience() {
