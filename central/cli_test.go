@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // minScripts is how many scripts there are at least: a check on nothing passes.
-const minScripts = 22
+const minScripts = 23
 
 // TestScripts runs the commands of testdata/*.txtar as processes of this program
 // against the API in this one. The API's clock stands at 2026-11-21 09:00 in

@@ -61,6 +61,7 @@ type cli struct {
 	Mail        mailCommand        `cmd:"" group:"passes" help:"Mail a pass's code."`
 	Bulk        bulkCommand        `cmd:"" group:"passes" help:"Revoke, hold and release many passes."`
 	Application applicationCommand `cmd:"" group:"passes" help:"Show and decide eCard applications and requests for guests."`
+	ECards      ecardsCommand      `cmd:"" name:"ecards" group:"passes" help:"Show a person's eCard, take it back, and give it back."`
 	Passages    passagesCommand    `cmd:"" group:"lanes" help:"Read the ledger."`
 	Why         whyCommand         `cmd:"" group:"lanes" help:"Explain one passage."`
 	Occupancy   occupancyCommand   `cmd:"" group:"lanes" help:"Count who is inside."`

@@ -22,6 +22,7 @@ type rulesCommand struct {
 
 	Passback rulesPassbackCommand `cmd:"" help:"Set the anti-passback of one zone."`
 
+	ECards    ecardRulesCommand `cmd:"" name:"ecards" help:"What the day's codes of eCard holders and their guests are like."`
 	Guests    guestRulesCommand `cmd:"" help:"How many guests a host may have, and how early and late they can be asked for."`
 	Retention retentionCommand  `cmd:"" help:"How long passages, passes and photos are kept."`
 }
