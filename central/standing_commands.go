@@ -54,7 +54,7 @@ func (f *guestFlags) change(r *guests.Rules) {
 type keepFlags struct {
 	Passages *int `placeholder:"DAYS" help:"From when central received them."`
 	Passes   *int `placeholder:"DAYS" help:"From the day that they were for; names, purposes and codes with them."`
-	Photos   *int `placeholder:"DAYS" help:"Of people without a pass; and from the decision, what people asked for."`
+	Photos   *int `placeholder:"DAYS" help:"Of people with neither an eCard nor a pass; and from the decision, what people asked for."`
 }
 
 func (f *keepFlags) change(k *office.Keep) {

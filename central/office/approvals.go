@@ -84,6 +84,16 @@ type Submission struct {
 	PhotoType string // what the sender says it is; "": nothing
 	Guests    []string
 	Order     Order // of ApplyGuests: what each guest's pass is like; Holder and GuestName are filled in
+	// Instead is the number of the holder's own request that ends when this one is
+	// taken, and whose places it gets; 0: none.
+	Instead int64
+}
+
+// Told is a letter about a decision.
+type Told struct {
+	To     string // the address, masked
+	Sent   bool
+	Failed bool // it could not be sent
 }
 
 // Application is a Submission as central knows it, without the photo.
@@ -98,6 +108,7 @@ type Application struct {
 	DecidedBy  string
 	Reason     string
 	Passes     []pass.ID // that the approval issued
+	Told       *Told     // the letter to the holder about the decision, while central knows of it; only from Find and Decide
 }
 
 // ApplicationFilter selects applications; zero fields select all.

@@ -27,7 +27,7 @@ const MaxKeep = 3650
 type Keep struct {
 	Passages int `json:"passages" minimum:"1" maximum:"3650" doc:"Days from when central received them."`
 	Passes   int `json:"passes" minimum:"1" maximum:"3650" doc:"Days from the day that they were for; names, purposes and codes with them."`
-	Photos   int `json:"photos" minimum:"1" maximum:"3650" doc:"Days, of people without a pass; and from the decision, what people asked for."`
+	Photos   int `json:"photos" minimum:"1" maximum:"3650" doc:"Days, of people with neither an eCard nor a pass; and what people asked for, from the decision. What nobody decided in this time is closed."`
 }
 
 // Shorter reports whether k keeps something for a shorter time than before.
@@ -64,7 +64,7 @@ type ErasureBody struct {
 	FirstPass      string     `json:"first_pass,omitempty" format:"date" doc:"The day of the oldest of these."`
 	Commands       int        `json:"commands" doc:"Of these of the same time it goes who gave them, and why."`
 	PassesBefore   string     `json:"passes_before" format:"date" doc:"Passes for earlier days go."`
-	Photos         int        `json:"photos" doc:"Of people who hold no pass any more."`
+	Photos         int        `json:"photos" doc:"Of people with neither an eCard nor a pass, and of eCard applications that nobody decided, which are closed."`
 	Requests       int        `json:"requests" doc:"Decided applications, whose names and facts go."`
 	PhotosBefore   time.Time  `json:"photos_before" doc:"What was taken in or decided before goes."`
 }

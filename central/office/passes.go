@@ -19,7 +19,7 @@ import (
 
 // OrderBody is the request for a pass.
 type OrderBody struct {
-	Kind           string `json:"kind" enum:"ecard,guest,staff,test" doc:"For whom."`
+	Kind           string `json:"kind" enum:"ecard,guest,staff,test" doc:"For whom. To a holder whose eCard is withdrawn no ecard is issued (409): give it back first."`
 	Holder         string `json:"holder" minLength:"1" maxLength:"64" doc:"Who answers for the pass: the person's id. It stays at central." example:"A1234567"`
 	GuestName      string `json:"guest_name,omitempty" maxLength:"120" doc:"Of a guest's pass. It stays at central."`
 	Purpose        string `json:"purpose,omitempty" maxLength:"200"`

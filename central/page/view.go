@@ -149,6 +149,9 @@ func (v *View) When(t time.Time) string { return v.format(t, "2006-01-02 15:04:0
 // Clock returns a moment's campus time of day.
 func (v *View) Clock(t time.Time) string { return v.format(t, "15:04:05") }
 
+// Minute returns a moment's campus date and time to the minute, "" for none.
+func (v *View) Minute(t time.Time) string { return v.format(t, "2006-01-02 15:04") }
+
 // Date returns a moment's campus date.
 func (v *View) Date(t time.Time) string { return v.format(t, time.DateOnly) }
 

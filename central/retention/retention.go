@@ -2,9 +2,10 @@
 // kept long enough.
 //
 // Passages go with the chain value behind them, so that the ledger that remains
-// can still be verified; passes go with the names in them, photos with the last
-// pass of their holder. Numbers stay: how many passes were issued, and how many
-// passages there were each hour.
+// can still be verified; passes go with the names in them, photos with the eCard
+// and the last pass of their holder. What people asked for and nobody decided is
+// closed. Numbers stay: how many passes were issued, and how many passages there were
+// each hour.
 package retention
 
 import (
@@ -26,7 +27,7 @@ const MaxDays = 3650
 type Policy struct {
 	Passages int `yaml:"passages" json:"passages"` // from when central received them; and who opened lanes from afar, and why
 	Passes   int `yaml:"passes" json:"passes"`     // from the day that they were for; names, purposes and codes with them
-	Photos   int `yaml:"photos" json:"photos"`     // of people without a pass; and from the decision, what people asked for
+	Photos   int `yaml:"photos" json:"photos"`     // of people with neither an eCard nor a pass; and what people asked for, from the decision
 }
 
 // DefaultPolicy keeps everything for a month.
@@ -52,6 +53,9 @@ type Config struct {
 	Location *time.Location
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Expire closes what people asked for before a time and nobody decided, photos
+	// included, and returns how many that were; nil: nobody asks for anything.
+	Expire func(ctx context.Context, before time.Time) (int, error)
 }
 
 // Eraser erases by a policy. Its methods are safe for concurrent use.
@@ -123,7 +127,7 @@ func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
 	if err != nil {
 		return n, err
 	}
-	var errs [5]error
+	var errs [6]error
 	n.Passages, errs[0] = e.passages(ctx, e.Before(p.Passages).UnixMilli())
 	n.Passes, errs[1] = parts(func() (int, error) {
 		return e.config.DB.ErasePasses(ctx, pass.DayOf(e.Before(p.Passes)), together)
@@ -131,6 +135,11 @@ func (e *Eraser) Erase(ctx context.Context) (n Counts, err error) {
 	n.Photos, errs[2] = parts(func() (int, error) {
 		return e.config.DB.ErasePhotos(ctx, e.Before(p.Photos).UnixMilli(), together)
 	})
+	if e.config.Expire != nil {
+		var expired int
+		expired, errs[5] = e.config.Expire(ctx, e.Before(p.Photos))
+		n.Photos += expired
+	}
 	n.Commands, errs[3] = parts(func() (int, error) {
 		return e.config.DB.EraseCommands(ctx, e.Before(p.Passages).UnixMilli(), together)
 	})

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"turnstile/central/database"
-	"turnstile/central/guests"
-	"turnstile/central/link"
 	"turnstile/central/office"
 	"turnstile/central/pass"
 	"turnstile/central/photo"
@@ -39,33 +37,6 @@ func (s approvals) SetPolicy(ctx context.Context, by string, p office.Policy) er
 
 // byPolicy is who decides what no person has to.
 const byPolicy = "policy"
-
-func (s approvals) HandIn(ctx context.Context, by string, a office.Submission) (office.Application, error) {
-	row, err := s.application(ctx, by, a)
-	if err != nil {
-		return office.Application{}, err
-	}
-	var claims []*database.GuestClaim
-	if a.Kind == office.ApplyGuests {
-		order := guestOrder(&a, "")
-		claims = append(claims, passes{s.central}.claim(order, guests.Ask{Day: order.Day, Guests: len(a.Guests), Request: true}))
-	}
-	number, err := s.db.AddApplication(ctx, row, claims...)
-	if errors.Is(err, database.ErrConflict) {
-		return office.Application{}, office.Refuse(office.ErrConflict, "This holder has an open eCard application; it has to be decided first.")
-	}
-	if err != nil {
-		return office.Application{}, fmt.Errorf("store application: %w", err)
-	}
-	p, err := s.Policy(ctx)
-	if err != nil {
-		return office.Application{}, err
-	}
-	if a.Kind == office.ApplyECard && p.ECards || a.Kind == office.ApplyGuests && p.Guests {
-		return s.Find(ctx, number)
-	}
-	return s.Decide(ctx, byPolicy, office.Decision{Number: number, Approve: true})
-}
 
 // application checks what is handed in and returns it as it is stored.
 func (s approvals) application(ctx context.Context, by string, a office.Submission) (row database.Application, err error) {
@@ -135,6 +106,9 @@ func (s approvals) Find(ctx context.Context, number int64) (office.Application, 
 	if err == nil && row.State == database.ApplicationApproved && row.Kind == database.ApplicationGuests {
 		a.Passes, err = s.db.ApplicationPasses(ctx, number)
 	}
+	if err == nil && row.Decided != 0 {
+		a.Told, err = s.told(ctx, &a)
+	}
 	return a, err
 }
 
@@ -187,20 +161,20 @@ func (s approvals) Decide(ctx context.Context, by string, d office.Decision) (of
 	if err != nil {
 		return a, err
 	}
-	x := database.Decision{Number: d.Number, Approve: d.Approve, By: by, At: s.config.Now().UnixMilli(), Reason: d.Reason, Capacity: s.config.Capacity}
+	x := &database.Decision{By: by, At: s.config.Now().UnixMilli()}
 	if d.Approve && a.State == office.ApplicationOpen {
 		if err := s.stillHere(ctx, a.Holder); err != nil {
 			return a, err
 		}
-		for _, guest := range a.Guests {
-			draft, err := (passes{s.central}).prepare(by, guestOrder(&a.Submission, guest))
-			if err != nil {
-				return a, err
-			}
-			x.Issue = append(x.Issue, draft)
+		if x, err = s.approval(by, &a.Submission); err != nil {
+			return a, err
 		}
 	}
-	_, err = s.db.Decide(ctx, x)
+	x.Number, x.Approve, x.Reason = d.Number, d.Approve, d.Reason
+	if x.Letters, err = s.decided(ctx, by, &a, d); err != nil {
+		return a, err
+	}
+	_, err = s.db.Decide(ctx, *x)
 	switch {
 	case errors.Is(err, database.ErrConflict):
 		return a, s.decidedAlready(ctx, d.Number)
@@ -209,6 +183,7 @@ func (s approvals) Decide(ctx context.Context, by string, d office.Decision) (of
 	case err != nil:
 		return a, signerAway(fmt.Errorf("decide application: %w", err))
 	}
+	s.posted()
 	return s.Find(ctx, d.Number)
 }
 
@@ -269,21 +244,4 @@ func (s holders) person(ctx context.Context, p *office.Face) error {
 	}
 	p.JPEG, p.Taken = picture.JPEG, time.UnixMilli(picture.At)
 	return nil
-}
-
-// prepare checks an order and returns what issues it in a transaction.
-func (s passes) prepare(by string, o office.Order) (database.Draft, error) {
-	p, err := s.draft(o)
-	if err != nil {
-		return database.Draft{}, signerAway(err)
-	}
-	return database.Draft{Day: o.Day, Mint: func(number, capacity uint32) (database.Pass, error) {
-		var err error
-		if p.Index, err = s.issuer.Index(o.Day, number, capacity); err != nil {
-			return database.Pass{}, err
-		}
-		signed, signature, err := s.issuer.Mint(p)
-		return database.Pass{Pass: signed, Signature: signature, Holder: o.Holder, GuestName: o.GuestName, Purpose: o.Purpose,
-			Issued: s.config.Now().UnixMilli(), IssuedBy: by, Status: link.Good}, err
-	}}, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"turnstile/central/database"
 	"turnstile/central/office"
+	"turnstile/central/pass"
 	"turnstile/central/roster"
 )
 
@@ -70,18 +71,53 @@ func fileName(name string) string {
 
 // rosterRules are what rows are held to at this moment.
 func (s imports) rosterRules(ctx context.Context) roster.Rules {
-	rows := passes{s.central}.guestRows()
+	rows, cards := passes{s.central}.guestRows(), cardRows{imports: s}
 	return roster.Rules{Zones: s.feed.View().Rules.Zones, Check: func(o office.Order) *office.RowFault {
 		_, err := rows.check(o)
 		var fault *office.RowFault
 		if err == nil {
 			fault, err = rows.fault(ctx, o)
 		}
+		if err == nil && fault == nil {
+			fault, err = cards.fault(ctx, o)
+		}
 		if err != nil {
 			return orderFault(err)
 		}
 		return fault
 	}}
+}
+
+func withdrawnFault() office.RowFault {
+	return office.RowFault{Column: "holder", Text: "the eCard of this holder is withdrawn: give it back first"}
+}
+
+// cardRows looks ahead for rows whose holder's eCard is withdrawn. What counts is
+// asked again when a row is issued.
+type cardRows struct {
+	imports
+	gone map[string]bool // nil: not read yet
+}
+
+func (r *cardRows) fault(ctx context.Context, o office.Order) (*office.RowFault, error) {
+	if o.Kind != pass.ECard {
+		return nil, nil
+	}
+	if r.gone == nil {
+		list, err := r.db.WithdrawnHolders(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list withdrawn eCards: %w", err)
+		}
+		r.gone = map[string]bool{}
+		for _, id := range list {
+			r.gone[id] = true
+		}
+	}
+	if !r.gone[o.Holder] {
+		return nil, nil
+	}
+	f := withdrawnFault()
+	return &f, nil
 }
 
 func orderFault(err error) *office.RowFault {
@@ -279,6 +315,9 @@ func (c *chores) importDraft(by string, r database.ImportRow) (out database.Impo
 		return out, fmt.Errorf("read row %d: %w: %w", r.Line, database.ErrDamaged, err)
 	}
 	if out.Full, err = faultsText(office.RowFault{Column: "day", Text: "all passes of %s are issued", Arg: x.Order.Day.String()}); err != nil {
+		return out, err
+	}
+	if out.Gone, err = faultsText(withdrawnFault()); err != nil {
 		return out, err
 	}
 	out.Draft, err = (passes{c.central}).prepare(by, x.Order)

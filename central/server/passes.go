@@ -37,14 +37,38 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 	if err != nil {
 		return office.Pass{}, err
 	}
-	row, err := s.db.InsertPass(ctx, o.Day, s.config.Capacity, d.Mint, s.claims(o)...)
-	if errors.Is(err, database.ErrDayFull) {
+	d.Claims = s.claims(o)
+	row, err := s.db.IssuePass(ctx, d, s.config.Capacity)
+	switch {
+	case errors.Is(err, database.ErrDayFull):
 		return office.Pass{}, office.Refuse(office.ErrConflict, "All passes of %s are issued; take another day.", o.Day)
-	}
-	if err != nil {
+	case errors.Is(err, database.ErrWithdrawn):
+		return office.Pass{}, s.refuseWithdrawn(ctx, o.Holder)
+	case err != nil:
 		return office.Pass{}, signerAway(fmt.Errorf("issue pass: %w", err))
 	}
 	return officePass(row), nil
+}
+
+// prepare checks an order and returns what issues it in a transaction.
+func (s passes) prepare(by string, o office.Order) (database.Draft, error) {
+	p, err := s.draft(o)
+	if err != nil {
+		return database.Draft{}, signerAway(err)
+	}
+	d := database.Draft{Day: o.Day, Mint: func(number, capacity uint32) (database.Pass, error) {
+		var err error
+		if p.Index, err = s.issuer.Index(o.Day, number, capacity); err != nil {
+			return database.Pass{}, err
+		}
+		signed, signature, err := s.issuer.Mint(p)
+		return database.Pass{Pass: signed, Signature: signature, Holder: o.Holder, GuestName: o.GuestName, Purpose: o.Purpose,
+			Issued: s.config.Now().UnixMilli(), IssuedBy: by, Status: link.Good}, err
+	}}
+	if o.Kind == pass.ECard {
+		d.ECard = o.Holder
+	}
+	return d, nil
 }
 
 // draft checks an order and returns the pass without index and signature.

@@ -89,6 +89,9 @@ func (s cards) newest(ctx context.Context, person string, c *card.Card) error {
 		c.Newest = card.Waiting
 	case database.ApplicationRejected:
 		c.Newest, c.Reason = card.Rejected, last.Reason
+		if last.DecidedBy == byRetention {
+			c.Newest, c.Reason = card.Expired, ""
+		}
 	}
 	if c.State == card.None && c.Newest != "" {
 		c.State = c.Newest

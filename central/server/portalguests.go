@@ -40,8 +40,12 @@ func (s visits) Terms(ctx context.Context) (guests.Terms, error) {
 	if err != nil {
 		return guests.Terms{}, err
 	}
+	policy, err := approvals(s).Policy(ctx)
+	if err != nil {
+		return guests.Terms{}, err
+	}
 	today := s.feed.Today()
-	t := guests.Terms{First: today + pass.Day(lead.Rules.Notice), Last: today + pass.Day(min(lead.Rules.Ahead, status.MaxAhead)), Most: office.MaxGuests, Mail: s.holders.mailGuest != nil}
+	t := guests.Terms{Approval: policy.Guests, First: today + pass.Day(lead.Rules.Notice), Last: today + pass.Day(min(lead.Rules.Ahead, status.MaxAhead)), Most: office.MaxGuests, Mail: s.holders.mailGuest != nil}
 	for _, z := range s.feed.View().Rules.Zones {
 		if r.GuestMask(s.knownZones())&(1<<z.ID) != 0 {
 			t.Zones = append(t.Zones, guests.Zone{ID: int(z.ID), Name: z.Name})
@@ -71,16 +75,9 @@ func (s visits) Ask(ctx context.Context, person string, a guests.Ask) (int64, er
 	if len(a.Zones) > 0 {
 		o.Zones &= zoneMask(a.Zones)
 	}
-	handed, err := approvals{s.central}.HandIn(ctx, portal.By(person), office.Submission{Kind: office.ApplyGuests, Holder: person, Name: name, Guests: a.Names, Order: o, Facts: []office.Fact{}})
-	if err != nil {
-		return 0, err
-	}
-	if a.Instead != 0 {
-		if err := s.Change(ctx, person, guests.Change{Number: a.Instead, Cancel: true}); err != nil && !errors.Is(err, office.ErrConflict) {
-			return 0, fmt.Errorf("cancel the earlier visit: %w", err)
-		}
-	}
-	return handed.Number, nil
+	handed, err := approvals{s.central}.HandIn(ctx, portal.By(person), office.Submission{Kind: office.ApplyGuests, Holder: person, Name: name, Guests: a.Names, Order: o,
+		Facts: []office.Fact{}, Instead: a.Instead})
+	return handed.Number, err
 }
 
 func zoneMask(ids []int) (m uint16) {
@@ -121,6 +118,8 @@ func (s visits) visitOf(a *office.Application) guests.Visit {
 	v := guests.Visit{Number: a.Number, Day: a.Order.Day, Purpose: a.Order.Purpose, Names: a.Guests, Reason: a.Reason, Over: a.Order.Day < s.feed.Today()}
 	v.Begin, _ = s.campusDay(v.Day)
 	switch {
+	case a.DecidedBy == byRetention || a.State == office.ApplicationOpen && v.Over:
+		v.Progress = guests.Expired
 	case a.State == office.ApplicationOpen:
 		v.Progress = guests.Waiting
 	case a.State == office.ApplicationApproved:

@@ -16,7 +16,7 @@ import (
 type Retention struct {
 	Passages int `yaml:"passages"` // from when central received them; and who opened lanes from afar, and why
 	Passes   int `yaml:"passes"`   // from the day that they were for
-	Photos   int `yaml:"photos"`   // of people without a pass, and what people asked for
+	Photos   int `yaml:"photos"`   // of people with neither an eCard nor a pass, and what people asked for
 }
 
 func (r *Retention) problems(wrong func(bad bool, key, format string, args ...any)) {
@@ -25,7 +25,8 @@ func (r *Retention) problems(wrong func(bad bool, key, format string, args ...an
 }
 
 func (s *central) openRetention(context.Context) error {
-	s.eraser = retention.New(retention.Config{DB: s.db, Default: retention.Policy(s.config.Retention), Location: s.location, Now: s.config.Now, Log: s.config.Log})
+	s.eraser = retention.New(retention.Config{DB: s.db, Default: retention.Policy(s.config.Retention), Location: s.location, Now: s.config.Now, Log: s.config.Log,
+		Expire: approvals{s}.expire})
 	return nil
 }
 
@@ -59,7 +60,7 @@ func (s keeping) PreviewRetention(ctx context.Context, k office.Keep) (office.Er
 	if err != nil {
 		return e, fmt.Errorf("count what would be erased: %w", err)
 	}
-	e.Passages, e.Passes, e.Photos, e.Requests, e.Commands, e.FirstPass = n.Passages, n.Passes, n.Photos, n.Requests, n.Commands, n.FirstPass
+	e.Passages, e.Passes, e.Photos, e.Requests, e.Commands, e.FirstPass = n.Passages, n.Passes, n.Photos+n.Undecided, n.Requests, n.Commands, n.FirstPass
 	if n.FirstPassage != 0 {
 		e.FirstPassage = time.UnixMilli(n.FirstPassage)
 	}

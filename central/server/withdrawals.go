@@ -28,6 +28,15 @@ func (s *central) notWithdrawn(ctx context.Context, holder string) error {
 	return office.Refuse(office.ErrInvalid, "The eCard of this holder is withdrawn. The office can give it back.")
 }
 
+// refuseWithdrawn says why no eCard pass is issued to a holder.
+func (s *central) refuseWithdrawn(ctx context.Context, holder string) error {
+	c, err := ecards{s}.Find(ctx, holder)
+	if err != nil {
+		return err
+	}
+	return office.Refuse(office.ErrConflict, "The eCard of this holder is withdrawn (%s): give it back first, then issue.", c.Reason)
+}
+
 // head is the id of a person that an id or an alias names; of nobody in the register
 // it is the id itself.
 func (s *central) head(ctx context.Context, person string) (string, error) {
@@ -78,8 +87,15 @@ func (s ecards) Withdraw(ctx context.Context, by string, w office.CardWithdrawal
 	if err != nil {
 		return c, err
 	}
+	list, err := s.cardLetters(ctx, c.Holder, reason)
+	if err != nil {
+		return c, err
+	}
 	changed, err := s.feed.Together(ctx, func(tx *database.FeedTx, now int64) ([]status.Change, error) {
 		if err := tx.WithdrawECard(database.Withdrawal{Holder: c.Holder, By: by, At: now, Reason: reason}); err != nil {
+			return nil, err
+		}
+		if err := tx.AddLetters(list); err != nil {
 			return nil, err
 		}
 		rows, err := tx.PassesOf(c.Holder, s.feed.Today(), w.Guests)
@@ -93,6 +109,7 @@ func (s ecards) Withdraw(ctx context.Context, by string, w office.CardWithdrawal
 	case err != nil:
 		return c, fmt.Errorf("withdraw eCard: %w", err)
 	}
+	s.posted()
 	c, err = s.Find(ctx, c.Holder)
 	c.Passes = len(changed)
 	return c, err
@@ -103,9 +120,16 @@ func (s ecards) Return(ctx context.Context, by, person string) (office.Card, err
 	if err != nil {
 		return c, err
 	}
+	list, err := s.cardLetters(ctx, c.Holder, "")
+	if err != nil {
+		return c, err
+	}
 	changed, err := s.feed.Together(ctx, func(tx *database.FeedTx, now int64) ([]status.Change, error) {
 		at, err := tx.ReturnECard(c.Holder, by, now)
 		if err != nil {
+			return nil, err
+		}
+		if err := tx.AddLetters(list); err != nil {
 			return nil, err
 		}
 		rows, err := tx.RevokedAt(c.Holder, s.feed.Today(), at)
@@ -117,6 +141,7 @@ func (s ecards) Return(ctx context.Context, by, person string) (office.Card, err
 	case err != nil:
 		return c, fmt.Errorf("give eCard back: %w", err)
 	}
+	s.posted()
 	c, err = s.Find(ctx, c.Holder)
 	c.Passes = len(changed)
 	return c, err

@@ -389,11 +389,14 @@ func (s *desk) decide(r *console.Request, approve bool) error {
 	if err != nil {
 		return s.decideFailed(r, a, text, err)
 	}
+	text = say(r, "Application %d is rejected.", a.Number)
 	if done.State == office.ApplicationApproved {
-		r.Flash(say(r, "Application %d is approved.", a.Number))
-	} else {
-		r.Flash(say(r, "Application %d is rejected.", a.Number))
+		text = say(r, "Application %d is approved.", a.Number)
 	}
+	if done.Told != nil {
+		text += " " + say(r, "A letter to %s is on its way.", done.Told.To)
+	}
+	r.Flash(text)
 	return s.following(r, a.Number)
 }
 

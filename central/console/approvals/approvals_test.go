@@ -37,6 +37,30 @@ type desk struct {
 	name      string
 	role      rights.Role
 	version   int
+	letter    *office.Told // about each decision
+}
+
+// posted is the fake's applications with letters about what was decided.
+type posted struct {
+	office.Approvals
+	desk *desk
+}
+
+func (p posted) told(a office.Application, err error) (office.Application, error) {
+	p.desk.mu.Lock()
+	defer p.desk.mu.Unlock()
+	if a.State != office.ApplicationOpen {
+		a.Told = p.desk.letter
+	}
+	return a, err
+}
+
+func (p posted) Find(ctx context.Context, number int64) (office.Application, error) {
+	return p.told(p.Approvals.Find(ctx, number))
+}
+
+func (p posted) Decide(ctx context.Context, by string, d office.Decision) (office.Application, error) {
+	return p.told(p.Approvals.Decide(ctx, by, d))
 }
 
 func (*desk) Wrap(next http.Handler) http.Handler { return next }
@@ -66,7 +90,7 @@ func newDesk(t testing.TB) *desk {
 			defer d.mu.Unlock()
 			return strconv.Itoa(d.version), nil
 		}},
-		Routes: approvals.Routes(approvals.Deps{Approvals: d.services.Approvals, Policies: d.services.Policies, Bulk: d.services.Bulk, Rules: d.services.Rules, Addresses: &d.addresses}),
+		Routes: approvals.Routes(approvals.Deps{Approvals: posted{d.services.Approvals, d}, Policies: d.services.Policies, Bulk: d.services.Bulk, Rules: d.services.Rules, Addresses: &d.addresses}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -152,6 +176,36 @@ func TestGoThrough(t *testing.T) {
 	}
 	if page := d.send("GET", "/approvals/4", nil).Body.String(); strings.Count(page, `href="/office/passes/2026-11-22/`) != 2 {
 		t.Error("the guests' passes are not shown")
+	}
+}
+
+// TestTold: an approver sees where the letter about a decision goes, and what became
+// of it.
+func TestTold(t *testing.T) {
+	d := newDesk(t)
+	d.handIn(t, 1)
+	d.letter = &office.Told{To: "t…@mail.example"}
+	w := d.send("POST", "/approvals/1/approve", nil)
+	r := httptest.NewRequest("GET", "http://office.example/office/approvals/1", nil)
+	for _, c := range w.Result().Cookies() {
+		r.AddCookie(c)
+	}
+	page := httptest.NewRecorder()
+	d.console.ServeHTTP(page, r)
+	if n := strings.Count(page.Body.String(), "A letter to t…@mail.example is on its way."); n != 2 {
+		t.Errorf("said %d times, want in the notice and at the decision: %.3000s", n, page.Body)
+	}
+	for told, want := range map[*office.Told]string{
+		{To: "t…@mail.example", Sent: true}: "A letter was sent to t…@mail.example.", {To: "t…@mail.example", Failed: true}: "The letter to t…@mail.example could not be sent",
+	} {
+		d.letter = told
+		if page := d.send("GET", "/approvals/1", nil).Body.String(); !strings.Contains(page, want) {
+			t.Errorf("no %q: %.3000s", want, page)
+		}
+	}
+	d.letter = nil
+	if page := d.send("GET", "/approvals/1", nil).Body.String(); strings.Contains(page, "letter") {
+		t.Errorf("without a letter: %.3000s", page)
 	}
 }
 

@@ -12,6 +12,7 @@ var words = console.Words{
 	"Record": "資料", "passes": "通行證", "Purpose": "目的", "For": "時長", "Earlier ones of this holder": "此持有人先前的申請", "Decide": "決定", "%d passes are issued.": "將簽發 %d 個通行證。", "The eCard becomes active with this photo.": "電子卡將以此照片啟用。", "Approve": "批准", "Reject": "拒絕",
 	"choose, or write below": "請選擇，或在下方輸入", "In your words": "自行輸入", "There is no such application.": "沒有此申請。", "The form could not be read; load the page again.": "無法讀取表格；請重新載入頁面。", "A reason is one line of at most 200 characters.": "原因為一行，最多 200 個字元。",
 	"Somebody decided this application already.": "已有人就此申請作出決定。", "Give a reason: the holder is told.": "請輸入原因：會通知持有人。", "Application %d is approved.": "申請 %d 已批准。", "Application %d is rejected.": "申請 %d 已拒絕。",
+	"A letter to %s is on its way.": "致 %s 的信件正在寄出。", "A letter was sent to %s.": "信件已寄至 %s。", "The letter to %s could not be sent: tell the holder in another way.": "致 %s 的信件未能寄出：請以其他方式通知持有人。",
 	"The photo does not show the face clearly.": "照片未能清楚顯示面貌。", "The photo is not of a passport's kind: plain ground, no hat, no sunglasses.": "照片不符合證件照要求：純色背景、不戴帽、不戴太陽眼鏡。", "The photo is not of this person.": "照片並非此人。", "The record does not fit this person.": "資料與此人不符。",
 	"Too many guests for that day.": "當日訪客過多。", "The purpose is not stated.": "沒有說明目的。", "There is another event on that day.": "當日有其他活動。",
 	"A zone of this order does not exist; see the rules for those that do.":                      "區域不存在；請參閱規則。",

@@ -80,19 +80,37 @@ func (s approvals) HandIn(ctx context.Context, by string, x office.Submission) (
 		}
 	}
 	if x.Kind == office.ApplyGuests {
-		if err := s.f.room(x.Holder, guests.Ask{Day: x.Order.Day, Guests: len(x.Guests), Request: true}); err != nil {
+		if err := s.f.room(x.Holder, guests.Ask{Day: x.Order.Day, Guests: len(x.Guests), Request: true}, x.Instead); err != nil {
 			s.f.mu.Unlock()
 			return office.Application{}, err
 		}
 	}
 	a := office.Application{Number: int64(len(s.f.desk.applications) + 1), State: office.ApplicationOpen, Submission: x, HasPhoto: len(x.Photo) > 0, HandedIn: s.f.Now(), HandedInBy: by}
 	s.f.desk.applications = append(s.f.desk.applications, a)
+	s.end(by, x.Instead)
 	p := s.f.desk.policy
 	s.f.mu.Unlock()
 	if x.Kind == office.ApplyECard && p.ECards || x.Kind == office.ApplyGuests && p.Guests {
 		return a, nil
 	}
 	return s.Decide(ctx, "policy", office.Decision{Number: a.Number, Approve: true})
+}
+
+// end ends the request that another one takes the place of, with mu held.
+func (s approvals) end(by string, number int64) {
+	const why = "changed by the holder"
+	old, err := s.find(number)
+	switch {
+	case err != nil:
+	case old.State == office.ApplicationOpen:
+		old.State, old.Decided, old.DecidedBy, old.Reason = office.ApplicationRejected, s.f.Now(), by, why
+	default:
+		for _, p := range s.f.passes {
+			if slices.Contains(old.Passes, p.ID()) {
+				p.Status, p.Changed, p.ChangedBy, p.Reason = link.Revoked, s.f.Now(), by, why
+			}
+		}
+	}
 }
 
 func (s approvals) find(number int64) (*office.Application, error) {
@@ -156,6 +174,7 @@ func (s approvals) Decide(ctx context.Context, by string, d office.Decision) (of
 		for _, g := range a.Guests {
 			o := a.Order
 			o.Kind, o.Holder, o.GuestName = pass.Guest, a.Holder, g
+			o.Exception = "counted when it was handed in"
 			p, err := passes(s).Issue(ctx, by, o)
 			if err != nil {
 				return a, err

@@ -2,6 +2,7 @@ package officetest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,14 @@ func suiteCards(t *testing.T, s office.Services, today pass.Day, photo []byte) {
 	wants(t, "withdraw again", err, office.ErrConflict)
 	_, err = s.Approvals.HandIn(ctx, "suite", apply)
 	wants(t, "begin anew", err, office.ErrInvalid)
+	_, err = s.Passes.Issue(ctx, "suite", order(today+2, holder))
+	wants(t, "issue by hand", err, office.ErrConflict)
+	if text := fmt.Sprint(err); !strings.Contains(text, "lent") || !strings.Contains(text, "give it back first") {
+		t.Errorf("issued by hand: %s", text)
+	}
+	staff := order(today, holder)
+	staff.Kind = pass.Staff
+	must[office.Pass](t)(s.Passes.Issue(ctx, "suite", staff)) // no code of the eCard
 	if c, err = s.Cards.Return(ctx, "suite", holder); err != nil || !c.Withdrawn.IsZero() || c.Reason != "" || c.Passes != 2 {
 		t.Errorf("given back: %+v, %v", c, err)
 	}
@@ -130,7 +139,7 @@ func suiteCards(t *testing.T, s office.Services, today pass.Day, photo []byte) {
 		}
 	}
 	c = must[office.Card](t)(s.Cards.Withdraw(ctx, "suite", office.CardWithdrawal{Person: holder, Reason: "lent", Guests: true}))
-	if c.Passes != 3 || find(ids[2]) != link.Revoked {
+	if c.Passes != 4 || find(ids[2]) != link.Revoked {
 		t.Errorf("with guests: %+v", c)
 	}
 }

@@ -120,8 +120,11 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 	if d := pass.DayOf(f.Now().In(HongKong)); o.Day < d {
 		return office.Pass{}, office.Refuse(office.ErrInvalid, "%s is over; the first day to issue for is %s.", o.Day, d)
 	}
+	if c, gone := f.desk.withdrawn[o.Holder]; gone && o.Kind == pass.ECard {
+		return office.Pass{}, office.Refuse(office.ErrConflict, "The eCard of this holder is withdrawn (%s): give it back first, then issue.", c.Reason)
+	}
 	if o.Kind == pass.Guest && o.Exception == "" && by != "policy" {
-		if err := f.room(o.Holder, guests.Ask{Day: o.Day, Guests: 1}); err != nil {
+		if err := f.room(o.Holder, guests.Ask{Day: o.Day, Guests: 1}, 0); err != nil {
 			return office.Pass{}, err
 		}
 	}

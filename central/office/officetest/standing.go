@@ -91,10 +91,19 @@ func (s guestRules) PreviewGuests(_ context.Context, proposed guests.Rules, sinc
 }
 
 // room asks the rules for guests; mu is held.
-func (f *Fake) room(host string, ask guests.Ask) error {
+func (f *Fake) room(host string, ask guests.Ask, instead int64) error {
 	now := f.Now().In(HongKong)
 	var use guests.Use
+	var ends []pass.ID
+	for _, a := range f.desk.applications {
+		if a.Number == instead {
+			ends = a.Passes
+		}
+	}
 	for _, p := range f.passes {
+		if slices.Contains(ends, p.ID()) {
+			continue
+		}
 		if p.Kind == pass.Guest && p.HolderName == host && p.Status != link.Revoked && p.Day >= pass.DayOf(now) {
 			use.Upcoming++
 			if p.Day == ask.Day {
@@ -103,7 +112,7 @@ func (f *Fake) room(host string, ask guests.Ask) error {
 		}
 	}
 	for _, a := range f.desk.applications {
-		if a.Kind == office.ApplyGuests && a.State == office.ApplicationOpen && a.Holder == host && a.Order.Day >= pass.DayOf(now) {
+		if a.Number != instead && a.Kind == office.ApplyGuests && a.State == office.ApplicationOpen && a.Holder == host && a.Order.Day >= pass.DayOf(now) {
 			use.Waiting++
 			use.Upcoming += len(a.Guests)
 			if a.Order.Day == ask.Day {
@@ -198,6 +207,7 @@ func suiteGuests(t *testing.T, s office.Services, today pass.Day, now time.Time)
 	wants(t, "a third guest", err, office.ErrConflict)
 	_, err = s.Approvals.HandIn(ctx, "portal", office.Submission{Kind: office.ApplyGuests, Holder: "HOST", Name: "Host", Guests: []string{"Two"}, Order: order(today, "HOST")})
 	wants(t, "a request for a third", err, office.ErrConflict)
+	suiteInstead(t, s, today)
 	o.Exception = "the rector's guest"
 	must[office.Pass](t)(s.Passes.Issue(ctx, "suite", o))
 	if r := must[guests.Report](t)(s.Guests.PreviewGuests(ctx, few, now.Add(-time.Hour), nil)); r.Refused[guests.PerDay] == 0 || r.InForce[guests.PerDay] != r.Refused[guests.PerDay] || len(r.Rows) == 0 || r.Rows[len(r.Rows)-1].Host != "HOST" {
@@ -207,6 +217,38 @@ func suiteGuests(t *testing.T, s office.Services, today pass.Day, now time.Time)
 	o.Exception, o.Holder = "", "ANOTHER"
 	must[office.Pass](t)(s.Passes.Issue(ctx, "suite", o))
 	must[office.Standing[guests.Rules]](t)(s.Guests.Set(ctx, office.Change[guests.Rules]{Version: stands.Version, Rules: guests.Default(), By: "suite", Reason: "over"}))
+}
+
+// suiteInstead changes a request of a host who has all guests that a day can have: the
+// other one gets the places of the first, and none beyond them.
+func suiteInstead(t *testing.T, s office.Services, today pass.Day) {
+	ctx := t.Context()
+	ask := office.Submission{Kind: office.ApplyGuests, Holder: "CHANGES", Name: "Host", Guests: []string{"One", "Two"}, Order: order(today, "CHANGES")}
+	first := must[office.Application](t)(s.Approvals.HandIn(ctx, "holder:CHANGES", ask))
+	ask.Guests[1] = "Three"
+	_, err := s.Approvals.HandIn(ctx, "holder:CHANGES", ask)
+	wants(t, "beside the first", err, office.ErrConflict)
+	ask.Instead = first.Number
+	second := must[office.Application](t)(s.Approvals.HandIn(ctx, "holder:CHANGES", ask))
+	if a := must[office.Application](t)(s.Approvals.Find(ctx, first.Number)); a.State != office.ApplicationRejected || a.DecidedBy != "holder:CHANGES" {
+		t.Errorf("the first one: %+v", a)
+	}
+	second = must[office.Application](t)(s.Approvals.Decide(ctx, "suite", office.Decision{Number: second.Number, Approve: true}))
+	ask.Instead, ask.Guests = second.Number, []string{"One", "Two", "Three"}
+	_, err = s.Approvals.HandIn(ctx, "holder:CHANGES", ask)
+	wants(t, "more than its places", err, office.ErrConflict)
+	for _, id := range second.Passes {
+		if p := must[office.Pass](t)(s.Passes.Find(ctx, id)); p.Status != link.Good {
+			t.Errorf("a change that was refused ended %s", id)
+		}
+	}
+	ask.Guests = ask.Guests[:2]
+	must[office.Application](t)(s.Approvals.HandIn(ctx, "holder:CHANGES", ask))
+	for _, id := range second.Passes {
+		if p := must[office.Pass](t)(s.Passes.Find(ctx, id)); p.Status != link.Revoked {
+			t.Errorf("%s is %v beside what took its place", id, p.Status)
+		}
+	}
 }
 
 func suiteRetention(t *testing.T, s office.Services) {

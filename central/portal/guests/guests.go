@@ -58,6 +58,7 @@ type Terms struct {
 	Most        int // guests of one request
 	Zones       []Zone
 	Mail        bool // links can be sent by mail
+	Approval    bool // somebody of the office decides about each request
 }
 
 // State is how far a guest has come.
@@ -91,6 +92,7 @@ const (
 	Approved Progress = "approved"
 	Rejected Progress = "rejected"
 	Recalled Progress = "recalled" // by the holder, before it was decided
+	Expired  Progress = "expired"  // its day is over, and nobody decided
 )
 
 // Visit is one request with its guests.

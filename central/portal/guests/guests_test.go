@@ -38,7 +38,7 @@ type fake struct {
 var today = pass.DayOf(time.Now().UTC())
 
 func (f *fake) Terms(context.Context) (guests.Terms, error) {
-	return guests.Terms{First: today, Last: today + 30, Most: 20, Mail: true, Zones: []guests.Zone{{ID: 0, Name: "Main gate"}, {ID: 3, Name: "Library"}}}, nil
+	return guests.Terms{First: today, Last: today + 30, Most: 20, Mail: true, Approval: true, Zones: []guests.Zone{{ID: 0, Name: "Main gate"}, {ID: 3, Name: "Library"}}}, nil
 }
 
 func (f *fake) Ask(_ context.Context, person string, a guests.Ask) (int64, error) {
@@ -169,7 +169,8 @@ func TestHost(t *testing.T) {
 	phone.WaitText("The code opens no gate any more")
 	phone.Shot("portal-visit-cancelled")
 	phone.Click("a[href^='/guests/new?instead=']")
-	phone.WaitText("The earlier visit is cancelled")
+	phone.WaitText("The earlier visit ends when you send this one")
+	phone.WaitText("The office has to approve the new one")
 	phone.Fill("[name=purpose]", "Dinner, wait")
 	phone.Click("form[action='/guests'] button")
 	phone.WaitText("The office looks at this request")
