@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,14 +181,16 @@ func portrait(t *testing.T) string {
 	return path
 }
 
-// shows is the code on a phone, read as a scanner reads it.
+// shows is the code on a phone, read as a scanner reads it: it looks until it does.
 func shows(t *testing.T, s *site.Site, phone *consoletest.Browser, shot string) (string, pass.Code) {
 	t.Helper()
 	phone.Wait("document.querySelector('#symbol canvas') && !document.querySelector('.symbol').hidden")
-	text, err := symbol.ReadPicture(phone.Shot(shot))
-	if err != nil {
-		t.Fatalf("%s: %v", shot, err)
-	}
+	var text string
+	until(t, "a code to be read in "+shot, func() bool {
+		var err error
+		text, err = symbol.ReadPicture(phone.Shot(shot))
+		return err == nil
+	})
 	code, reason := pass.Parse([]byte(text))
 	if reason != pass.Granted {
 		t.Fatalf("%s: the phone shows %v", shot, reason)
@@ -196,12 +199,24 @@ func shows(t *testing.T, s *site.Site, phone *consoletest.Browser, shot string) 
 	return text, code
 }
 
-// invites makes a guest, mails the link, and returns what came.
+// The guests: one comes in, one stays outside, one's visit is cancelled.
+const (
+	comes     = "Lee Siu Ming"
+	stays     = "Ho Ka Yan"
+	cancelled = "Wong Mei Ling"
+)
+
+// entry selects what the host's page has about a guest.
+func entry(guest string) string {
+	return fmt.Sprintf("section[aria-labelledby='guest-%d']", slices.Index([]string{comes, stays, cancelled}, guest))
+}
+
+// invites makes the guests, mails the link of the first, and returns what came.
 func (h *holder) invites(address string) (link string) {
 	h.T.Helper()
 	h.Open("/guests/new")
 	h.Fill("[name=purpose]", "Reunion")
-	h.Fill("[name=names]", "Lee Siu Ming")
+	h.Fill("[name=names]", comes+"\n"+stays+"\n"+cancelled)
 	h.press()
 	h.WaitText("ready to share")
 	h.Click("details:has([name=address]) summary")
@@ -214,12 +229,13 @@ func (h *holder) invites(address string) (link string) {
 }
 
 // TestPortal is a holder's day: the first sign-in, the eCard, the live code at a
-// lane; a guest whose phone and whose lane reach nobody; a code that the office takes
-// back; and the NetID.
+// lane; guests of whom one does not walk, one is refused, and one's phone and lane
+// reach nobody; a code that the office takes back; and the NetID.
 func TestPortal(t *testing.T) {
 	t.Parallel()
 	box := catchMail(t)
-	s := campus(t, site.Config{Portal: &site.Portal{Mail: box.smtp}}, "north")
+	lane := site.LaneSetup{Name: "north", AutoWalk: walkTime, Window: 2 * time.Second} // soon over for who does not walk
+	s := campus(t, site.Config{Portal: &site.Portal{Mail: box.smtp}, Agents: []site.AgentSetup{{ID: "north", Lanes: []site.LaneSetup{lane}}}})
 	people := registertest.People(40, 7, time.Now())
 	if err := errors.Join(s.Invent(t.Context(), people), s.Instant(t.Context()), s.Invent(t.Context(), people)); err != nil {
 		t.Fatal(err)
@@ -241,7 +257,10 @@ func TestPortal(t *testing.T) {
 		t.Errorf("the ledger has %+v", rows[0])
 	}
 
-	visitor := h.visits(h.invites("guest@example.org"))
+	link := h.invites("guest@example.org")
+	visit := strings.TrimSuffix(h.Path(), "/send")
+	h.turnedAway(visit, north)
+	visitor := h.visits(link, comes)
 	h.Open("/card/code") // kept by the phone
 	shows(t, s, h.Browser, "portal-live-code-again")
 	kept := outage(t, h, visitor, north)
@@ -254,6 +273,11 @@ func TestPortal(t *testing.T) {
 	h.WaitText("The office has taken this code back")
 	h.Wait("document.querySelector('.symbol').hidden && !document.querySelector('#symbol canvas')")
 
+	h.Open(visit)
+	h.says(comes, "arrived")
+	h.says(stays, "at a gate, did not pass")
+	h.says(cancelled, "cancelled")
+	h.Shot("portal-visit-passed")
 	netIDs(h)
 	gapless(t, s)
 }
@@ -264,13 +288,55 @@ type guestPhone struct {
 	path string // of the link
 }
 
+// says waits until the host's page says how far a guest has come, with the minute.
+func (h *holder) says(guest, state string) {
+	h.T.Helper()
+	at := fmt.Sprintf("document.querySelector(%q)", entry(guest)+" .split")
+	h.Wait(at + fmt.Sprintf(".innerText.includes(%q)", state))
+	if text := consoletest.Eval[string](h.Browser, at+".innerText"); !strings.Contains(text, guest) || !sinceMinute.MatchString(text) {
+		h.Errorf("%s: the page does not say since when: %q", guest, text)
+	}
+}
+
+var sinceMinute = regexp.MustCompile(`\b20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}\b`)
+
+// linkOf is the link of a guest on the host's page.
+func (h *holder) linkOf(guest string) (link string) {
+	h.T.Helper()
+	link = consoletest.Eval[string](h.Browser, fmt.Sprintf("document.querySelector(%q).value", entry(guest)+" input[readonly]"))
+	keepSecret(h.site, "link of "+guest, link[strings.Index(link, "#")+1:])
+	return link
+}
+
+// turnedAway has one guest let in who does not walk, and another refused whose visit
+// was cancelled meanwhile; the phone says what to do then.
+func (h *holder) turnedAway(visit string, north *site.Agent) {
+	h.T.Helper()
+	first, second := h.visits(h.linkOf(stays), stays), h.visits(h.linkOf(cancelled), cancelled)
+	text, code := shows(h.T, h.site, first.Browser, "portal-guest-stays")
+	north.Lanes[0].Controller.SetAutoWalk(0)
+	walk(h.T, north, text)
+	ledger(h.T, h.site, code.ID().String(), "granted", "not_passed")
+	north.Lanes[0].Controller.SetAutoWalk(walkTime)
+	text, code = shows(h.T, h.site, second.Browser, "portal-guest-cancelled")
+	h.Open(visit)
+	h.Click(entry(cancelled) + " button.danger")
+	h.WaitText("The code opens no gate any more")
+	synced(h.T, h.site)
+	refused(h.T, north, text, "REVOKED")
+	ledger(h.T, h.site, code.ID().String(), "denied")
+	consoletest.Eval[bool](second.Browser, "window.dispatchEvent(new Event('online'))")
+	second.WaitText("ask who invited you")
+	second.Wait("document.querySelector('.symbol').hidden && !document.querySelector('#symbol canvas')")
+}
+
 // visits opens a link, once, on another phone.
-func (h *holder) visits(link string) guestPhone {
+func (h *holder) visits(link, guest string) guestPhone {
 	h.T.Helper()
 	g := guestPhone{h.Other(), strings.TrimPrefix(link, h.site.PortalURL())}
 	portaltest.Turn(h.T, g.Browser)
 	g.Open(g.path)
-	g.WaitText("Lee Siu Ming")
+	g.WaitText(guest)
 	g.Wait("caches.open('guest').then(c => c.keys()).then(k => { window.kept = k.length }) && window.kept >= 2") // the page and the code
 	return g
 }
@@ -296,7 +362,7 @@ func outage(t *testing.T, h *holder, visitor guestPhone, north *site.Agent) (kep
 		t.Fatal(err)
 	}
 	synced(t, h.site)
-	if rows := ledger(t, h.site, code.ID().String(), "granted", "passed"); rows[0].GuestName != "Lee Siu Ming" {
+	if rows := ledger(t, h.site, code.ID().String(), "granted", "passed"); rows[0].GuestName != comes {
 		t.Errorf("the ledger has %+v", rows[0])
 	}
 	return kept
