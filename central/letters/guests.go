@@ -54,17 +54,6 @@ func GuestCode(lang Language, g Guest) Letter {
 	return l
 }
 
-// GuestCancelled tells a guest that the code is worth nothing any more.
-func GuestCancelled(lang Language, host string, on time.Time) Letter {
-	return write("guest_cancelled", lang,
-		words{"Your visit is cancelled", []part{
-			say("%s has cancelled your visit. The code no longer opens a turnstile.", oneLine(host)), told("Date", day(on)),
-			say("If you think that this is a mistake, ask who invited you.")}},
-		words{"到訪已取消", []part{
-			say("%s 已取消您的到訪，通行碼不能再開啟閘機。", oneLine(host)), told("日期", dayZH(on)),
-			say("若有疑問，請聯絡邀請人。")}})
-}
-
 // GuestsApproved tells a host that the office approved guests of a day. page is
 // where their codes are shared.
 func GuestsApproved(lang Language, on time.Time, page string) Letter {
@@ -73,7 +62,7 @@ func GuestsApproved(lang Language, on time.Time, page string) Letter {
 			say("The office approved your guests. Their codes are ready to be shared."), told("Date", day(on)),
 			follow("Share the codes", page)}},
 		words{"訪客申請已獲批准", []part{
-			say("辦事處已批准您的訪客，通行碼可以分享。"), told("日期", dayZH(on)),
+			say("辦公室已批准您的訪客，通行碼可以分享。"), told("日期", dayZH(on)),
 			follow("分享通行碼", page)}})
 }
 
@@ -84,8 +73,8 @@ func GuestsRejected(lang Language, on time.Time, reason, page string) Letter {
 			say("The office did not approve your guests."), told("Date", day(on))}, because("Reason", reason,
 			say("You can change the request and send it again, or ask the office."), follow("Open the request", page))...)},
 		words{"訪客申請未獲批准", append([]part{
-			say("辦事處未有批准您的訪客。"), told("日期", dayZH(on))}, because("原因", reason,
-			say("您可更改申請後再次提交，或向辦事處查詢。"), follow("打開申請", page))...)})
+			say("辦公室未有批准您的訪客。"), told("日期", dayZH(on))}, because("原因", reason,
+			say("您可更改申請後再次提交，或向辦公室查詢。"), follow("打開申請", page))...)})
 }
 
 // because puts a reason before what follows, if there is one.
@@ -94,18 +83,6 @@ func because(label, reason string, next ...part) []part {
 		return next
 	}
 	return append([]part{told(label, reason)}, next...)
-}
-
-// GuestArrived tells a host who wants it that a guest has passed a turnstile.
-func GuestArrived(lang Language, guest string, at time.Time, place, placeZH string) Letter {
-	if placeZH == "" {
-		placeZH = place
-	}
-	l := write("guest_arrived", lang,
-		words{"Your guest is here", []part{told("Guest", guest), told("Arrived", moment(at)), told("Entrance", place)}},
-		words{"您的訪客已到達", []part{told("訪客", guest), told("到達時間", momentZH(at)), told("入口", placeZH)}})
-	l.Until = at.Add(6 * time.Hour) // no news any more
-	return l
 }
 
 // Pass carries a pass's code, which the office sends.

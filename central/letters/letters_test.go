@@ -49,10 +49,8 @@ func samples() []sample {
 		link(func(l Language) Letter {
 			return GuestCode(l, Guest{Host: "CHAN Tai Man", Link: page, From: at, Until: at.Add(3 * time.Hour), Place: "Main & North", PlaceZH: "主入口", PNG: []byte("png")})
 		}),
-		link(func(l Language) Letter { return GuestCancelled(l, "CHAN Tai Man", at) }),
 		link(func(l Language) Letter { return GuestsApproved(l, at, page) }),
 		link(func(l Language) Letter { return GuestsRejected(l, at, "Too many <at once>", page) }),
-		link(func(l Language) Letter { return GuestArrived(l, "Ada\r\nBcc: x", at, "Main", "主入口") }),
 		link(func(l Language) Letter {
 			return PassCode(l, Pass{"2517/4711", "2026-11-22", at, until, []string{"Main"}, []string{"主入口"}, []byte("png"), "pass-2517-4711.png"})
 		}),

@@ -64,7 +64,7 @@ func PasswordChanged(lang Language, at time.Time, office string) Letter {
 		words{"您的 NetPassword 已更改", []part{
 			told("更改時間", momentZH(at)),
 			say("以舊 NetPassword 登入的裝置均已登出。"),
-			say("若非您所為：請立即以「忘記 NetPassword」重設，並通知辦事處：%s", office)}})
+			say("若非您所為：請立即以「忘記 NetPassword」重設，並通知辦公室：%s", office)}})
 }
 
 // Advice asks once a quarter to think of the NetPassword.

@@ -89,7 +89,7 @@ func AddressChanged(lang Language, to string, at time.Time, office string) Lette
 		words{"您的電郵地址已更改", []part{
 			say("您帳戶的電郵地址已被取代，此地址不會再收到郵件。"),
 			told("新地址", Mask(to)), told("更改時間", momentZH(at)),
-			say("若非您所為，請立即通知辦事處：%s", office)}})
+			say("若非您所為，請立即通知辦公室：%s", office)}})
 }
 
 // AddressRefused tells that the office did not let another address take the place of
@@ -100,8 +100,8 @@ func AddressRefused(lang Language, to, reason, office string) Letter {
 			say("The office did not approve another email address for your account."), told("New address", Mask(to))},
 			because("Reason", reason, say("If you still want it changed, or did not ask for it, tell the office: %s", office))...)},
 		words{"您的電郵地址維持不變", append([]part{
-			say("辦事處未有批准更改您帳戶的電郵地址。"), told("新地址", Mask(to))},
-			because("原因", reason, say("如仍需更改，或並非由您提出，請聯絡辦事處：%s", office))...)})
+			say("辦公室未有批准更改您帳戶的電郵地址。"), told("新地址", Mask(to))},
+			because("原因", reason, say("如仍需更改，或並非由您提出，請聯絡辦公室：%s", office))...)})
 }
 
 // MethodAdded tells that there is a new way to sign in, such as a passkey or an

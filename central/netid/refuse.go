@@ -71,10 +71,10 @@ func Reasons() (list []Reason) {
 var refusals = map[Reason]struct{ en, zh Words }{
 	NoMatch: {
 		Words{"These details do not match the register.", "Compare surname, given name, date of birth, personal id and card number with your documents, correct them and try again. If they are right, ask the office to look at the register."},
-		Words{"資料與登記冊不符。", "請對照證件，核對姓氏、名字、出生日期、個人證件號碼及證件卡號碼，更正後再試。若資料無誤，請聯絡辦事處查核登記冊。"}},
+		Words{"資料與登記冊不符。", "請對照證件，核對姓氏、名字、出生日期、個人證件號碼及證件卡號碼，更正後再試。若資料無誤，請聯絡辦公室查核登記冊。"}},
 	NotGraduate: {
 		Words{"The register has no award of yours.", "Register with your campus card instead, or ask the office to look at your record."},
-		Words{"登記冊沒有您的學歷紀錄。", "請改以校園證件登記，或聯絡辦事處查核紀錄。"}},
+		Words{"登記冊沒有您的學歷紀錄。", "請改以校園證件登記，或聯絡辦公室查核紀錄。"}},
 	Already: {
 		Words{"You have registered a NetID before.", "Look in your mailbox for “Completion of NetID registration”, or press Forgot NetID: it comes by mail. With Forgot NetPassword you choose a new password."},
 		Words{"您已登記 NetID。", "請在電郵信箱搜尋「Completion of NetID registration」，或按「忘記 NetID」以電郵取回；按「忘記 NetPassword」可重設密碼。"}},
@@ -83,7 +83,7 @@ var refusals = map[Reason]struct{ en, zh Words }{
 		Words{"2011 年或以後的畢業生沿用學生 NetID。", "請以該 NetID 登入。若已沒有 NetPassword，請按「忘記 NetPassword」。"}},
 	StudentLost: {
 		Words{"Graduates of 2011 or later keep the NetID that they had as students, and there is none of yours in use here.", "Ask the office: it can enter your student NetID into the register. Then press Forgot NetPassword."},
-		Words{"2011 年或以後的畢業生沿用學生 NetID，但此處沒有您可使用的學生 NetID。", "請聯絡辦事處，把您的學生 NetID 加入登記冊，然後按「忘記 NetPassword」。"}},
+		Words{"2011 年或以後的畢業生沿用學生 NetID，但此處沒有您可使用的學生 NetID。", "請聯絡辦公室，把您的學生 NetID 加入登記冊，然後按「忘記 NetPassword」。"}},
 	NameForm: {
 		Words{"A display name has letters A to Z, digits, hyphens and spaces only, and at least one letter.", "Type another one, such as Tai Man CHAN, with 2 to 60 characters."},
 		Words{"顯示名稱只可包含英文字母、數字、連字號及空格，並須有至少一個字母。", "請輸入另一名稱，例如 Tai Man CHAN，2 至 60 個字元。"}},

@@ -85,7 +85,7 @@ func TestWhoMayOpenWhat(t *testing.T) {
 		{"GET", "/static/VENDORED.md", "", 404, "", ""},
 		{"GET", "/static/..%2fportal.go", "", 404, "", ""},
 		{"GET", "/sw.js", "", 200, "", "const VERSION = "},
-		{"GET", "/manifest.webmanifest?lang=zh-Hant", "", 200, "", `"short_name":"校園卡"`},
+		{"GET", "/manifest.webmanifest?lang=zh-Hant", "", 200, "", `"short_name":"電子證"`},
 		{"POST", "/language", "", 422, "", ""},
 	} {
 		w := do(p, x.method, x.path, x.person, "")

@@ -15,7 +15,7 @@ var frameWords = Words{
 	"Another site's page sent this, so nothing was done. Begin from the pages here.":             "此表格由其他網站的頁面送出，未有執行任何操作。請從本站頁面重新開始。",
 	// The frame's.
 	"Skip to the content": "跳至內容",
-	"Campus card":         "校園卡",
+	"Campus card":         "電子證",
 	"My card":             "我的卡",
 	"Guests":              "訪客",
 	"Profile":             "個人資料",

@@ -391,7 +391,7 @@ func TestHolderIsTold(t *testing.T) {
 		t.Fatalf("%d letters: %+v", len(got), got)
 	}
 	for i, w := range want {
-		if got[i].kind != w.kind || got[i].by != w.by || !strings.Contains(got[i].text, w.text) || strings.Contains(got[i].text, "辦事處") {
+		if got[i].kind != w.kind || got[i].by != w.by || !strings.Contains(got[i].text, w.text) || strings.Contains(got[i].text, "辦公室") {
 			t.Errorf("letter %d: %+v, want %+v", i, got[i], w)
 		}
 	}

@@ -47,8 +47,8 @@ var actions = map[string]office.Text{
 	"application_hand_in": {English: "Handed in an application", Chinese: "提交申請"},
 	"application_approve": {English: "Approved an application", Chinese: "批准申請"},
 	"application_reject":  {English: "Rejected an application", Chinese: "拒絕申請"},
-	"ecard_withdraw":      {English: "Withdrew an eCard", Chinese: "收回電子卡"},
-	"ecard_return":        {English: "Gave an eCard back", Chinese: "發還電子卡"},
+	"ecard_withdraw":      {English: "Withdrew an eCard", Chinese: "收回電子證"},
+	"ecard_return":        {English: "Gave an eCard back", Chinese: "發還電子證"},
 	"set_approvals":       {English: "Set what needs approval", Chinese: "設定需要審批的項目"},
 
 	"set_guests": {English: "Set the rules for guests", Chinese: "設定訪客規則"},

@@ -12,15 +12,15 @@ var words = console.Words{
 	"Since": "加入名冊", "Changed": "更改", "Number": "號碼", "Kind": "種類", "From": "由", "Until": "至", "not valid today": "今日無效", "Award": "學銜", "Programme": "課程", "Institution": "學院", "Graduated": "畢業日期", "Merges": "合併紀錄",
 	"Student": "學生", "Staff": "職員", "CPCE staff": "CPCE 職員", "PTEC staff": "PTEC 職員", "Visitor": "訪客", "Long-serving retiree": "長期服務退休人員", "Emeritus professor": "榮休教授",
 	"Passes of this person": "此人的通行證", "Merge somebody into this person": "把另一編號合併至此人", "What was done to this person": "對此人的操作", "Take out of the register": "自名冊移除", "Take %s out of the register": "自名冊移除 %s", "%s is out of the register.": "%s 已自名冊移除。",
-	"For somebody who left the campus. The eCard ends and new applications are refused; passes that were issued stay good for their day unless you revoke them. The next file brings back whoever stands in it.": "適用於已離校者。電子卡即告終止，新申請會被拒絕；已簽發的通行證在其日期內仍然有效，除非另行撤銷。若下一份檔案載有此人，會重新加入。",
+	"For somebody who left the campus. The eCard ends and new applications are refused; passes that were issued stay good for their day unless you revoke them. The next file brings back whoever stands in it.": "適用於已離校者。電子證即告終止，新申請會被拒絕；已簽發的通行證在其日期內仍然有效，除非另行撤銷。若下一份檔案載有此人，會重新加入。",
 
 	// the holder
-	"eCard": "電子卡", "withdrawn": "已收回", "active": "有效", "Withdraw the eCard": "收回電子卡", "Give the eCard back": "發還電子卡", "Reason: the holder reads it": "原因：持有人會看到",
+	"eCard": "電子證", "withdrawn": "已收回", "active": "有效", "Withdraw the eCard": "收回電子證", "Give the eCard back": "發還電子證", "Reason: the holder reads it": "原因：持有人會看到",
 	"The passes that were revoked with it and are not over are good again.":                                            "與其一同撤銷而尚未過期的通行證會恢復有效。",
 	"Lanes refuse today's and later passes at once, no new code is issued, and the phone forgets the one that it has.": "閘道即時拒絕今日及以後的通行證，不再簽發新通行碼，手機亦會刪除已保存的通行碼。",
 	"Revoke the passes of this person's guests too":                                                                    "一併撤銷此人訪客的通行證",
-	"The eCard is withdrawn; %d passes are revoked.":                                                                   "電子卡已收回；已撤銷 %d 個通行證。",
-	"The eCard is given back; %d passes are good again.":                                                               "電子卡已發還；%d 個通行證恢復有效。",
+	"The eCard is withdrawn; %d passes are revoked.":                                                                   "電子證已收回；已撤銷 %d 個通行證。",
+	"The eCard is given back; %d passes are good again.":                                                               "電子證已發還；%d 個通行證恢復有效。",
 	"NetID": "NetID", "State": "狀態", "Shown as": "顯示名稱", "NetPassword": "NetPassword", "ended": "已終止", "in use": "使用中", "none yet": "尚未設定", "changed %s": "更改於 %s", "End NetID %s": "終止 NetID %s", "NetID %s has ended.": "NetID %s 已終止。",
 	"For good: nobody signs in with it any more, all its sessions end, and its name is given to nobody else.": "永久終止：不能再以此登入，所有登入即告結束，名稱不再供他人使用。",
 

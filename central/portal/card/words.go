@@ -4,14 +4,14 @@ import "turnstile/central/portal"
 
 // words are these pages' texts in Traditional Chinese.
 var words = portal.Words{
-	"Activate the card": "啟用校園卡", "Your photo": "您的照片", "Campus access": "進入校園", "My card": "我的卡",
-	"Your card is active.":                            "您的校園卡已啟用。",
+	"Activate the card": "啟用電子證", "Your photo": "您的照片", "Campus access": "進入校園", "My card": "我的卡",
+	"Your card is active.":                            "您的電子證已啟用。",
 	"Valid card":                                      "有效卡",
 	"Show the campus access code":                     "顯示校園通行碼",
 	"Take another photo":                              "更換照片",
 	"Put it on the home screen":                       "加到主畫面",
 	"Photo of the holder":                             "持有人照片",
-	"Two steps, and the card is on your phone.":       "只需兩步，校園卡就在您的手機上。",
+	"Two steps, and the card is on your phone.":       "只需兩步，電子證就在您的手機上。",
 	"Your contact information":                        "您的聯絡資料",
 	"Complete it first: the office has to reach you.": "請先填妥，讓辦公室能聯絡您。",
 	"Complete the contact information":                "填寫聯絡資料",
@@ -43,10 +43,10 @@ var words = portal.Words{
 	"There is no code for today on this phone. Connect to a network once to get it.":                          "此手機沒有今日的通行碼。請連接網絡一次以取得。",
 	"The office has taken this code back. Ask it why; the code is gone from this phone.":                      "辦公室已撤銷此通行碼，並已從此手機移除。請向辦公室查詢原因。",
 	"The office has stopped this code for now. Ask it why.":                                                   "辦公室已暫停此通行碼。請向辦公室查詢原因。",
-	"The office has withdrawn your card.":                                                                     "辦公室已收回您的校園卡。",
+	"The office has withdrawn your card.":                                                                     "辦公室已收回您的電子證。",
 	"Reason:":                                                                                                 "原因：",
 	"There is no campus access code while it is withdrawn, and no code is left on this phone.":                "收回期間不會有校園通行碼，此手機亦已不再保存任何通行碼。",
-	"If you think that this is a mistake, ask the office; it can give the card back.":                         "如認為有誤，請向辦公室查詢；校園卡可以發還。",
-	"Your card is withdrawn; ask the office.":                                                                 "您的校園卡已被收回，請向辦公室查詢。",
+	"If you think that this is a mistake, ask the office; it can give the card back.":                         "如認為有誤，請向辦公室查詢；電子證可以發還。",
+	"Your card is withdrawn; ask the office.":                                                                 "您的電子證已被收回，請向辦公室查詢。",
 	"My identification": "我的身分識別",
 }

@@ -15,7 +15,7 @@ var plain = map[string]string{
 
 // words are these pages' texts in Traditional Chinese.
 var words = portal.Words{
-	"Your card is withdrawn: you cannot invite guests now. Ask the office.": "您的校園卡已被收回，現時不能邀請訪客。請向辦公室查詢。",
+	"Your card is withdrawn: you cannot invite guests now. Ask the office.": "您的電子證已被收回，現時不能邀請訪客。請向辦公室查詢。",
 	"Guests": "訪客", "New campus access": "新增訪客通行", "Campus access": "訪客通行", "Campus access for a guest": "訪客校園通行",
 	"Guests for %s can be asked for from %s on: ask again then, or take an earlier day.":            "%s 的訪客可由 %s 起申請：請屆時再試，或改選較早的日子。",
 	"Guests for %s could be asked for until %s: take a later day, or ask the office.":               "%s 的訪客須於 %s 前申請：請改選較後的日子，或向辦公室查詢。",
