@@ -41,13 +41,18 @@ func (a *Accounts) RequestCode(w http.ResponseWriter, r *http.Request, typed, la
 }
 
 // invitation is the code for whom an address is of, or the word that it is of
-// nobody. The letter goes to the address as the account has it.
+// nobody. The letter goes to the address as the account has it. Both letters are
+// written, whichever is sent: the time does not tell which.
 func (a *Accounts) invitation(row database.Account, purpose, detail, address, lang string) errand {
-	e := errand{purpose: purpose, person: row.Person, address: address, detail: detail, lang: language(lang), words: letters.OneTime}
-	if row.Person == "" {
-		e.words = func(lang letters.Language, _ string, _ time.Time) letters.Letter {
-			return letters.NotRegistered(lang, a.Origin()+RegisterPath)
+	e := errand{purpose: purpose, person: row.Person, address: address, detail: detail, lang: language(lang)}
+	e.words = func(lang letters.Language, number string, until time.Time) letters.Letter {
+		known, unknown := letters.OneTime(lang, number, until), letters.NotRegistered(lang, a.Origin()+RegisterPath)
+		if row.Person == "" {
+			return unknown
 		}
+		return known
+	}
+	if row.Person == "" {
 		return e
 	}
 	e.address = row.Address
