@@ -107,7 +107,7 @@ func TestPhone(t *testing.T) {
 		t.Fatalf("the mail beside the phone is %q", text)
 	}
 	v.phoneSends("form[action='/register/code']", map[string]string{"code": code})
-	v.phoneWaits("location.pathname === '/card' && document.querySelector('main a[href=\"/profile\"]')") // the frame has the session's cookie
+	v.phoneWaits("location.pathname === '/card' && document.querySelector('main a[href^=\"/profile\"]')") // the frame has the session's cookie
 	v.Size(1600, 1000)
 	v.Axe()
 	v.Shot("simulator-phone")

@@ -42,6 +42,7 @@ var actions = map[string]office.Text{
 	"register_done":       {English: "Finished a file for the register", Chinese: "完成名冊檔案"},
 	"register_discarded":  {English: "Discarded a file for the register", Chinese: "放棄名冊檔案"},
 	"register_merge":      {English: "Made one person of two", Chinese: "合併兩個編號"},
+	"register_apart":      {English: "Kept two alike persons apart", Chinese: "確認兩個相似編號並非同一人"},
 	"register_merge_undo": {English: "Undid a merge", Chinese: "還原合併"},
 
 	"application_hand_in": {English: "Handed in an application", Chinese: "提交申請"},
