@@ -68,9 +68,10 @@ func (d *DB) Token(ctx context.Context, id string) (Token, error) {
 }
 
 // TokenMaker returns who made the token that had a name at a time (Unix ms), or gave
-// it its secret of then; or ErrNotFound.
+// it its secret of then; or ErrNotFound. Of two of one millisecond the one that
+// outlived the other counts.
 func (d *DB) TokenMaker(ctx context.Context, name string, at int64) (by string, err error) {
-	err = d.sql.QueryRowContext(ctx, `SELECT created_by FROM api_tokens WHERE name = $1 AND created <= $2 ORDER BY created DESC, id LIMIT 1`, name, at).Scan(&by)
+	err = d.sql.QueryRowContext(ctx, `SELECT created_by FROM api_tokens WHERE name = $1 AND created <= $2 ORDER BY created DESC, CASE WHEN revoked = 0 THEN 0 ELSE 1 END, revoked DESC, id LIMIT 1`, name, at).Scan(&by)
 	return by, named(err)
 }
 

@@ -148,7 +148,22 @@ func TestTokenRows(t *testing.T) {
 		if _, err := d.RotateToken(ctx, "other", "admin", 6, "four", link.Hash{}); !errors.Is(err, database.ErrNotFound) {
 			t.Errorf("rotated what is not there: %v", err)
 		}
-		if err := d.RevokeToken(ctx, "screen", "admin", 7); err != nil {
+		for n, by := range []string{"first", "second"} { // within one millisecond
+			id := []string{"a", "b"}[n]
+			if _, err := d.RotateToken(ctx, "screen", by, int64(7+n), "A"+id, link.Hash{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.RotateToken(ctx, "screen", by+"-after", int64(7+n), "Z"+id, link.Hash{}); err != nil {
+				t.Fatal(err)
+			}
+			if maker, err := d.TokenMaker(ctx, "screen", int64(7+n)); err != nil || maker != by+"-after" {
+				t.Errorf("made by %s, %v", maker, err)
+			}
+		}
+		if maker, err := d.TokenMaker(ctx, "screen", 7); err != nil || maker != "first-after" {
+			t.Errorf("of before: made by %s, %v", maker, err)
+		}
+		if err := d.RevokeToken(ctx, "screen", "admin", 9); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.RevokeToken(ctx, "screen", "admin", 7); !errors.Is(err, database.ErrNotFound) {
