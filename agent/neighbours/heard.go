@@ -64,6 +64,14 @@ func (h *hearing) hasAll(zone uint8) bool {
 	return s != nil && len(s.list) == 1 && s.list[0].from == 0
 }
 
+// newest is the highest number of a use of the zone that came, 0 if none did.
+func (h *hearing) newest(zone uint8) uint64 {
+	if s := h.spans[zone]; s != nil && len(s.list) > 0 {
+		return s.list[len(s.list)-1].to
+	}
+	return 0
+}
+
 // span is uses that were taken: all of a zone with numbers above from, up to to.
 type span struct{ from, to uint64 }
 

@@ -125,6 +125,9 @@ func TestDays(t *testing.T) {
 	if got := south.all(); len(got) != 3 || !south.has("north", all[1:4]...) || south.Status(now).Counts.Old != 2 {
 		t.Errorf("took %+v", got)
 	}
+	if known := south.Status(now).Zones[0].Peers[0].Known; known != 5 {
+		t.Errorf("north's uses are known up to %d, want 5", known)
+	}
 	sure = false
 	south.datagram(use(t, "north", 1, now.Add(time.Second), all...), address, now)
 	if !south.has("north", all...) {

@@ -31,6 +31,7 @@ type PeerStatus struct {
 	Lane  string    `json:"lane"`
 	Heard time.Time `json:"heard"` // last hello by multicast, zero if never
 	There bool      `json:"there"` // it was heard not long ago
+	Known uint64    `json:"known"` // the newest of its uses that came, by its journal's number; 0: none yet
 }
 
 // Status returns the state as of now.
@@ -67,7 +68,7 @@ func (n *Neighbours) zoneStatus(id uint8, newest uint64, now time.Time) ZoneStat
 	s.Version, s.Behind = z.lanes.Version, z.lanes.Version < newest
 	_, s.Member = slices.BinarySearchFunc(z.lanes.Lanes, n.c.Lane, func(p link.Peer, id string) int { return strings.Compare(p.ID, id) })
 	for _, p := range z.others {
-		s.Peers = append(s.Peers, PeerStatus{p.id, p.heard, p.isThere(now)})
+		s.Peers = append(s.Peers, PeerStatus{p.id, p.heard, p.isThere(now), p.newest(id)})
 	}
 	return s
 }

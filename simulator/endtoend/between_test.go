@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,20 +35,44 @@ func TestInsideAtTheOtherGate(t *testing.T) {
 	until(t, "both know of each other", func() bool { return members(t, north) == 1 && members(t, south) == 1 })
 	p, g := issue(t, s, nil), issue(t, s, guest)
 	walk(t, north, p.Code)
+	ledger(t, s, p.ID, "granted", "passed")
+	knowsAll(t, s, north, south)
 	refused(t, south, p.Code, "ALREADY_INSIDE")
 	walk(t, north, g.Code)
+	ledger(t, s, g.ID, "granted", "passed")
+	knowsAll(t, s, north, south)
 	refused(t, south, g.Code, "ALREADY_INSIDE")
 
 	// Nobody walked: the entry is given back, at the other gate too.
 	north.Lanes[0].Controller.SetAutoWalk(0)
 	h := issue(t, s, guest)
 	walk(t, north, h.Code) // the gate opens and locks again
-	until(t, "the ledger knows that nobody walked", func() bool {
-		rows, err := s.API.Passages(t.Context(), 0)
-		return err == nil && len(rows) > 0 && rows[len(rows)-1].Type == "not_passed"
-	})
+	ledger(t, s, h.ID, "granted", "not_passed")
+	knowsAll(t, s, north, south)
 	walk(t, south, h.Code)
 	ledger(t, s, h.ID, "granted", "not_passed", "granted", "passed")
+}
+
+// knowsAll waits until a controller has heard of each use at another one that central
+// has: the other tells both, and either may know first.
+func knowsAll(t *testing.T, s *site.Site, from, to *site.Agent) {
+	t.Helper()
+	rows, err := s.API.Passages(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var newest uint64
+	for _, r := range rows {
+		if used := r.Type == "granted" || r.Type == "passed" || r.Type == "not_passed"; used && r.Controller == from.ID {
+			newest = max(newest, r.Seq)
+		}
+	}
+	if newest == 0 {
+		t.Fatalf("nobody was let in at %s", from.ID)
+	}
+	until(t, fmt.Sprintf("%s knows what %s did up to %d", to.ID, from.ID, newest), func() bool {
+		return status(t, to).Neighbours.Zones[0].Peers[0].Known >= newest
+	})
 }
 
 // TestInsideWithoutCentral does the same by multicast alone, with central and its
@@ -67,15 +92,13 @@ func TestInsideWithoutCentral(t *testing.T) {
 	hard(t, s)
 	north, south, west := s.Agents[0], s.Agents[1], s.Agents[2]
 	p := issue(t, s, nil)
-	var passes []office.PassBody
-	for range 6 {
-		passes = append(passes, issue(t, s, func(o *office.OrderBody) { o.Zones = []int{1} }))
-	}
+	own, other := passAtHome(t, s, west.ID), passAtHome(t, s, "east")
 	until(t, "all know of each other", func() bool {
 		return heard(t, north, "south") && heard(t, south, "north") && members(t, west) == 1
 	})
 	s.Central().Kill()
 	walk(t, north, p.Code)
+	until(t, "south knows who went in", func() bool { return status(t, south).Neighbours.Zones[0].Peers[0].Known > 0 })
 	refused(t, south, p.Code, "ALREADY_INSIDE")
 	if err := south.Stop(); err != nil {
 		t.Fatal(err)
@@ -85,32 +108,28 @@ func TestInsideWithoutCentral(t *testing.T) {
 	}
 	until(t, "south hears north again", func() bool { return heard(t, south, "north") })
 	refused(t, south, p.Code, "ALREADY_INSIDE")
-	apart(t, west, passes)
+	until(t, "west is alone", func() bool { return status(t, west).Neighbours.Zones[0].Apart })
+	walk(t, west, own.Code)
+	refused(t, west, other.Code, "HOME_LANE")
 	if err := s.StartCentral(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// apart has a lane that can reach nobody decide on passes: it lets those in whose
-// home it is.
-func apart(t *testing.T, a *site.Agent, passes []office.PassBody) {
+// passAtHome issues passes for the zone of west and east until one has that home:
+// each has one of the two by its random number.
+func passAtHome(t *testing.T, s *site.Site, home string) office.PassBody {
 	t.Helper()
-	until(t, a.ID+" is alone", func() bool { return status(t, a).Neighbours.Zones[0].Apart })
-	own := 0
-	for _, p := range passes {
+	for range 100 {
+		p := issue(t, s, func(o *office.OrderBody) { o.Zones = []int{1} })
 		var id pass.ID
 		id.Day, id.Index = parseID(t, p.ID)
-		home := neighbours.HomeOf(&link.Lanes{Zone: 1, Lanes: []link.Peer{{ID: "east"}, {ID: "west"}}}, id)
-		if home == a.ID {
-			own++
-			walk(t, a, p.Code)
-			continue
+		if neighbours.HomeOf(&link.Lanes{Zone: 1, Lanes: []link.Peer{{ID: "east"}, {ID: "west"}}}, id) == home {
+			return p
 		}
-		refused(t, a, p.Code, "HOME_LANE")
 	}
-	if own == 0 || own == len(passes) {
-		t.Errorf("%s is the home of %d of %d passes", a.ID, own, len(passes))
-	}
+	t.Fatalf("none of 100 passes has its home at %s", home)
+	return office.PassBody{}
 }
 
 func parseID(t *testing.T, id string) (day pass.Day, index uint32) {

@@ -156,9 +156,12 @@ func scan(t *testing.T, a *site.Agent, text string) {
 	}
 }
 
-// walk scans a code that must be let in, and waits until the person has walked.
+// walk scans a code that must be let in, and waits until the person has walked. A
+// gate whose process a busy machine let wait is lost for a moment: the person sees
+// that on the lane, and waits.
 func walk(t *testing.T, a *site.Agent, text string) {
 	t.Helper()
+	until(t, a.ID+" has its gate", func() bool { return status(t, a).Lanes[0].Gate.Connected })
 	before := a.Lanes[0].Controller.State().Openings
 	t.Cleanup(func() {
 		if now, err := a.Status(); t.Failed() && err == nil {
