@@ -31,7 +31,7 @@ type Bulk struct {
 	SettledBy string
 	Passes    int
 	Changed   int
-	Skipped   int    // somebody else had changed them meanwhile, or their day is over
+	Skipped   int    // somebody else had changed them meanwhile, their day is over, or their eCard is withdrawn
 	Seq       uint64 // the newest feed event of it, 0 if none went out yet
 }
 

@@ -31,7 +31,7 @@ func withdrawnECard(ctx context.Context, q querier, holder string) (ECard, error
 	return scanECard(q.QueryRowContext(ctx, `SELECT `+ecardColumns+` FROM ecards WHERE withdrawn <> 0 AND `+ofPerson+` ORDER BY withdrawn LIMIT 1`, holder))
 }
 
-// ErrWithdrawn tells that no code is issued of an eCard: the office took it back.
+// ErrWithdrawn tells that no code of an eCard is issued or released: the office took it back.
 var ErrWithdrawn = errors.New("the eCard is withdrawn")
 
 // notWithdrawn is ErrWithdrawn if the eCard of a person is withdrawn, named by any id.
@@ -61,6 +61,9 @@ func (d *DB) WithdrawnHolders(ctx context.Context) ([]string, error) {
 
 // AddLetters puts letters into the outbox in the transaction.
 func (t *FeedTx) AddLetters(list []Letter) error { return named(addLetters(t.ctx, t.tx, list)) }
+
+// NotWithdrawn is ErrWithdrawn if the eCard of a person is withdrawn, named by any id.
+func (t *FeedTx) NotWithdrawn(holder string) error { return named(notWithdrawn(t.ctx, t.tx, holder)) }
 
 // WithdrawECard takes the eCard back; from then on none of its codes is issued.
 // ErrNotFound: there is none; ErrConflict: it is withdrawn already.

@@ -74,7 +74,7 @@ type BulkChange struct {
 	SettledBy string
 	Passes    int
 	Changed   int
-	Skipped   int        // somebody else changed them meanwhile
+	Skipped   int        // somebody else changed them meanwhile, their day is over, or their eCard is withdrawn
 	RefusedBy *RefusedBy // of the last event, when it is done
 }
 

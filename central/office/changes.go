@@ -33,7 +33,7 @@ type BulkBody struct {
 	SettledBy string         `json:"settled_by,omitempty" doc:"The second person."`
 	Passes    int            `json:"passes" doc:"How many it is of; they were fixed when it was asked for."`
 	Changed   int            `json:"changed"`
-	Skipped   int            `json:"skipped" doc:"Somebody else had changed them meanwhile."`
+	Skipped   int            `json:"skipped" doc:"Somebody else had changed them meanwhile, their day is over, or their eCard is withdrawn."`
 	RefusedBy *RefusedByBody `json:"refused_by,omitempty" doc:"When it is done: which lane controllers know of all of it."`
 }
 

@@ -284,7 +284,7 @@ func (c *chores) changeSome(ctx context.Context, b *database.Bulk, open []databa
 		case err == nil:
 			p.Changed++
 			p.Seq = max(p.Seq, rows[i].StatusSeq)
-		case errors.Is(err, errSkipped), errors.Is(err, status.ErrClosed), errors.Is(err, database.ErrNotFound):
+		case errors.Is(err, errSkipped), errors.Is(err, status.ErrClosed), errors.Is(err, database.ErrNotFound), errors.Is(err, database.ErrWithdrawn):
 			p.Skipped++
 		default:
 			return fmt.Errorf("change pass %s: %w", x.ID, err)

@@ -314,6 +314,44 @@ func TestWithdrawnByHand(t *testing.T) {
 	guest(visitors.Ready)
 }
 
+// TestWithdrawnIsNotReleased: nobody releases a code of a withdrawn eCard, by itself or
+// with all of the day; what is not of the card comes back.
+func TestWithdrawnIsNotReleased(t *testing.T) {
+	s := openWithPortal(t, configure(t))
+	s.activate(t, "anna")
+	ctx, by := t.Context(), "user:lee"
+	today := s.feed.Today()
+	desk := passes{s.central}
+	var ids []pass.ID
+	for _, o := range []office.Order{{Kind: pass.ECard, Holder: "anna"}, {Kind: pass.Staff, Holder: "anna"}, {Kind: pass.ECard, Holder: "bob"}} {
+		o.Day, o.Zones, o.Length = today, 1, time.Hour
+		p, err := desk.Issue(ctx, by, o)
+		must(t, err)
+		ids = append(ids, p.ID())
+	}
+	_, err := ecards{s.central}.Withdraw(ctx, by, office.CardWithdrawal{Person: "anna", Reason: "Lent."})
+	must(t, err)
+	all := office.StatusChange{Selection: office.Selection{IDs: ids[1:]}, Status: link.Revoked, Reason: "the wrong day"}
+	_, err = (bulk{s.central}).Propose(ctx, by, all, 0)
+	must(t, err)
+	if _, err := desk.SetStatus(ctx, by, ids[0], link.Good, "asks"); !errors.Is(err, office.ErrConflict) || !strings.Contains(err.Error(), "(Lent.): give it back first") {
+		t.Errorf("by itself: %v", err)
+	}
+	all.IDs, all.Status, all.Reason = ids, link.Good, "the right day"
+	if b, err := (bulk{s.central}).Propose(ctx, by, all, 0); err != nil || b.State != office.BulkDone || b.Changed != 2 || b.Skipped != 1 {
+		t.Errorf("all of them: %+v, %v", b, err)
+	}
+	status := func(i int) link.Status { return s.feed.View().State.Day(today).Status(ids[i].Index) }
+	if status(0) != link.Revoked || status(1) != link.Good || status(2) != link.Good {
+		t.Errorf("lanes know %v, %v, %v", status(0), status(1), status(2))
+	}
+	_, err = ecards{s.central}.Return(ctx, by, "anna")
+	must(t, err)
+	if status(0) != link.Good {
+		t.Errorf("given back, lanes know %v", status(0))
+	}
+}
+
 // letter is what of a letter in the outbox a test looks at.
 type letter struct{ kind, by, text string }
 

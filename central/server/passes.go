@@ -261,6 +261,8 @@ func (s passes) SetStatus(ctx context.Context, by string, id pass.ID, to link.St
 		return office.Pass{}, office.Refuse(office.ErrNotFound, "No pass %s was issued.", id)
 	case errors.Is(err, status.ErrClosed):
 		return office.Pass{}, office.Refuse(office.ErrConflict, "The day of pass %s is over; lanes no longer have its list.", id)
+	case errors.Is(err, database.ErrWithdrawn):
+		return office.Pass{}, s.refuseWithdrawn(ctx, row.Holder)
 	case err != nil:
 		return office.Pass{}, err
 	}

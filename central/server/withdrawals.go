@@ -28,13 +28,13 @@ func (s *central) notWithdrawn(ctx context.Context, holder string) error {
 	return office.Refuse(office.ErrInvalid, "The eCard of this holder is withdrawn. The office can give it back.")
 }
 
-// refuseWithdrawn says why no eCard pass is issued to a holder.
+// refuseWithdrawn says why no eCard pass of a holder is issued or released.
 func (s *central) refuseWithdrawn(ctx context.Context, holder string) error {
 	c, err := ecards{s}.Find(ctx, holder)
 	if err != nil {
 		return err
 	}
-	return office.Refuse(office.ErrConflict, "The eCard of this holder is withdrawn (%s): give it back first, then issue.", c.Reason)
+	return office.Refuse(office.ErrConflict, "The eCard of this holder is withdrawn (%s): give it back first.", c.Reason)
 }
 
 // head is the id of a person that an id or an alias names; of nobody in the register

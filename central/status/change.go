@@ -33,7 +33,8 @@ type change struct {
 // SetStatus changes a pass's status and returns its row when that is durable;
 // the delta goes out right after. The status that stands already changes
 // nothing. ErrClosed for a day whose list lanes no longer have,
-// database.ErrNotFound for an unknown pass.
+// database.ErrNotFound for an unknown pass, database.ErrWithdrawn, with the row as it
+// stands, for the release of a code of an eCard that was taken back.
 func (f *Feed) SetStatus(ctx context.Context, c Change) (database.Pass, error) {
 	r := &change{Change: c, done: make(chan struct{})}
 	select {
@@ -215,20 +216,31 @@ func (w *work) apply(tx *database.FeedTx, c *change) error {
 		return nil
 	}
 	if p.Status != c.Status && (c.Was == nil || *c.Was == p.Status) {
-		p.Status, p.StatusSeq = c.Status, 0
-		p.Changed, p.ChangedBy, p.Reason = w.now, c.By, c.Reason
-		if w.before.Day(c.ID.Day) != nil {
-			p.StatusSeq = w.add(link.Event{Type: event, Day: c.ID.Day, Value: c.ID.Index})
-		}
-		if err := tx.SetStatus(&p); err != nil {
-			return err
-		}
-		if err := tx.Audit(w.now, c.By, actions[c.Status], c.ID.String(), c.Reason); err != nil {
+		err = w.set(tx, c, &p, event)
+	}
+	if errors.Is(err, database.ErrWithdrawn) {
+		c.err, err = err, nil
+	}
+	c.pass = p
+	return err
+}
+
+// set gives a pass another status.
+func (w *work) set(tx *database.FeedTx, c *change, p *database.Pass, event link.EventType) error {
+	if c.Status == link.Good && p.Kind == pass.ECard {
+		if err := tx.NotWithdrawn(p.Holder); err != nil {
 			return err
 		}
 	}
-	c.pass = p
-	return nil
+	p.Status, p.StatusSeq = c.Status, 0
+	p.Changed, p.ChangedBy, p.Reason = w.now, c.By, c.Reason
+	if w.before.Day(c.ID.Day) != nil {
+		p.StatusSeq = w.add(link.Event{Type: event, Day: c.ID.Day, Value: c.ID.Index})
+	}
+	if err := tx.SetStatus(p); err != nil {
+		return err
+	}
+	return tx.Audit(w.now, c.By, actions[c.Status], c.ID.String(), c.Reason)
 }
 
 // append applies the collected events to the state and writes them to the log.

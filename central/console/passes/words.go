@@ -103,7 +103,7 @@ var words = console.Words{
 	"Select at most %d passes, or by person, day and zone.": "最多選取 %d 個通行證，或按持有人、日期及區域選取。", "One of the selected passes has no number; load the list again.": "其中一個選取的通行證沒有編號；請重新載入列表。",
 	"Select passes, a person, a day or a zone, and what to do with them.": "請選取通行證、持有人、日期或區域，以及操作。", "Select passes, a person, a day or a zone.": "請選取通行證、持有人、日期或區域。", "That would change no pass.": "沒有通行證需要更改。", "That selects no pass whose status would change.": "沒有通行證需要更改。",
 	"What": "操作", "Which": "對象", "Second person": "第二人", "until %s": "至 %s", "waits for a second person": "等候第二人確認", "expired": "已逾期", "withdrawn": "已撤回", "%d of %d passes are changed": "已更改 %d / %d 個通行證", "%d passes are changed.": "已更改 %d 個通行證。",
-	"%d stayed as they were: somebody else had changed them meanwhile, or their day was over.": "%d 個維持不變：其他人已更改，或其日期已過。", "Confirm: %s %d passes": "確認：%s %d 個通行證", "Somebody else has to confirm it, here or under Approvals.": "須由其他人在此頁或「審批」頁確認。",
+	"%d stayed as they were: somebody else had changed them meanwhile, their day was over, or the eCard is withdrawn.": "%d 個維持不變：其他人已更改、其日期已過，或電子證已被收回。", "Confirm: %s %d passes": "確認：%s %d 個通行證", "Somebody else has to confirm it, here or under Approvals.": "須由其他人在此頁或「審批」頁確認。",
 	"Withdraw the proposal": "撤回", "The proposal is withdrawn; nothing was changed.": "已撤回；沒有更改任何通行證。", "Nobody changed many passes at once yet.": "尚未有批量更改。", "There is no such change; it may have been erased.": "沒有此更改；可能已被刪除。",
 	"Somebody else has to confirm what you proposed.":                                                         "您提出的更改須由其他人確認。",
 	"Exception from the rules for guests: why (empty unless they refuse it)":                                  "訪客規則的破例原因（規則未拒絕則留空）",

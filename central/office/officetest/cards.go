@@ -127,6 +127,11 @@ func suiteCards(t *testing.T, s office.Services, today pass.Day, photo []byte) {
 	if text := fmt.Sprint(err); !strings.Contains(text, "lent") || !strings.Contains(text, "give it back first") {
 		t.Errorf("issued by hand: %s", text)
 	}
+	_, err = s.Passes.SetStatus(ctx, "suite", ids[0], link.Good, "by mistake")
+	wants(t, "release by hand", err, office.ErrConflict)
+	if text := fmt.Sprint(err); !strings.Contains(text, "lent") || find(ids[0]) != link.Revoked {
+		t.Errorf("released by hand: %s, %v", text, find(ids[0]))
+	}
 	staff := order(today, holder)
 	staff.Kind = pass.Staff
 	must[office.Pass](t)(s.Passes.Issue(ctx, "suite", staff)) // no code of the eCard

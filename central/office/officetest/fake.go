@@ -121,7 +121,7 @@ func (s passes) Issue(ctx context.Context, by string, o office.Order) (office.Pa
 		return office.Pass{}, office.Refuse(office.ErrInvalid, "%s is over; the first day to issue for is %s.", o.Day, d)
 	}
 	if c, gone := f.desk.withdrawn[o.Holder]; gone && o.Kind == pass.ECard {
-		return office.Pass{}, office.Refuse(office.ErrConflict, "The eCard of this holder is withdrawn (%s): give it back first, then issue.", c.Reason)
+		return office.Pass{}, office.Refuse(office.ErrConflict, "The eCard of this holder is withdrawn (%s): give it back first.", c.Reason)
 	}
 	if o.Kind == pass.Guest && o.Exception == "" && by != "policy" {
 		if err := f.room(o.Holder, guests.Ask{Day: o.Day, Guests: 1}, 0); err != nil {
@@ -264,6 +264,9 @@ func (s passes) SetStatus(_ context.Context, by string, id pass.ID, status link.
 	p, err := s.f.find(id)
 	if err != nil {
 		return office.Pass{}, err
+	}
+	if c, gone := s.f.desk.withdrawn[p.HolderName]; gone && p.Kind == pass.ECard && status == link.Good && p.Status != status {
+		return office.Pass{}, office.Refuse(office.ErrConflict, "The eCard of this holder is withdrawn (%s): give it back first.", c.Reason)
 	}
 	if p.Status != status {
 		p.Status, p.Changed, p.ChangedBy, p.Reason = status, s.f.Now(), by, reason
