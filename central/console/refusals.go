@@ -42,7 +42,7 @@ var refusalWords = Words{
 	"A pass begins at a whole minute of its day and lasts whole steps of 10 minutes.":                                        "通行證由當日的整分鐘開始，時長為 10 分鐘的倍數。",
 	"Lanes would refuse such a pass as %s; check start, length and entries.":                                                 "閘道會以 %s 為由拒絕這樣的通行證；請檢查開始時間、時長及次數。",
 	"A pass ends with the day behind its own: lanes know no longer what it used; shorten it, or issue one for the next day.": "通行證最遲在次日結束時失效，因為閘道其後不再知道其使用次數；請縮短時長，或為次日另發一個。",
-	"The eCard of this holder is withdrawn (%s): give it back first.":                                            "此持有人的電子證已被收回（%s）：請先發還。",
+	"The eCard of this holder is withdrawn (%s): give it back first.":                                                        "此持有人的電子證已被收回（%s）：請先發還。",
 	"No pass %s was issued.":                                     "從未發出通行證 %s。",
 	"The cursor is none of this list's; begin without one.":      "此頁不屬於這個列表；請從第一頁開始。",
 	"Too many passes fit that name; give more of it, or a day.":  "符合此名稱的通行證太多；請輸入更多字，或加上日期。",

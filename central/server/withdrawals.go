@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,9 @@ func (s ecards) Withdraw(ctx context.Context, by string, w office.CardWithdrawal
 			return nil, err
 		}
 		rows, err := tx.PassesOf(c.Holder, s.feed.Today(), w.Guests)
-		return changesOf(rows, link.Revoked, by, reason), err
+		// What is held for itself stays so, also when the card is given back.
+		good := slices.DeleteFunc(rows, func(p database.Pass) bool { return p.Status != link.Good })
+		return changesOf(good, link.Revoked, by, reason), err
 	})
 	switch {
 	case errors.Is(err, database.ErrConflict):

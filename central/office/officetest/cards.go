@@ -51,7 +51,7 @@ func (s cards) Withdraw(_ context.Context, by string, w office.CardWithdrawal) (
 	}
 	c.Withdrawn, c.WithdrawnBy, c.Reason = s.f.Now(), by, w.Reason
 	for _, p := range s.f.passes {
-		if p.HolderName == w.Person && p.Status != link.Revoked && (w.Guests || p.Kind != pass.Guest) && p.Day >= pass.DayOf(s.f.Now().In(HongKong)) {
+		if p.HolderName == w.Person && p.Status == link.Good && (w.Guests || p.Kind != pass.Guest) && p.Day >= pass.DayOf(s.f.Now().In(HongKong)) {
 			p.Status, p.Changed, p.ChangedBy, p.Reason = link.Revoked, c.Withdrawn, by, w.Reason
 			c.Passes++
 			s.f.desk.revoked[p.ID()] = true
@@ -102,18 +102,19 @@ func suiteCards(t *testing.T, s office.Services, today pass.Day, photo []byte) {
 	guest := order(today, holder)
 	guest.Kind, guest.GuestName = pass.Guest, "Guest"
 	var ids []pass.ID
-	for _, o := range []office.Order{order(today, holder), order(today+1, holder), guest, order(today, "CARD-2"), order(today, holder)} {
+	for _, o := range []office.Order{order(today, holder), order(today+1, holder), guest, order(today, "CARD-2"), order(today, holder), order(today, holder)} {
 		p := must[office.Pass](t)(s.Passes.Issue(ctx, "suite", o))
 		ids = append(ids, p.ID())
 	}
 	must[office.Pass](t)(s.Passes.SetStatus(ctx, "suite", ids[4], link.Revoked, "before"))
+	must[office.Pass](t)(s.Passes.SetStatus(ctx, "suite", ids[5], link.Held, "asked for"))
 	_, err = s.Cards.Withdraw(ctx, "suite", office.CardWithdrawal{Person: holder, Reason: " "})
 	wants(t, "no reason", err, office.ErrInvalid)
 	c := must[office.Card](t)(s.Cards.Withdraw(ctx, "suite", office.CardWithdrawal{Person: holder, Reason: "lent"}))
 	if c.Withdrawn.IsZero() || c.WithdrawnBy != "suite" || c.Reason != "lent" || c.Passes != 2 {
 		t.Errorf("withdrawn: %+v", c)
 	}
-	for i, want := range []link.Status{link.Revoked, link.Revoked, link.Good, link.Good, link.Revoked} {
+	for i, want := range []link.Status{link.Revoked, link.Revoked, link.Good, link.Good, link.Revoked, link.Held} {
 		if got := find(ids[i]); got != want {
 			t.Errorf("pass %d after the withdrawal: %v", i, got)
 		}
@@ -138,7 +139,7 @@ func suiteCards(t *testing.T, s office.Services, today pass.Day, photo []byte) {
 	if c, err = s.Cards.Return(ctx, "suite", holder); err != nil || !c.Withdrawn.IsZero() || c.Reason != "" || c.Passes != 2 {
 		t.Errorf("given back: %+v, %v", c, err)
 	}
-	for i, want := range []link.Status{link.Good, link.Good, link.Good, link.Good, link.Revoked} {
+	for i, want := range []link.Status{link.Good, link.Good, link.Good, link.Good, link.Revoked, link.Held} {
 		if got := find(ids[i]); got != want {
 			t.Errorf("pass %d after the return: %v", i, got)
 		}
