@@ -18,6 +18,7 @@ import (
 	"turnstile/central/database"
 	"turnstile/central/database/databasetest"
 	"turnstile/central/letters"
+	"turnstile/central/otp"
 	"turnstile/central/register"
 	"turnstile/central/seal"
 	"turnstile/central/session"
@@ -265,11 +266,11 @@ func TestSignIn(t *testing.T) {
 	}
 	wants(t, "the new code", b.enter(second), nil)
 	wants(t, "request", b.request("chan@example.org"), nil)
-	d.wait(codeTime)
+	d.wait(otp.Life)
 	wants(t, "expired", b.enter(d.code("Chan@Example.org")), ErrNoCode)
 	wants(t, "request", b.request("chan@example.org"), nil)
-	for n := range codeTries {
-		if got := left(b.enter("00000000")); got != codeTries-1-n {
+	for n := range otp.Tries {
+		if got := left(b.enter("00000000")); got != otp.Tries-1-n {
 			t.Errorf("try %d leaves %d", n, got)
 		}
 	}
@@ -298,7 +299,7 @@ func TestSame(t *testing.T) {
 		}
 		for range 3 {
 			note(b.request(address))
-			for range codeTries + 1 {
+			for range otp.Tries + 1 {
 				note(b.enter("00000000"))
 			}
 		}
@@ -389,7 +390,7 @@ func TestAtRest(t *testing.T) {
 	if !bytes.Contains(all, []byte("chan@example.org")) || !bytes.Contains(all, []byte(session.TokenHash(used.cookies["__Host-turnstile-holder"]))) {
 		t.Fatal("the files were not read")
 	}
-	for name, secret := range map[string]string{"code": plainNumber(code), "code as shown": code, "used code": plainNumber(other), "session": used.cookies["__Host-turnstile-holder"],
+	for name, secret := range map[string]string{"code": otp.Plain(code), "code as shown": code, "used code": otp.Plain(other), "session": used.cookies["__Host-turnstile-holder"],
 		"browser": b.cookies["__Host-"+browserCookie], "known browser": used.cookies["__Host-turnstile-holder-known"]} {
 		if secret == "" || bytes.Contains(all, []byte(secret)) {
 			t.Errorf("%s %q stands in the open", name, secret)

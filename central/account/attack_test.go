@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"turnstile/central/otp"
 )
 
 // TestGuessers: whoever guesses a person's code for a day, from as many browsers and
@@ -27,7 +29,7 @@ func TestGuessers(t *testing.T) {
 		}
 		wants(t, "request", err, nil)
 		letters++
-		for range codeTries + 2 {
+		for range otp.Tries + 2 {
 			if left(thief.enter("12345678")) >= 0 {
 				guesses++
 			}
@@ -103,7 +105,7 @@ func TestAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if in > 1 || in+tried > codeTries || in+tried == 0 {
+	if in > 1 || in+tried > otp.Tries || in+tried == 0 {
 		t.Errorf("%d were let in, %d tried", in, tried)
 	}
 }

@@ -7,26 +7,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
-	"strings"
 	"time"
-
-	"golang.org/x/text/unicode/norm"
 
 	"turnstile/central/database"
 	"turnstile/central/letters"
+	"turnstile/central/otp"
 	"turnstile/central/register"
 	"turnstile/central/throttle"
-)
-
-// One-time passwords are typed, never pressed as a link: the home-screen app of
-// iOS has cookies of its own, and people are not to learn to press links in mails.
-// Eight digits and five tries leave one chance in twenty million for each code.
-const (
-	codeDigits = 8
-	codeTime   = 10 * time.Minute
-	codeTries  = 5
 )
 
 // What a code is for. A browser has one of each.
@@ -97,32 +85,10 @@ func (a *Accounts) codeHash(browser []byte, purpose, number string) []byte {
 	return h.Sum(nil)
 }
 
-func newNumber() (string, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(1e8))
-	if err != nil {
-		return "", fmt.Errorf("draw code: %w", err)
-	}
-	return fmt.Sprintf("%0*d", codeDigits, n), nil
-}
-
-// plainNumber takes out what people put between digits, and makes those of a
-// Chinese keyboard plain ones.
-func plainNumber(typed string) string {
-	if len(typed) > maxNonce {
-		return ""
-	}
-	return strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, norm.NFKC.String(typed))
-}
-
 // typed is a code of a browser as somebody typed it.
 func (a *Accounts) typed(r *http.Request, purpose, number string) database.Typed {
 	browser := a.known(r)
-	return database.Typed{Browser: browser, Purpose: purpose, Code: a.codeHash(browser, purpose, plainNumber(number))}
+	return database.Typed{Browser: browser, Purpose: purpose, Code: a.codeHash(browser, purpose, otp.Plain(number))}
 }
 
 // errand is a code that is to be sent.
@@ -154,13 +120,13 @@ func (a *Accounts) send(ctx context.Context, browser []byte, errands ...errand) 
 }
 
 func (a *Accounts) write(browser []byte, e errand) (code database.AccountCode, row database.Letter, err error) {
-	number, err := newNumber()
+	number, err := otp.New()
 	if err != nil {
 		return code, row, err
 	}
-	until := a.config.Now().Add(codeTime)
+	until := a.config.Now().Add(otp.Life)
 	code = database.AccountCode{Browser: browser, Purpose: e.purpose, Person: e.person, Address: e.address, Detail: e.detail,
-		Code: a.codeHash(browser, e.purpose, number), Tries: codeTries, Expires: until.UnixMilli()}
+		Code: a.codeHash(browser, e.purpose, number), Tries: otp.Tries, Expires: until.UnixMilli()}
 	row, err = a.letter(e.words(letters.Language(e.lang), number, until.In(a.config.Location)), e.address)
 	return code, row, err
 }

@@ -36,18 +36,6 @@ func FuzzAddress(f *testing.F) {
 	})
 }
 
-// FuzzNumber reads whatever as a code.
-func FuzzNumber(f *testing.F) {
-	f.Add("1234 5678")
-	f.Add("１２３４ー５６７８")
-	f.Add(strings.Repeat("1", 1000))
-	f.Fuzz(func(t *testing.T, in string) {
-		if out := plainNumber(in); strings.Trim(out, "0123456789") != "" || len(out) > 4*maxNonce {
-			t.Errorf("%q becomes %q", in, out)
-		}
-	})
-}
-
 // FuzzProfile judges whatever as a profile, as it is stored and as it is sent.
 func FuzzProfile(f *testing.F) {
 	f.Add(`{"phone":"12345678","sees":{"phone":"alumni"}}`, "x")

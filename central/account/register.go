@@ -11,6 +11,7 @@ import (
 
 	"turnstile/central/database"
 	"turnstile/central/letters"
+	"turnstile/central/otp"
 	"turnstile/central/register"
 	"turnstile/central/throttle"
 )
@@ -181,7 +182,7 @@ func (a *Accounts) ConfirmChange(r *http.Request, toNew, toOld string) (Change, 
 	}
 	c := database.AddressChange{ID: newID(), At: a.now()}
 	typed := a.typed(r, forNew, toNew)
-	if plainNumber(toOld) == "" {
+	if otp.Plain(toOld) == "" {
 		c, err = a.config.DB.ProposeChange(ctx, typed, fresh, c)
 		return masked(c), refusedCode(err)
 	}

@@ -9,24 +9,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
-	"strings"
 	"time"
 
 	"turnstile/central/database"
 	"turnstile/central/letters"
+	"turnstile/central/otp"
 	"turnstile/central/register"
 	"turnstile/central/seal"
 )
 
 // Times and bounds of a flow.
 const (
-	codeDigits = 8
-	codeLife   = 10 * time.Minute
-	codeTries  = 5
-	stepLife   = 30 * time.Minute // after the codes: to think of a name and a password
-	maxToken   = 100              // bytes
+	stepLife = 30 * time.Minute // after the codes: to think of a name and a password
+	maxToken = 100              // bytes
 )
 
 // Kind is what a flow is for.
@@ -72,15 +68,6 @@ func hashed(text string) []byte {
 	return sum[:]
 }
 
-// newCode returns a code of eight digits.
-func newCode() (string, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(100_000_000))
-	if err != nil {
-		return "", fmt.Errorf("make code: %w", err)
-	}
-	return fmt.Sprintf("%0*d", codeDigits, n), nil
-}
-
 // posting is a code's way: to whom, and in which letter.
 type posting struct {
 	address string
@@ -92,10 +79,10 @@ type posting struct {
 func (d *Directory) begin(ctx context.Context, f flow, to ...posting) (token string, err error) {
 	token = rand.Text()
 	f.id = hashed(token)
-	until := d.config.Now().Add(codeLife)
+	until := d.config.Now().Add(otp.Life)
 	var mails []database.Letter
 	for _, p := range to {
-		code, err := newCode()
+		code, err := otp.New()
 		if err != nil {
 			return "", err
 		}
@@ -149,7 +136,7 @@ func (d *Directory) Confirm(ctx context.Context, token string, codes ...string) 
 	if len(token) > maxToken {
 		return Step{}, &Refusal{Reason: Over}
 	}
-	f, err := d.opened(d.config.DB.TryFlow(ctx, hashed(token), d.now(), codeTries))
+	f, err := d.opened(d.config.DB.TryFlow(ctx, hashed(token), d.now(), otp.Tries))
 	if err != nil {
 		return Step{}, err
 	}
@@ -177,12 +164,11 @@ func (d *Directory) Confirm(ctx context.Context, token string, codes ...string) 
 	return step, nil
 }
 
-// fits reports whether the codes are those that were sent. Spaces in them do not
-// count: mail programs and people put them there.
+// fits reports whether the codes are those that were sent.
 func (f *flow) fits(codes []string) bool {
 	var typed [][]byte
 	for _, c := range codes {
-		if c = strings.Join(strings.Fields(c), ""); len(c) == codeDigits {
+		if c = otp.Plain(c); len(c) == otp.Digits {
 			typed = append(typed, hashed(c))
 		}
 	}

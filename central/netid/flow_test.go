@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"turnstile/central/otp"
 )
 
 // TestCodes: five tries, ten minutes, every code, and one flow of a person at a time.
@@ -22,9 +24,9 @@ func TestCodes(t *testing.T) {
 		return token
 	}
 	token := begin()
-	for i := range codeTries + 1 {
+	for i := range otp.Tries + 1 {
 		want := WrongCode
-		if i == codeTries {
+		if i == otp.Tries {
 			want = Over
 		}
 		if _, err := d.Confirm(t.Context(), token, "00000000", "", "x"); !errors.Is(err, want) {
@@ -44,15 +46,15 @@ func TestCodes(t *testing.T) {
 		t.Errorf("a newer one was asked for: %v", err)
 	}
 	spaced := d.code("known@example.org")
-	if _, err := d.Confirm(t.Context(), token, spaced[:4]+" "+spaced[4:], d.code("a@example.org")); err != nil {
-		t.Errorf("in the other order, with a space: %v", err)
+	if _, err := d.Confirm(t.Context(), token, spaced[:4]+" "+spaced[4:], wide(d.code("a@example.org"))); err != nil {
+		t.Errorf("in the other order, with a space and with the digits of a Chinese keyboard: %v", err)
 	}
 	d.wait(stepLife)
 	if _, err := d.Complete(t.Context(), token, "Tai Man CHAN", good); !errors.Is(err, Over) {
 		t.Errorf("after half an hour: %v", err)
 	}
 	token = begin()
-	d.wait(codeLife)
+	d.wait(otp.Life)
 	if _, err := d.Confirm(t.Context(), token, d.code("a@example.org"), d.code("known@example.org")); !errors.Is(err, Over) {
 		t.Errorf("after ten minutes: %v", err)
 	}
@@ -121,4 +123,9 @@ func TestChangeEmail(t *testing.T) {
 	if _, err := d.Confirm(t.Context(), token, both...); !errors.Is(err, Over) {
 		t.Errorf("twice: %v", err)
 	}
+}
+
+// wide writes digits as a Chinese keyboard does.
+func wide(digits string) string {
+	return strings.Map(func(r rune) rune { return r - '0' + '０' }, digits)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"turnstile/central/database"
+	"turnstile/central/otp"
 	"turnstile/central/password"
 	"turnstile/central/throttle"
 )
@@ -92,9 +93,9 @@ func TestReset(t *testing.T) {
 	if err != nil || len(token) != len(nobody) {
 		t.Fatal(token, err)
 	}
-	for try := range codeTries + 1 { // as of a real one
+	for try := range otp.Tries + 1 { // as of a real one
 		want := WrongCode
-		if try == codeTries {
+		if try == otp.Tries {
 			want = Over
 		}
 		if _, err := d.Confirm(t.Context(), nobody, d.code("a@example.org")); !errors.Is(err, want) {
