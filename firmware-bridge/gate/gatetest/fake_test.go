@@ -5,7 +5,7 @@ import (
 )
 
 func TestFake(t *testing.T) {
-	Conform(t, func(t *testing.T) Bench {
+	ConformInBubble(t, func(t *testing.T) Bench {
 		f := New()
 		return Bench{
 			Gate: f, Walk: f.Walk, Openings: f.Openings,

@@ -215,7 +215,7 @@ func run(g *Gate) (stop func() error) {
 func in(n uint32) gate.Grant { return gate.Grant{Number: n, Direction: gate.In} }
 
 func TestConform(t *testing.T) {
-	gatetest.Conform(t, func(t *testing.T) gatetest.Bench {
+	gatetest.ConformInBubble(t, func(t *testing.T) gatetest.Bench {
 		b := newBoard()
 		return gatetest.Bench{
 			Gate: mustGate(t, wiring(), b),

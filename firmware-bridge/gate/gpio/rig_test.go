@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,7 +139,7 @@ func bench(t *testing.T, g *Gate, hands interface {
 
 // The suite, with contacts that periph does not know and a chip that comes back.
 func TestConformWithoutPeriph(t *testing.T) {
-	gatetest.Conform(t, func(t *testing.T) gatetest.Bench {
+	gatetest.ConformInBubble(t, func(t *testing.T) gatetest.Bench {
 		f := gpiolinetest.New("RELAY", "PASS")
 		g, err := New(Config{Profile: ProfileMagnetic, RelayIn: "RELAY", PassedIn: "PASS"}, chip{f})
 		if err != nil {
@@ -149,7 +150,7 @@ func TestConformWithoutPeriph(t *testing.T) {
 }
 
 // simulated is how many chips the suite and TestKernelOutputs need.
-const simulated = 16
+const simulated = 17
 
 // TestKernel runs the suite on the kernel's simulated chips, with the real
 // periph and the real package gpioline, where TURNSTILE_GPIO names the chips to
@@ -176,11 +177,11 @@ func TestKernel(t *testing.T) {
 	if err := chips[0].Trace(); err != nil {
 		t.Fatal(err)
 	}
-	used := 0
+	var used atomic.Int32 // the suite's tests run side by side
 	t.Run("Conform", func(t *testing.T) {
 		gatetest.Conform(t, func(t *testing.T) gatetest.Bench {
-			n, s := used, chips[used]
-			used++
+			n := used.Add(1) - 1
+			s := chips[n]
 			relay, contact := fmt.Sprintf("RELAY%d", n), fmt.Sprintf("PASS%d", n)
 			g, err := New(Config{RelayIn: relay, PassedIn: contact}, host)
 			if err != nil {
@@ -190,10 +191,11 @@ func TestKernel(t *testing.T) {
 			return bench(t, g, s, func() int { return rises(s.Levels(relay)) }, relay, contact, pulse)
 		})
 	})
-	if used < 12 || used >= simulated {
-		t.Errorf("%d chips used of %d", used, simulated)
+	n := int(used.Load())
+	if n < 12 || n >= simulated {
+		t.Fatalf("%d chips used of %d", n, simulated)
 	}
-	kernelOutputs(t, host, chips[used], used)
+	kernelOutputs(t, host, chips[n], n)
 }
 
 // rises counts how often a line that was low before went high.

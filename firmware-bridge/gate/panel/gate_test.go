@@ -147,7 +147,7 @@ func mustOpen(t *testing.T, g *Gate, grant gate.Grant) {
 }
 
 func TestConform(t *testing.T) {
-	gatetest.Conform(t, func(t *testing.T) gatetest.Bench {
+	gatetest.ConformInBubble(t, func(t *testing.T) gatetest.Bench {
 		s := newSite(mustRow(t, "H10301", 100, 58400))
 		return gatetest.Bench{
 			Gate:     mustGate(t, wired(), s),

@@ -90,7 +90,7 @@ func (b *bare) open(a *Ask, now time.Time) {
 }
 
 func TestConform(t *testing.T) {
-	gatetest.Conform(t, func(t *testing.T) gatetest.Bench {
+	gatetest.ConformInBubble(t, func(t *testing.T) gatetest.Bench {
 		b := newBare()
 		return gatetest.Bench{
 			Gate:     b,
