@@ -69,11 +69,11 @@ func (g *Gate) Run(ctx context.Context) error {
 		return err
 	}
 	defer g.front.End()
-	return serialport.Keep(ctx, g.config.Port, g.session, g.detach)
+	return serialport.Keep(ctx, g.config.Port, func(ctx context.Context, p *serialport.Port) error { return g.session(ctx, p) }, g.detach)
 }
 
 // session works the board on an open port until it is lost or ctx ends.
-func (g *Gate) session(ctx context.Context, p *serialport.Port) error {
+func (g *Gate) session(ctx context.Context, p port) error {
 	g.board = newBoard(g.config, p, g.count)
 	err := g.attach()
 	if err == nil {

@@ -16,18 +16,17 @@ import (
 	"turnstile/firmware-bridge/serialport/serialtest"
 )
 
-// bench is a gate on a virtual line with a board at its far end.
+// bench is a gate on a virtual line, or on one in memory, with a board at its far end.
 type bench struct {
 	*Gate
 	*modbustest.Board
-	line *serialtest.Line
-	stop func()
+	line *serialtest.Line // nil: in memory
 }
 
 // wiring is relay 1 and 2, and inputs 1 to 6 in the order of Config.
 func wiring() Config {
 	return Config{
-		Unit: 1, RelayIn: 1, RelayOut: 2, Answer: 250 * time.Millisecond, // the machine of a test is slower than a board
+		Unit: 1, RelayIn: 1, RelayOut: 2, Answer: 250 * time.Millisecond,
 		PassedIn: "1", PassedOut: "2", Fire: "3", Tamper: "4", Ready: "!5", Door: "6", HeldAfter: time.Second,
 	}
 }
@@ -49,19 +48,12 @@ func newBench(t testing.TB, c Config) *bench {
 		}
 	})
 	c.Port = serialport.Config{Path: b.line.Link(), Baud: 115200}
+	c.Answer = maxAnswer // the machine of a test is slower than a board
 	g, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Gate = g
-	return b
-}
-
-// start makes a bench whose gate runs and is found.
-func start(t testing.TB, c Config) *bench {
-	t.Helper()
-	b := newBench(t, c)
-	b.stop = gatetest.Start(t, b.Gate)
 	return b
 }
 
@@ -150,17 +142,18 @@ func TestStartDropsRelays(t *testing.T) {
 func TestTimerDropsWithoutHost(t *testing.T) {
 	c := wiring()
 	c.Timer = TimerFlash
-	b := start(t, c)
-	b.open(t, in(1), nil)
-	if !b.On(1) {
-		t.Fatal("the relay is not on")
-	}
-	b.Deafen(0, 1<<30) // the line is cut
-	gatetest.Until(t, "the board drops the relay", func() bool { return !b.On(1) })
-	if n := b.Rises(1); n != 1 {
-		t.Errorf("%d openings", n)
-	}
-	b.await(t, gate.Lost)
+	bubble(t, c, func(t *testing.T, b *bench) {
+		b.open(t, in(1), nil)
+		if !b.On(1) {
+			t.Fatal("the relay is not on")
+		}
+		b.Deafen(0, 1<<30) // the line is cut
+		gatetest.Until(t, "the board drops the relay", func() bool { return !b.On(1) })
+		if n := b.Rises(1); n != 1 {
+			t.Errorf("%d openings", n)
+		}
+		b.await(t, gate.Lost)
+	})
 }
 
 // Whatever is lost or hit on the line, one Open is one opening or none, and what
@@ -185,27 +178,27 @@ func TestBadLineOpensOnce(t *testing.T) {
 	} {
 		for _, timer := range []string{TimerNone, TimerFlash} {
 			t.Run(name+" "+timer, func(t *testing.T) {
-				t.Parallel()
 				wires := wiring()
 				wires.Timer = timer
-				b := start(t, wires)
-				c.harm(b)
-				g := in(1)
-				g.Pulse = gate.MaxPulse // longer than the questions take
-				b.open(t, g, c.want)
-				b.Except(5, 0)
-				if c.want == nil || c.want == gate.ErrUnsure {
-					b.pulse(1)
-					if e := b.await(t, gate.Passed); e.Grant != 1 {
-						t.Errorf("outcome %+v", e)
+				bubble(t, wires, func(t *testing.T, b *bench) {
+					c.harm(b)
+					g := in(1)
+					g.Pulse = gate.MaxPulse // longer than the questions take
+					b.open(t, g, c.want)
+					b.Except(5, 0)
+					if c.want == nil || c.want == gate.ErrUnsure {
+						b.pulse(1)
+						if e := b.await(t, gate.Passed); e.Grant != 1 {
+							t.Errorf("outcome %+v", e)
+						}
 					}
-				}
-				gatetest.Until(t, "the relay is off", func() bool { return !b.On(0) && !b.State().Relay })
-				if n := b.Rises(0); n != c.opened {
-					t.Errorf("%d openings, want %d", n, c.opened)
-				}
-				b.Noise(nil)
-				b.open(t, in(2), nil)
+					gatetest.Until(t, "the relay is off", func() bool { return !b.On(0) && !b.State().Relay })
+					if n := b.Rises(0); n != c.opened {
+						t.Errorf("%d openings, want %d", n, c.opened)
+					}
+					b.Noise(nil)
+					b.open(t, in(2), nil)
+				})
 			})
 		}
 	}
@@ -216,70 +209,73 @@ func TestBadLineOpensOnce(t *testing.T) {
 func TestShortTimedPulseIsNotRepeated(t *testing.T) {
 	c := wiring()
 	c.Timer, c.Answer = TimerFlash, 300*time.Millisecond
-	b := start(t, c)
-	b.Mute(5, 1)
-	g := in(1)
-	g.Pulse = gate.MinPulse
-	b.open(t, g, gate.ErrUnsure)
-	b.await(t, gate.NotPassed)
-	if n := b.Rises(1); n != 1 {
-		t.Errorf("%d openings", n)
-	}
+	bubble(t, c, func(t *testing.T, b *bench) {
+		b.Mute(5, 1)
+		g := in(1)
+		g.Pulse = gate.MinPulse
+		b.open(t, g, gate.ErrUnsure)
+		b.await(t, gate.NotPassed)
+		if n := b.Rises(1); n != 1 {
+			t.Errorf("%d openings", n)
+		}
+	})
 }
 
 // A relay that does not go off is told to until it does.
 func TestRelayIsDroppedInTheEnd(t *testing.T) {
-	b := start(t, wiring())
-	b.open(t, in(1), nil)
-	b.Deafen(5, 3)
-	b.await(t, gate.NotPassed)
-	gatetest.Until(t, "the relay is off", func() bool { return !b.On(1) && !b.State().Relay })
-	if b.State().Resent == 0 || b.Counts().Silent < 3 {
-		t.Errorf("%+v %+v", b.State(), b.Counts())
-	}
+	bubble(t, wiring(), func(t *testing.T, b *bench) {
+		b.open(t, in(1), nil)
+		b.Deafen(5, 3)
+		b.await(t, gate.NotPassed)
+		gatetest.Until(t, "the relay is off", func() bool { return !b.On(1) && !b.State().Relay })
+		if b.State().Resent == 0 || b.Counts().Silent < 3 {
+			t.Errorf("%+v %+v", b.State(), b.Counts())
+		}
+	})
 }
 
 // One unanswered look is no lost board, some in a row are; so is a board that
 // has not these inputs, and an adapter that echoes.
 func TestLost(t *testing.T) {
-	b := start(t, wiring())
-	before := b.Counts()
-	b.Deafen(2, lostAfter-1)
-	gatetest.Until(t, "it answers again", func() bool {
-		c := b.Counts()
-		return c.Silent >= before.Silent+lostAfter-1 && c.Requests > before.Requests+lostAfter+5
-	})
-	if !b.State().Connected {
-		t.Error("lost after four looks")
-	}
-	b.Deafen(0, 1<<30)
-	if e := b.await(t, gate.Lost); e.Grant != 0 {
-		t.Errorf("%+v", e)
-	}
-	if err := b.State().Err; !errors.Is(err, ErrSilent) {
-		t.Errorf("state %v", err)
-	}
-	b.Deafen(0, 0)
-	b.await(t, gate.Found)
-	for _, c := range []struct {
-		harm, heal func()
-		want       error
-	}{
-		{func() { b.Except(2, 2) }, func() { b.Except(2, 0) }, ErrRefused},
-		{func() { b.Echo(true) }, func() { b.Echo(false) }, ErrEcho},
-		{func() { b.Garble(0, 1<<30) }, func() { b.Garble(0, 0) }, ErrGarbled},
-	} {
-		c.harm()
-		b.await(t, gate.Lost)
-		if err := b.State().Err; !errors.Is(err, c.want) {
-			t.Errorf("state %v, want %v", err, c.want)
+	bubble(t, wiring(), func(t *testing.T, b *bench) {
+		before := b.Counts()
+		b.Deafen(2, lostAfter-1)
+		gatetest.Until(t, "it answers again", func() bool {
+			c := b.Counts()
+			return c.Silent >= before.Silent+lostAfter-1 && c.Requests > before.Requests+lostAfter+5
+		})
+		if !b.State().Connected {
+			t.Error("lost after four looks")
 		}
-		c.heal()
+		b.Deafen(0, 1<<30)
+		if e := b.await(t, gate.Lost); e.Grant != 0 {
+			t.Errorf("%+v", e)
+		}
+		if err := b.State().Err; !errors.Is(err, ErrSilent) {
+			t.Errorf("state %v", err)
+		}
+		b.Deafen(0, 0)
 		b.await(t, gate.Found)
-	}
-	if s := b.State(); s.Reopened != 4 || s.Garbled == 0 {
-		t.Errorf("%+v", s)
-	}
+		for _, c := range []struct {
+			harm, heal func()
+			want       error
+		}{
+			{func() { b.Except(2, 2) }, func() { b.Except(2, 0) }, ErrRefused},
+			{func() { b.Echo(true) }, func() { b.Echo(false) }, ErrEcho},
+			{func() { b.Garble(0, 1<<30) }, func() { b.Garble(0, 0) }, ErrGarbled},
+		} {
+			c.harm()
+			b.await(t, gate.Lost)
+			if err := b.State().Err; !errors.Is(err, c.want) {
+				t.Errorf("state %v, want %v", err, c.want)
+			}
+			c.heal()
+			b.await(t, gate.Found)
+		}
+		if s := b.State(); s.Reopened != 4 || s.Garbled == 0 {
+			t.Errorf("%+v", s)
+		}
+	})
 }
 
 // With an echo every write looks done. The gate must not believe one.
@@ -298,61 +294,63 @@ func TestEchoFromTheStart(t *testing.T) {
 }
 
 func TestContacts(t *testing.T) {
-	b := start(t, wiring())
-	steps := []struct {
-		input int
-		on    bool
-		want  gate.EventKind
-		state func(gate.State) bool
-	}{
-		{3, true, gate.Fire, func(s gate.State) bool { return s.Fire }},
-		{3, false, gate.FireOver, func(s gate.State) bool { return !s.Fire }},
-		{4, true, gate.Tamper, func(s gate.State) bool { return s.Tamper }},
-		{4, false, gate.TamperOver, func(s gate.State) bool { return !s.Tamper }},
-		{6, true, gate.Forced, func(s gate.State) bool { return true }},
-		{0, false, gate.Held, func(s gate.State) bool { return s.Held }},
-		{6, false, gate.HeldOver, func(s gate.State) bool { return !s.Held }},
-	}
-	for _, s := range steps {
-		if s.input > 0 {
-			b.Input(s.input, s.on)
+	bubble(t, wiring(), func(t *testing.T, b *bench) {
+		steps := []struct {
+			input int
+			on    bool
+			want  gate.EventKind
+			state func(gate.State) bool
+		}{
+			{3, true, gate.Fire, func(s gate.State) bool { return s.Fire }},
+			{3, false, gate.FireOver, func(s gate.State) bool { return !s.Fire }},
+			{4, true, gate.Tamper, func(s gate.State) bool { return s.Tamper }},
+			{4, false, gate.TamperOver, func(s gate.State) bool { return !s.Tamper }},
+			{6, true, gate.Forced, func(s gate.State) bool { return true }},
+			{0, false, gate.Held, func(s gate.State) bool { return s.Held }},
+			{6, false, gate.HeldOver, func(s gate.State) bool { return !s.Held }},
 		}
-		b.await(t, s.want)
-		gatetest.Until(t, "the state says so", func() bool { return s.state(b.State()) })
-	}
-	b.Input(5, true) // ready opens to say yes
-	gatetest.Until(t, "not ready", func() bool { return b.State().Unready })
-	b.open(t, in(1), gate.ErrBusy)
-	b.Input(5, false)
-	gatetest.Until(t, "ready", func() bool { return !b.State().Unready })
-	b.open(t, in(1), nil)
-	b.Input(3, true)
-	if e := b.await(t, gate.NotPassed); e.Grant != 1 || e.Detail != "fire" {
-		t.Errorf("%+v", e)
-	}
-	b.await(t, gate.Fire)
-	gatetest.Until(t, "fire drops the relay", func() bool { return !b.On(0) })
-	b.open(t, in(2), gate.ErrRefused)
+		for _, s := range steps {
+			if s.input > 0 {
+				b.Input(s.input, s.on)
+			}
+			b.await(t, s.want)
+			gatetest.Until(t, "the state says so", func() bool { return s.state(b.State()) })
+		}
+		b.Input(5, true) // ready opens to say yes
+		gatetest.Until(t, "not ready", func() bool { return b.State().Unready })
+		b.open(t, in(1), gate.ErrBusy)
+		b.Input(5, false)
+		gatetest.Until(t, "ready", func() bool { return !b.State().Unready })
+		b.open(t, in(1), nil)
+		b.Input(3, true)
+		if e := b.await(t, gate.NotPassed); e.Grant != 1 || e.Detail != "fire" {
+			t.Errorf("%+v", e)
+		}
+		b.await(t, gate.Fire)
+		gatetest.Until(t, "fire drops the relay", func() bool { return !b.On(0) })
+		b.open(t, in(2), gate.ErrRefused)
+	})
 }
 
 // A second person is told from a forced passage, and a bounce from both.
 func TestPassages(t *testing.T) {
-	b := start(t, wiring())
-	b.open(t, in(1), nil)
-	for range 3 {
-		b.Input(1, true)
-		b.Input(1, false)
-	}
-	b.pulse(1)
-	b.await(t, gate.Passed)
-	b.pulse(1)
-	if e := b.await(t, gate.Tailgated); e.Grant != 1 {
-		t.Errorf("%+v", e)
-	}
-	b.pulse(2)
-	if e := b.await(t, gate.Forced); e.Direction != gate.Out {
-		t.Errorf("%+v", e)
-	}
+	bubble(t, wiring(), func(t *testing.T, b *bench) {
+		b.open(t, in(1), nil)
+		for range 3 {
+			b.Input(1, true)
+			b.Input(1, false)
+		}
+		b.pulse(1)
+		b.await(t, gate.Passed)
+		b.pulse(1)
+		if e := b.await(t, gate.Tailgated); e.Grant != 1 {
+			t.Errorf("%+v", e)
+		}
+		b.pulse(2)
+		if e := b.await(t, gate.Forced); e.Direction != gate.Out {
+			t.Errorf("%+v", e)
+		}
+	})
 }
 
 // What burns, stands open or is pressed when the board is found again.
@@ -426,26 +424,26 @@ func TestTables(t *testing.T) {
 		"input packed":   func(c *Config) { c.Inputs, c.Packed, c.FirstInput = InputRegisters, true, 100 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			c := wiring()
 			c.PassedIn, c.PassedOut, c.Fire, c.Tamper, c.Ready, c.Door, c.HeldAfter = "8", "3", "", "", "", "", 0
 			change(&c)
-			b := start(t, c)
-			set := func(n int, on bool) {
-				if c.Inputs == Coils {
-					b.Relay(8+n, on)
-					return
+			bubble(t, c, func(t *testing.T, b *bench) {
+				set := func(n int, on bool) {
+					if c.Inputs == Coils {
+						b.Relay(8+n, on)
+						return
+					}
+					b.Input(n, on)
 				}
-				b.Input(n, on)
-			}
-			for _, d := range []gate.Direction{gate.In, gate.Out} {
-				n := map[gate.Direction]int{gate.In: 8, gate.Out: 3}[d]
-				set(n, true)
-				if e := b.await(t, gate.Forced); e.Direction != d {
-					t.Errorf("%+v, want %v", e, d)
+				for _, d := range []gate.Direction{gate.In, gate.Out} {
+					n := map[gate.Direction]int{gate.In: 8, gate.Out: 3}[d]
+					set(n, true)
+					if e := b.await(t, gate.Forced); e.Direction != d {
+						t.Errorf("%+v, want %v", e, d)
+					}
+					set(n, false)
 				}
-				set(n, false)
-			}
+			})
 		})
 	}
 }
@@ -453,7 +451,8 @@ func TestTables(t *testing.T) {
 func TestRegisterValues(t *testing.T) {
 	c := wiring()
 	c.Inputs, c.PassedOut, c.Fire, c.Tamper, c.Ready, c.Door, c.HeldAfter = HoldingRegisters, "", "", "", "", "", 0
-	b := start(t, c)
-	b.Value(1, 0x0100) // not 0 in its high byte alone
-	b.await(t, gate.Forced)
+	bubble(t, c, func(t *testing.T, b *bench) {
+		b.Value(1, 0x0100) // not 0 in its high byte alone
+		b.await(t, gate.Forced)
+	})
 }

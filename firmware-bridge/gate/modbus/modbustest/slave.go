@@ -100,7 +100,7 @@ func (b *Board) serve(ctx context.Context, far *os.File) {
 		}
 		got = append(got, chunk[:n]...)
 		for size := requestSize(got); size > 0 && len(got) >= size; size = requestSize(got) {
-			if reply := b.answer(got[:size]); reply != nil {
+			if reply := b.Answer(got[:size]); reply != nil {
 				_, _ = far.Write(reply) // a lost line shows at the next read
 			}
 			got = got[size:]
@@ -120,8 +120,8 @@ func requestSize(got []byte) int {
 	return 8
 }
 
-// answer does one request and returns what comes back over the line.
-func (b *Board) answer(request []byte) []byte {
+// Answer does one request and returns what comes back over the line, nil for nothing.
+func (b *Board) Answer(request []byte) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.deaf.strikes(request[1]) {
