@@ -79,13 +79,20 @@ func New(port serialport.Config) (*Gate, error) {
 
 // Run implements gate.Gate.
 func (g *Gate) Run(ctx context.Context) error {
+	return g.run(func() error {
+		return serialport.Keep(ctx, g.port, func(ctx context.Context, p *serialport.Port) error { return g.session(ctx, p) }, g.detach)
+	})
+}
+
+// run is Run by keep, which has a session on each port that it opens.
+func (g *Gate) run(keep func() error) error {
 	if g.started.Swap(true) {
 		return gate.ErrStarted
 	}
 	g.mu.Lock()
 	g.running = true
 	g.mu.Unlock()
-	err := serialport.Keep(ctx, g.port, g.session, g.detach)
+	err := keep()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.running = false

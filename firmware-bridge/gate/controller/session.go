@@ -8,7 +8,6 @@ import (
 
 	"turnstile/firmware-bridge/frame"
 	"turnstile/firmware-bridge/gate"
-	"turnstile/firmware-bridge/serialport"
 )
 
 // The host's times of FORMAT.md.
@@ -31,10 +30,16 @@ const (
 	step = 25 * time.Millisecond
 )
 
+// port is what a session needs of a serialport.Port.
+type port interface {
+	Read(b []byte, wait time.Duration) (int, error)
+	Write(b []byte) (int, error)
+}
+
 // session is the talk with whatever is at the end of one opened port.
 type session struct {
 	g    *Gate
-	port *serialport.Port
+	port port
 	dec  frame.Decoder
 	wire []byte // reused by send
 
@@ -52,8 +57,8 @@ type session struct {
 	err      error     // of a write; ends the session
 }
 
-// session implements what serialport.Keep runs on an opened port.
-func (g *Gate) session(ctx context.Context, p *serialport.Port) error {
+// session is what Run does on an opened port until it is gone or ctx ends.
+func (g *Gate) session(ctx context.Context, p port) error {
 	s := &session{g: g, port: p, heard: time.Now()}
 	s.greet()
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -69,7 +74,7 @@ func (g *Gate) session(ctx context.Context, p *serialport.Port) error {
 }
 
 // read passes on what arrives until the port is gone or ctx ends; then it closes chunks.
-func read(ctx context.Context, p *serialport.Port, chunks chan<- []byte) error {
+func read(ctx context.Context, p port, chunks chan<- []byte) error {
 	defer close(chunks)
 	for ctx.Err() == nil {
 		b := make([]byte, 256)
