@@ -15,7 +15,7 @@ import (
 	"turnstile/firmware-bridge/serialport/serialtest"
 )
 
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // line is a virtual line with the test at its far end.
 type line struct {
@@ -50,6 +50,28 @@ func (l *line) send(s string) {
 	l.t.Helper()
 	if _, err := l.far().WriteString(s); err != nil {
 		l.t.Fatal(err)
+	}
+}
+
+// arrived waits until so many bytes wait at the near end: the kernel moves them when
+// it comes to it.
+func (l *line) arrived(want int) {
+	l.t.Helper()
+	near, err := os.OpenFile(l.Link(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer near.Close()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		n, err := unix.IoctlGetInt(int(near.Fd()), unix.TIOCINQ)
+		if err != nil || time.Now().After(end) {
+			l.t.Fatalf("%d bytes of %d, %v", n, want, err)
+		}
+		if n == want {
+			return
+		}
 	}
 }
 
@@ -132,6 +154,7 @@ func TestSecondOpenerRefused(t *testing.T) {
 func TestStaleInputFlushed(t *testing.T) {
 	l := newLine(t)
 	l.send("OLD")
+	l.arrived(3)
 	p := l.open()
 	l.send("NEW")
 	if got := readAll(t, p, 3); got != "NEW" {
