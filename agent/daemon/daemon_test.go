@@ -89,8 +89,11 @@ func (b *box) devices(l Lane) (gate.Gate, []lane.Reader, error) {
 	return b.gates[l.Number], []lane.Reader{{Name: "fake", Scanner: b.scanners[l.Number], Direction: gate.In}}, nil
 }
 
+// slow is a gate that waits for whom a busy computer moves late.
+var slow = Gate{Window: Duration(gate.MaxWindow)}
+
 func (b *box) config() Config {
-	return Config{Data: b.dir, HTTP: "127.0.0.1:0", Clock: Clock{TrustSystem: true}, Lanes: []Lane{{Number: 1, Name: "North 1"}, {Number: 2, Name: "North 2"}}}
+	return Config{Data: b.dir, HTTP: "127.0.0.1:0", Clock: Clock{TrustSystem: true}, Lanes: []Lane{{Number: 1, Name: "North 1", Gate: slow}, {Number: 2, Name: "North 2", Gate: slow}}}
 }
 
 // boot starts an agent on a data folder.
@@ -175,6 +178,7 @@ func (b *box) scan(n int, code, want string) {
 func (b *box) walk(n int) {
 	b.Helper()
 	before := b.status().Lanes[n-1].Passed
+	b.until("the gate is open", func() bool { return b.gates[n].State().Busy != 0 }) // it is told after the decision
 	b.gates[n].Walk(gate.In)
 	b.until("the person has passed", func() bool { return b.status().Lanes[n-1].Passed > before })
 }
@@ -190,9 +194,10 @@ func TestRunWithoutANetwork(t *testing.T) {
 	b.scan(2, codeOf(1, single), "ALREADY_USED")
 	b.scan(2, codeOf(9, nil), "REVOKED")
 	b.scan(2, codeOf(2, nil), "GRANTED")
-	if _, page := do(t, "GET", b.http+"/lane/2/state", ""); !strings.Contains(page, `"signal":"granted"`) {
-		t.Errorf("lane 2 shows %s", page)
-	}
+	b.until("lane 2 shows it", func() bool {
+		_, page := do(t, "GET", b.http+"/lane/2/state", "")
+		return strings.Contains(page, `"signal":"granted"`)
+	})
 	if _, r := do(t, "POST", b.http+"/check?lane=2", codeOf(1, single)); !strings.Contains(r, `"ALREADY_USED"`) {
 		t.Errorf("check: %s", r)
 	}

@@ -14,6 +14,7 @@ import (
 	"turnstile/agent/presence"
 	"turnstile/central/link"
 	"turnstile/firmware-bridge/gate/gpio"
+	"turnstile/firmware-bridge/scanner/scannertest"
 	"turnstile/firmware-bridge/serialport/serialtest"
 )
 
@@ -56,9 +57,10 @@ func TestScannerOnASerialLine(t *testing.T) {
 	if e := entries.wait(t, link.EntryDenied); e.Reason.String() != "FOREIGN" {
 		t.Errorf("behind garbage %v", e.Reason)
 	}
-	if s := l.Status(); s.State != lane.Down || s.Gate.Err == nil || !strings.Contains(s.Gate.Err.Error(), missing) {
-		t.Errorf("the missing gate is not named: %v %v", s.State, s.Gate.Err)
-	}
+	scannertest.Until(t, "the missing gate is named", func() bool {
+		s := l.Status()
+		return s.State == lane.Down && s.Gate.Err != nil && strings.Contains(s.Gate.Err.Error(), missing)
+	})
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 const site = "campus"
 
 // patience bounds each wait of a test.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // key is a signer with a key made of its name.
 type key struct{ private ed25519.PrivateKey }
