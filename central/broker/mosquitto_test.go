@@ -27,12 +27,7 @@ func startMosquitto(t *testing.T, h house, serials ...*big.Int) string {
 	if _, err := os.Stat(program); err != nil {
 		t.Fatal("this test needs a mosquitto: apt-get install mosquitto")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := freePorts(t, 1)[0]
 	m := Mosquitto{Site: site, Centrals: []string{issuer.CentralName}, Port: port, Authority: h.issuer.Authority()}
 	if m.Server, err = h.issuer.ServerCertificate([]string{"localhost", "127.0.0.1"}, time.Now()); err != nil {
 		t.Fatal(err)

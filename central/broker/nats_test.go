@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,18 +19,23 @@ import (
 	"turnstile/central/issuer"
 )
 
-// freePorts returns ports that nobody listens on.
+// freePorts returns ports that nobody listens on, of those that the kernel gives to
+// nobody who does not ask for them: they stay free until they are taken here.
 func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 100 * n {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
 		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
 	}
-	return ports
+	t.Fatalf("%d free ports of %d", len(ports), n)
+	return nil
 }
 
 // cluster is three stock servers in this process, on files of NATSFiles.

@@ -41,8 +41,9 @@ func cutable(c *tls.Config, address string, raw chan<- net.Conn) mqtt.OpenConnec
 func TestSession(t *testing.T) {
 	h := newHouse(t)
 	store := t.TempDir()
-	start := func(listen string) (*Embedded, func()) {
-		e, err := Start(Config{Site: site, Listen: listen, Store: store, TLS: h.server(t), Central: issuer.CentralName,
+	address := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0])
+	start := func() (stop func()) {
+		e, err := Start(Config{Site: site, Listen: address, Store: store, TLS: h.server(t), Central: issuer.CentralName,
 			Allow: func(string, *x509.Certificate) bool { return true }, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
@@ -50,10 +51,9 @@ func TestSession(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- e.Run(ctx) }()
-		return e, func() { cancel(); <-ended }
+		return func() { cancel(); <-ended }
 	}
-	e, stop := start("127.0.0.1:0")
-	address := fmt.Sprintf("127.0.0.1:%d", e.Port())
+	stop := start()
 
 	connected, got := make(chan struct{}, 10), make(chan Message, 10)
 	s := NewSession(SessionConfig{
@@ -83,7 +83,7 @@ func TestSession(t *testing.T) {
 	}
 	roundTrip()
 	stop()
-	_, stop = start(address)
+	stop = start()
 	roundTrip()
 	if s.Lost() != 1 {
 		t.Errorf("%d connections lost, want 1", s.Lost())
