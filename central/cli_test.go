@@ -97,7 +97,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for range 1500 { // 30 s
+	for range 6000 { // two minutes
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}

@@ -22,7 +22,7 @@ import (
 func TestTerminated(t *testing.T) {
 	folder := t.TempDir()
 	config := filepath.Join(folder, "central.yaml")
-	text := fmt.Sprintf("data: %s\nhttp: {listen: '127.0.0.1:0', drain: 5s}\nenrol: {listen: '127.0.0.1:0'}\nbroker: {listen: '127.0.0.1:0'}\n", filepath.Join(folder, "data"))
+	text := fmt.Sprintf("data: %s\nhttp: {listen: '127.0.0.1:0', drain: 10s}\nenrol: {listen: '127.0.0.1:0'}\nbroker: {listen: '127.0.0.1:0'}\n", filepath.Join(folder, "data"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

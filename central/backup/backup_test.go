@@ -80,7 +80,7 @@ func TestBackup(t *testing.T) {
 	var stop atomic.Bool
 	issued := make(chan uint32)
 	go func() {
-		last := uint32(0)
+		last := o.issue(t) // at least one, however quick the backup is
 		for !stop.Load() {
 			last = o.issue(t)
 		}

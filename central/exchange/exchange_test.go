@@ -23,7 +23,7 @@ import (
 const site = "campus"
 
 // patience bounds each wait of a test.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 var (
 	ctx      = context.Background()

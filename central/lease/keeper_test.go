@@ -248,8 +248,8 @@ func TestMisfits(t *testing.T) {
 		"broker":   {func(c *Config) { c.Settings.Broker = "" }, ErrBroker},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := config(db, "b", newClock())
-			b.Elapsed = nil
+			b, began := config(db, "b", newClock()), time.Now()
+			b.Elapsed = func() time.Duration { return time.Since(began) / 10 } // however late the other one's beat is
 			c.change(&b)
 			if _, err := Join(t.Context(), b); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)

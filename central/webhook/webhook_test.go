@@ -412,7 +412,7 @@ func TestSlowReceiver(t *testing.T) {
 		<-hung
 	})
 	d, _ := b.start()
-	d.client.Timeout = 300 * time.Millisecond // of the product 10 s
+	d.client.Timeout = 5 * time.Second // of the product 10 s; the quick one has as much
 	b.raise("north", "1", "2", "3")
 	b.eventually("the quick one", func() bool { return len(quick.got()) == 3 })
 	b.eventually("the slow one is left", func() bool {
