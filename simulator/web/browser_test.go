@@ -432,7 +432,13 @@ func TestLooks(t *testing.T) {
 	if wide := consoletest.Eval[int](v.Browser, "document.documentElement.scrollWidth"); wide > 390 {
 		t.Errorf("a phone of 390 pixels has to scroll sideways: %d", wide)
 	}
+	if open := consoletest.Eval[int](v.Browser, "document.querySelectorAll('#switches .group[open]').length"); open != 0 {
+		t.Errorf("%d groups of switches stand open on a phone", open)
+	}
+	v.Wait("document.querySelector('#switches .group.on:has([data-verb=scanner])')")
 	v.Shot("gates-phone")
+	v.press("#switches .group:has([data-verb=scanner]) > summary")
+	v.Wait("document.querySelector('#switches .group[open] .control.on [data-words=babble]')")
 	v.press(".person .more")
 	v.Wait("document.querySelector('#pass-dialog').open")
 	v.Size(2560, 1300)

@@ -9,6 +9,11 @@ export function switches(page) {
     const lane = page.lane();
     return { lane: lane?.id, controller: lane?.controller, zone: String(lane?.zone) }[box.dataset.target] ?? '';
   };
+  // On a phone all of them together are six screens long: each group opens by a tap.
+  const groups = [...root.querySelectorAll('.group')], narrow = matchMedia('(max-width: 40rem)');
+  const fold = () => groups.forEach(g => { g.open = !narrow.matches; });
+  narrow.addEventListener('change', fold);
+  fold();
   root.addEventListener('click', e => {
     const b = e.target.closest('.choices button');
     if (!b || b.disabled) return;
@@ -26,6 +31,7 @@ export function switches(page) {
           if (b.getAttribute('aria-pressed') !== String(on)) b.setAttribute('aria-pressed', String(on));
         }
       }
+      for (const g of groups) g.classList.toggle('on', g.querySelector('.control.on') !== null);
     },
   };
 }
