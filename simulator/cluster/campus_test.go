@@ -36,7 +36,7 @@ type campus struct {
 	broker string // broker.external.url
 
 	centrals []*process
-	ports    []int // of the centrals' APIs, and behind them of their enrolment
+	ports    int // the first of the centrals' APIs, and behind them of their enrolment
 	brokers  []*process
 	lanes    []*lane
 	token    string
@@ -84,7 +84,7 @@ http: {listen: "127.0.0.1:%d"}
 enrol: {listen: "127.0.0.1:%d", hosts: [127.0.0.1]}
 broker:
   external: {url: %q}
-`, name, filepath.Join(c.folder, "data-"+name), c.url, c.ports[i], c.ports[centrals+i], c.broker)
+`, name, filepath.Join(c.folder, "data-"+name), c.url, c.ports+i, c.ports+centrals+i, c.broker)
 		if err := os.WriteFile(c.config(name), []byte(text), 0o600); err != nil {
 			c.t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ broker:
 // answers reports whether a central is alive; it need not have a broker.
 func (c *campus) answers(i int) func() bool {
 	return func() bool {
-		r, err := http.Get(fmt.Sprintf("http://%s:%d/livez", host, c.ports[i]))
+		r, err := http.Get(fmt.Sprintf("http://%s:%d/livez", host, c.ports+i))
 		if err != nil {
 			return false
 		}
@@ -125,7 +125,7 @@ func (c *campus) admit() {
 
 // api calls central i.
 func (c *campus) api(i int) *site.API {
-	return &site.API{URL: fmt.Sprintf("http://%s:%d", host, c.ports[i]), Token: c.token}
+	return &site.API{URL: fmt.Sprintf("http://%s:%d", host, c.ports+i), Token: c.token}
 }
 
 // anywhere calls centrals, from a random one on, until one did it.
@@ -157,7 +157,7 @@ func openCampus(t testing.TB, broker func(*campus)) *campus {
 // written.
 func withNATS(c *campus) {
 	c.t.Helper()
-	first := freeBlock(c.t, 3*nodes)
+	first := freePorts(c.t, 3*nodes)
 	o := server.NATSOptions{MQTT: first, Cluster: first + nodes, Client: first + 2*nodes, Centrals: []string{"a", "b", "c"}}
 	for range nodes {
 		o.Hosts = append(o.Hosts, host)
@@ -188,7 +188,7 @@ func withNATS(c *campus) {
 // withMosquitto is Debian's, which make test installs.
 func withMosquitto(c *campus) {
 	c.t.Helper()
-	port := freePorts(c.t, 1)[0]
+	port := freePorts(c.t, 1)
 	c.broker = fmt.Sprintf("ssl://%s:%d", host, port)
 	c.configure()
 	c.centrals[0].start(c.t)
@@ -226,7 +226,7 @@ func (c *campus) rest() {
 		p.start(c.t)
 	}
 	for i, l := range c.lanes {
-		l.open(c, c.ports[centrals+i%centrals])
+		l.open(c, c.ports+centrals+i%centrals)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"turnstile/simulator/site"
 )
 
 // patience bounds each wait of a test.
@@ -110,40 +112,15 @@ func until(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// freePorts returns ports that nobody listens on.
-func freePorts(t testing.TB, n int) (ports []int) {
+// freePorts returns the first of n ports that follow each other and that nobody is
+// given while one of the processes is away.
+func freePorts(t testing.TB, n int) int {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	first, err := site.FreePorts(n)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ports
-}
-
-// freeBlock returns the first of n ports that follow each other and that nobody
-// listens on.
-func freeBlock(t testing.TB, n int) int {
-	t.Helper()
-	for range 50 {
-		first, free := freePorts(t, 1)[0], 0
-		for free < n {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+free))
-			if err != nil {
-				break
-			}
-			defer l.Close()
-			free++
-		}
-		if free == n {
-			return first
-		}
-	}
-	t.Fatalf("no %d free ports behind each other", n)
-	return 0
+	return first
 }
 
 // listens reports whether somebody listens on a port.

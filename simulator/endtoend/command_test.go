@@ -2,7 +2,6 @@ package endtoend
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,12 +28,8 @@ type insider struct {
 // corrupt gives a site's mosquitto a listener that takes everybody for central.
 func corrupt(t *testing.T, s *site.Site) *insider {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := site.FreePorts(1)
 	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(s.Data(), "mosquitto")
@@ -47,7 +42,7 @@ func corrupt(t *testing.T, s *site.Site) *insider {
 	if err != nil || name == nil {
 		t.Fatal(err, string(acl))
 	}
-	fmt.Fprintf(f, "\nlistener %d 127.0.0.1\nallow_anonymous true\n", address.Port)
+	fmt.Fprintf(f, "\nlistener %d 127.0.0.1\nallow_anonymous true\n", port)
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +51,7 @@ func corrupt(t *testing.T, s *site.Site) *insider {
 		t.Fatal(err)
 	}
 	i := &insider{seen: map[string][]byte{}}
-	i.Client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + address.String()).SetClientID("insider").SetUsername(string(name[1])).
+	i.Client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", port)).SetClientID("insider").SetUsername(string(name[1])).
 		SetProtocolVersion(4).SetConnectRetry(true).SetConnectRetryInterval(100 * time.Millisecond).SetDefaultPublishHandler(i.read))
 	if k := i.Connect(); !k.WaitTimeout(patience) || k.Error() != nil {
 		t.Fatal(k.Error())

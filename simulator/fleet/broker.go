@@ -18,6 +18,7 @@ import (
 
 	"turnstile/central/broker"
 	"turnstile/central/issuer"
+	"turnstile/simulator/site"
 )
 
 // bareSite names the site of a bare broker.
@@ -129,14 +130,11 @@ func (p *process) kill() {
 
 // prepare writes a mosquitto's files, for a port that is free now.
 func (p *process) prepare(folder string, i *issuer.Issuer) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := site.FreePorts(1)
 	if err != nil {
-		return fmt.Errorf("find a free port: %w", err)
+		return fmt.Errorf("find a port for the broker: %w", err)
 	}
-	p.addr = l.Addr().String()
-	if err := l.Close(); err != nil {
-		return fmt.Errorf("find a free port: %w", err)
-	}
+	p.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	server, err := i.ServerCertificate([]string{"127.0.0.1"}, time.Now())
 	if err != nil {
 		return err

@@ -35,13 +35,9 @@ func (s *Site) StartBroker() error {
 func (s *Site) Broker() *Process { return s.broker }
 
 func (s *Site) prepareBroker() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := FreePorts(1)
 	if err != nil {
-		return fmt.Errorf("find a free port: %w", err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		return fmt.Errorf("find a free port: %w", err)
+		return fmt.Errorf("find a port for the broker: %w", err)
 	}
 	if err := s.configureCentral(); err != nil {
 		return err

@@ -44,7 +44,7 @@ portal:
 %snetid: {provider: own, domain: alumni.example.org}
 register:
   institutions:
-`, host, port, strings.Replace(listen(s.endpoints.Portal), "localhost", "127.0.0.1", 1), frames)
+`, host, port, s.listen(portPortal), frames)
 	for _, i := range registertest.Institutions() {
 		text += fmt.Sprintf("    - {id: %s, name: %s, name_zh: %s, keeps_netid: %t}\n", i.ID, i.Name, i.NameZH, i.KeepsNetID)
 	}

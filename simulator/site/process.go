@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// grace is how long a program may take to end by itself after SIGTERM.
-const grace = 5 * time.Second
+// grace is how long a program may take to end by itself after SIGTERM: a lane waits
+// for who is on the way, and a busy machine is slow.
+const grace = 30 * time.Second
 
 // Process is one of the product's programs with its log in a file: running as a
 // child that does not outlive its parent, or played by goroutines of this process.
@@ -49,7 +50,7 @@ func start(program, name, logs string, env []string, args ...string) (*Process, 
 
 // patience is how long a played program may take to end: a lane waits for who is on
 // the way, and nothing can kill a goroutine.
-const patience = 25 * time.Second
+const patience = 45 * time.Second
 
 // play runs what a program does in this process, under its name; its log is
 // appended to logs/<name>.log.

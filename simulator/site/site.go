@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +50,7 @@ type Site struct {
 	central    *Process
 	broker     *Process // of a mosquitto
 	brokerAddr string   // its host:port
+	ports      int      // the first of central's own, 0 before its first start
 	endpoints  endpoints
 	cancel     context.CancelFunc // ends the links and devices
 }
@@ -155,7 +155,7 @@ func (s *Site) makePassphrase() error {
 	return nil
 }
 
-// StartCentral starts central, the first time on free ports, later on the same.
+// StartCentral starts central, each time on the same ports.
 func (s *Site) StartCentral() error {
 	if err := s.configureCentral(); err != nil {
 		return err
@@ -186,6 +186,9 @@ func (s *Site) serve() (*Process, error) {
 }
 
 func (s *Site) configureCentral() error {
+	if err := s.takePorts(); err != nil {
+		return err
+	}
 	if err := os.WriteFile(s.path("central", "central.yaml"), []byte(s.centralConfig()), 0o600); err != nil {
 		return fmt.Errorf("write central's configuration: %w", err)
 	}
@@ -222,15 +225,28 @@ func (s *Site) Central() *Process { return s.central }
 // Data is the folder that everything is kept in.
 func (s *Site) Data() string { return s.config.Data }
 
-// listen returns host:port of one of central's addresses, on a free port before
-// the first start.
-func listen(endpoint string) string {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" {
-		return "127.0.0.1:0"
+// Central's ports, as they follow each other.
+const (
+	portHTTP = iota
+	portEnrol
+	portBroker
+	portPortal
+	centralPorts // how many there are
+)
+
+// takePorts finds central's ports before its first start; they are its own for good.
+func (s *Site) takePorts() (err error) {
+	if s.ports != 0 {
+		return nil
 	}
-	return u.Host
+	if s.ports, err = FreePorts(centralPorts); err != nil {
+		return fmt.Errorf("find ports for central: %w", err)
+	}
+	return nil
 }
+
+// listen returns host:port of one of central's addresses.
+func (s *Site) listen(port int) string { return fmt.Sprintf("127.0.0.1:%d", s.ports+port) }
 
 func (s *Site) centralConfig() string {
 	heads := s.config.Heads
@@ -241,7 +257,7 @@ func (s *Site) centralConfig() string {
 	if s.config.Host != "" {
 		hosts += ", " + s.config.Host
 	}
-	broker := fmt.Sprintf("  listen: %s\n  hosts: [%s]\n", listen(s.endpoints.Broker), hosts)
+	broker := fmt.Sprintf("  listen: %s\n  hosts: [%s]\n", s.listen(portBroker), hosts)
 	if s.brokerAddr != "" {
 		broker = fmt.Sprintf("  external: {url: %q}\n", "ssl://"+s.brokerAddr)
 	}
@@ -255,7 +271,7 @@ broker:
 zones:
   - {id: 0, name: Main, name_zh: 主樓, passback: soft}
   - {id: 1, name: Library, name_zh: 圖書館}
-%s%s`, s.path("central", "data"), s.path("central", "passphrase"), listen(s.endpoints.HTTP), listen(s.endpoints.Enrol), broker, heads, s.moreZones(), s.portalConfig())
+%s%s`, s.path("central", "data"), s.path("central", "passphrase"), s.listen(portHTTP), s.listen(portEnrol), broker, heads, s.moreZones(), s.portalConfig())
 }
 
 // moreZones are those of the lanes beside the first two.
@@ -281,7 +297,12 @@ var campus = time.FixedZone("HKT", 8*3600)
 func Today(now time.Time) string { return now.In(campus).Format(time.DateOnly) }
 
 // BrokerAddr is the broker's host and port.
-func (s *Site) BrokerAddr() string { return listen(s.endpoints.Broker) }
+func (s *Site) BrokerAddr() string {
+	if s.brokerAddr != "" {
+		return s.brokerAddr
+	}
+	return s.listen(portBroker)
+}
 
 // EnrolURL is where lane controllers enrol.
 func (s *Site) EnrolURL() string { return s.endpoints.Enrol }
