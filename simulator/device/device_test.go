@@ -299,7 +299,7 @@ func TestSignals(t *testing.T) {
 	shows := func(s gate.Signal) func() bool { return func() bool { return v.State().Signal == s } }
 	gatetest.Until(t, "what was shown before the contact appears", shows(gate.Closed))
 	tones := v.State().Tones
-	g.Show(gate.Denied, 500*time.Millisecond)
+	g.Show(gate.Denied, 2*time.Second)
 	gatetest.Until(t, "denied", shows(gate.Denied))
 	gatetest.Until(t, "idle again", shows(gate.Idle))
 	if got := v.State().Tones - tones; got != 1 {

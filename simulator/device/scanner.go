@@ -1,6 +1,7 @@
 package device
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -16,7 +17,7 @@ type Scanner struct {
 	baud int
 	mood atomic.Uint32 // a Mood
 	ear  func(b []byte)
-	// spoken is that a whole line was sent since it was plugged in.
+	// spoken is that a whole line was sent to the driver that listens now.
 	spoken atomic.Bool
 }
 
@@ -52,6 +53,9 @@ func (s *Scanner) Plug() error {
 // Unplug makes it vanish.
 func (s *Scanner) Unplug() { s.line.Unplug() }
 
+// Anew tells the scanner that another driver listens from now on.
+func (s *Scanner) Anew() { s.spoken.Store(false) }
+
 // Plugged reports whether the port is there.
 func (s *Scanner) Plugged() bool {
 	_, err := s.line.Far()
@@ -64,18 +68,17 @@ func (s *Scanner) Reads() bool { return s.Plugged() && Mood(s.mood.Load()) != Si
 // Scan sends text as a scanner does that has read a QR symbol: AIM id, text, CR
 // LF. It returns when the last byte has left.
 func (s *Scanner) Scan(ctx context.Context, text string) error {
-	raw := []byte("]Q1" + text + "\r\n")
-	switch Mood(s.mood.Load()) {
+	raw, mood := []byte("]Q1"+text+"\r\n"), Mood(s.mood.Load())
+	switch mood {
 	case Silent:
 		return nil
 	case Half:
 		raw = raw[:len(raw)/2]
-	case Well:
-		if !s.spoken.Swap(true) {
-			return s.burst(ctx, raw)
-		}
 	}
-	return s.Send(ctx, raw)
+	if s.spoken.Swap(mood == Well) {
+		return s.send(ctx, raw)
+	}
+	return s.burst(ctx, raw)
 }
 
 // burst sends the first line at once, when its last byte is due: until a driver has heard
@@ -100,6 +103,11 @@ func (s *Scanner) burst(ctx context.Context, raw []byte) error {
 
 // Send sends raw bytes at the scanner's pace: 10 bit times a byte.
 func (s *Scanner) Send(ctx context.Context, raw []byte) error {
+	s.spoken.Store(bytes.HasSuffix(raw, []byte("\n"))) // what broke off may have its driver doubt that lines end
+	return s.send(ctx, raw)
+}
+
+func (s *Scanner) send(ctx context.Context, raw []byte) error {
 	far, err := s.line.Far()
 	if err != nil {
 		return fmt.Errorf("send scan: %w", err)

@@ -212,6 +212,11 @@ func (a *Agent) Launch() error {
 		return err
 	}
 	a.process = p
+	for _, l := range a.Lanes {
+		for _, s := range l.Scanners() {
+			s.Anew()
+		}
+	}
 	return nil
 }
 
