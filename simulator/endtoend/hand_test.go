@@ -31,14 +31,14 @@ func TestPageOfALaneByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wait("document.body.dataset.signal === 'idle' && document.getElementById('hand').hidden")
-	scan(t, a, lock.Code)
+	byHand(t, a, lock.Code)
 	p.wait(handSays("This lane was closed by hand", "此閘機已由人手封鎖"))
 	p.wait("document.body.dataset.signal === 'closed'")
 	refused(t, a, pass.Code, "LOCKDOWN")
 	p.wait(handSays("This lane was closed by hand", "此閘機已由人手封鎖"))
 	keepShot(t, p.ctx)
 
-	scan(t, a, free.Code)
+	byHand(t, a, free.Code)
 	p.wait(handSays("This lane was opened by hand", "此閘機已由人手開放"))
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
@@ -55,6 +55,6 @@ func TestPageOfALaneByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wait(handSays("This lane was opened by hand", "此閘機已由人手開放"))
-	scan(t, a, normal.Code)
+	byHand(t, a, normal.Code)
 	p.wait("document.body.dataset.signal === 'idle' && document.getElementById('hand').hidden")
 }

@@ -96,14 +96,16 @@ func session(t *testing.T, a *site.Agent, id string, change func(*mqtt.ClientOpt
 	authority := x509.NewCertPool()
 	authority.AddCert(who.Authority)
 	o := mqtt.NewClientOptions().AddBroker("ssl://" + a.Cable.Addr()).SetClientID(id).SetProtocolVersion(4).SetAutoReconnect(false).
-		SetConnectTimeout(3 * time.Second).SetTLSConfig(&tls.Config{RootCAs: authority, Certificates: []tls.Certificate{who.Certificate}})
+		SetConnectTimeout(patience).SetTLSConfig(&tls.Config{RootCAs: authority, Certificates: []tls.Certificate{who.Certificate}})
 	if change != nil {
 		change(o)
 	}
 	c := mqtt.NewClient(o)
 	t.Cleanup(func() { c.Disconnect(0) })
 	token := c.Connect()
-	token.WaitTimeout(patience)
+	if !token.WaitTimeout(2 * patience) {
+		t.Fatalf("the broker neither takes nor refuses %s", id)
+	}
 	return c, token.Error()
 }
 

@@ -261,8 +261,10 @@ func TestPortal(t *testing.T) {
 	visit := strings.TrimSuffix(h.Path(), "/send")
 	h.turnedAway(visit, north)
 	visitor := h.visits(link, comes)
-	h.Open("/card/code") // kept by the phone
+	h.Wait("navigator.serviceWorker.controller")
+	h.Open("/card/code")
 	shows(t, s, h.Browser, "portal-live-code-again")
+	h.Wait("caches.open('card').then(c => c.keys()).then(k => { window.kept = k.length }) && window.kept >= 2") // the page and the codes
 	kept := outage(t, h, visitor, north)
 	if _, err := s.API.Set(t.Context(), code.ID().String(), "revoke", "the phone is lost"); err != nil {
 		t.Fatal(err)

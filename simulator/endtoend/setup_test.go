@@ -156,13 +156,14 @@ func scan(t *testing.T, a *site.Agent, text string) {
 	}
 }
 
-// walk scans a code that must be let in, and waits until the person has walked. A
+// walk scans a code that must be let in, and waits until the person has walked and
+// the lane has written down what became of it: until then it keeps one scan alone. A
 // gate whose process a busy machine let wait is lost for a moment: the person sees
 // that on the lane, and waits.
 func walk(t *testing.T, a *site.Agent, text string) {
 	t.Helper()
 	until(t, a.ID+" has its gate", func() bool { return status(t, a).Lanes[0].Gate.Connected })
-	before := a.Lanes[0].Controller.State().Openings
+	before, known := a.Lanes[0].Controller.State().Openings, results(t, a)
 	t.Cleanup(func() {
 		if now, err := a.Status(); t.Failed() && err == nil {
 			t.Logf("%s was asked to let in; its last decision: %+v", a.ID, now.Lanes[0].Last)
@@ -171,6 +172,14 @@ func walk(t *testing.T, a *site.Agent, text string) {
 	scan(t, a, text)
 	until(t, a.ID+" opens", func() bool { return a.Lanes[0].Controller.State().Openings == before+1 })
 	until(t, a.ID+" locks again", func() bool { return a.Lanes[0].Controller.State().Locked })
+	until(t, a.ID+" knows the result", func() bool { return results(t, a) > known })
+}
+
+// results is of how many openings an agent's first lane knows what became of them.
+func results(t *testing.T, a *site.Agent) uint64 {
+	t.Helper()
+	l := status(t, a).Lanes[0]
+	return l.Passed + l.NotPassed + l.Unknown
 }
 
 // refused scans a code and waits for the agent's refusal with the reason; the

@@ -22,6 +22,14 @@ func sheetFor(t *testing.T, s *site.Site, agent, action string, count int) []off
 	return list.Codes
 }
 
+// byHand scans a supervisor code that sets the lane's mode, and waits until it has.
+func byHand(t *testing.T, a *site.Agent, text string) {
+	t.Helper()
+	before := status(t, a).Lanes[0].Modes
+	scan(t, a, text)
+	until(t, a.ID+" changes its mode", func() bool { return status(t, a).Lanes[0].Modes == before+1 })
+}
+
 // TestByHandWithEverythingDown: central and broker are gone, the agent starts
 // again; a sheet opens, locks and unlocks its lane, each code once and at its lane
 // alone; when central is back it knows what was done.
@@ -46,20 +54,20 @@ func TestByHandWithEverythingDown(t *testing.T) {
 	refused(t, south, open[0].Code, "WRONG_LANE")
 	walk(t, north, open[0].Code)
 	refused(t, north, open[0].Code, "ALREADY_USED")
-	scan(t, north, lock.Code)
+	byHand(t, north, lock.Code)
 	refused(t, north, one.Code, "LOCKDOWN")
 	again()
 	refused(t, north, one.Code, "LOCKDOWN")
 	refused(t, north, lock.Code, "ALREADY_USED")
 	walk(t, north, open[1].Code)
-	scan(t, north, free.Code)
+	byHand(t, north, free.Code)
 	walk(t, north, one.Code)
-	scan(t, north, normal.Code)
+	byHand(t, north, normal.Code)
 
 	if err := s.StartCentral(); err != nil {
 		t.Fatal(err)
 	}
-	status := map[string]string{}
+	became := map[string]string{}
 	until(t, "central knows what became of each code", func() bool {
 		var list office.SupervisorList
 		if err := s.API.Do(t.Context(), "GET", "/supervisor-codes", nil, &list); err != nil {
@@ -67,15 +75,15 @@ func TestByHandWithEverythingDown(t *testing.T) {
 		}
 		used := 0
 		for _, c := range list.Codes {
-			status[c.ID] = c.Status
+			became[c.ID] = c.Status
 			if c.Status == "used" && c.UsedBy == "north" && c.Ledger != 0 {
 				used++
 			}
 		}
 		return used == 5
 	})
-	if len(status) != 6 || status[open[2].ID] != "unused" {
-		t.Errorf("codes %v", status)
+	if len(became) != 6 || became[open[2].ID] != "unused" {
+		t.Errorf("codes %v", became)
 	}
 	var alarms office.AlarmList
 	if err := s.API.Do(t.Context(), "GET", "/alarms", nil, &alarms); err != nil {
