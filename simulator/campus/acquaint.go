@@ -9,7 +9,7 @@ import (
 )
 
 // acquaintTime bounds how long Open waits for controllers that know each other.
-const acquaintTime = 15 * time.Second
+const acquaintTime = time.Minute
 
 // acquaint waits until the controllers of each zone know each other: before, one of
 // them does not hear what a pass did at another, and central tells it only seconds later.

@@ -93,7 +93,9 @@ func TestRecord(t *testing.T) {
 func TestClocks(t *testing.T) {
 	t.Parallel()
 	s := opened(t, Config{Lanes: DefaultLanes()[:2]})
-	s.do("rules 0 repeat=0s", "issue today ecard", "issue tomorrow ecard day=tomorrow", "scan north tomorrow")
+	s.do("rules 0 repeat=0s")
+	s.until("the lane has the rules", s.obeys("north"))
+	s.do("issue today ecard", "issue tomorrow ecard day=tomorrow", "scan north tomorrow")
 	s.until("it is too early", decided("north", "TOO_EARLY"))
 	s.do("advance 16h", "scan north tomorrow")
 	s.until("tomorrow has come", came("north", "tomorrow", "passed"))
@@ -115,7 +117,9 @@ func TestClocks(t *testing.T) {
 func TestApart(t *testing.T) {
 	t.Parallel()
 	s := opened(t, Config{})
-	s.do("rules 0 passback=hard exit=hard repeat=0s", "issue alumna ecard", "issue visitor guest entries=1", "scan south alumna way=out")
+	s.do("rules 0 passback=hard exit=hard repeat=0s", "issue alumna ecard", "issue visitor guest entries=1")
+	s.until("the lane has the rules", s.obeys("south"))
+	s.do("scan south alumna way=out")
 	s.until("alumna was never in", decided("south", "NOT_INSIDE"))
 	s.do("scan north alumna")
 	s.until("alumna is in", came("north", "alumna", "passed"))
@@ -140,9 +144,10 @@ func TestWays(t *testing.T) {
 		t.Errorf("%+v", v.Lanes)
 	}
 	s.do("mode 3 free_passage", "issue once guest entries=1 zones=3")
-	for range 2 {
+	s.until("the lanes are free", s.obeys("gate"))
+	for n := 1; n <= 2; n++ {
 		s.do("scan left once")
-		s.until("once is in", came("left", "once", "passed"))
+		s.until("once is in", func(v View) bool { return v.on("left").Decisions == n && came("left", "once", "passed")(v) })
 	}
 	s.whole()
 }

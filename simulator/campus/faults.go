@@ -18,8 +18,8 @@ const (
 	slowBy      = 300 * time.Millisecond // each piece on a slow cable
 	noisyEvery  = 60                     // bytes from one wrong bit to the next on a bad line
 	babbleEvery = 700 * time.Millisecond
-	bootLimit   = 20 * time.Second
-	plugTime    = 3 * time.Second // until a driver has found what was plugged in
+	bootLimit   = time.Minute
+	plugTime    = 10 * time.Second // until a driver has found what was plugged in
 )
 
 // scanner breaks a lane's scanner for the way in, and mends it.

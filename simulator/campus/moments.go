@@ -71,7 +71,7 @@ func (c *Campus) hears(k *controller) bool {
 }
 
 // catchUp is how long lanes may take to hear a head behind a jump of all clocks.
-const catchUp = 20 * time.Second
+const catchUp = time.Minute
 
 // fresh is how old the newest head may be then, in seconds.
 const fresh = 5

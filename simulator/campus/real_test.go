@@ -50,7 +50,10 @@ func TestReal(t *testing.T) {
 		{"scan south ho", came("south", "ho", "passed")},
 
 		{"freeze north on", func(v View) bool { return !v.on("north").Answers }},
-		{"freeze north off", func(v View) bool { return v.on("north").Answers }},
+		{"freeze north off", func(v View) bool { // its gate's board may have taken it for gone
+			l, err := s.lane("north")
+			return err == nil && v.on("north").Answers && v.on("north").State == "idle" && l.steel.Controller.State().Attended
+		}},
 		{"broker kill", stand(1)},
 		{"scan north porter", came("north", "porter", "passed")},
 		{"broker start", stand(0)},

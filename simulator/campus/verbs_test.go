@@ -1,8 +1,12 @@
 package campus
 
 import (
+	"net/http"
 	"slices"
 	"testing"
+
+	"turnstile/agent/daemon"
+	"turnstile/central/office"
 )
 
 // step is an act and what is to be seen of it.
@@ -41,6 +45,35 @@ func happened(lane, what string) func(View) bool {
 }
 
 func stand(n int) func(View) bool { return func(v View) bool { return len(v.Standing) == n } }
+
+// obeys returns a check that a controller goes by the rules that central has now.
+func (s *stage) obeys(controller string) func(View) bool {
+	return func(View) bool {
+		var r office.RulesBody
+		err := s.api.Load().Do(s.t.Context(), http.MethodGet, "/rules", nil, &r)
+		feed, silent := s.feedOf(controller)
+		return err == nil && silent == nil && feed.Rules >= r.Version
+	}
+}
+
+// hasHeard returns a check that a controller has all of central's feed.
+func (s *stage) hasHeard(controller string) func(View) bool {
+	return func(View) bool {
+		var f office.FeedBody
+		err := s.api.Load().Do(s.t.Context(), http.MethodGet, "/feed", nil, &f)
+		feed, silent := s.feedOf(controller)
+		return err == nil && silent == nil && feed.Seq >= f.Seq
+	}
+}
+
+func (s *stage) feedOf(controller string) (daemon.FeedStatus, error) {
+	k, err := s.controller(controller)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	now, err := k.agent.Ask(s.t.Context())
+	return now.Feed, err
+}
 
 // perform does steps, each of which has to be seen, and returns the verbs that were used.
 func (s *stage) perform(steps []step) map[string]bool {

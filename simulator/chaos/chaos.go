@@ -37,6 +37,7 @@ import (
 type Options struct {
 	Seed      uint64
 	For       time.Duration // how long steps are begun
+	Steps     int           // that are done however long they take, unless a promise is broken
 	Programs  string        // folder of agent, central and simulator
 	Folder    string        // "": a temporary one, kept only after a failure
 	Mosquitto string        // path of an external broker; "": central's own
@@ -133,9 +134,9 @@ func (c *campaign) open(ctx context.Context) error {
 	return nil
 }
 
-// play runs steps until the time is over or a promise is broken.
+// play runs steps until the time is over and enough are done, or a promise is broken.
 func (c *campaign) play(ctx context.Context, began time.Time) error {
-	for time.Since(began) < c.For && ctx.Err() == nil {
+	for (time.Since(began) < c.For || c.report.Steps < c.Steps) && ctx.Err() == nil {
 		c.report.Steps++
 		faults := c.schedule.Step()
 		healed := time.Now()

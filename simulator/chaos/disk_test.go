@@ -12,7 +12,7 @@ import (
 )
 
 // patience bounds what a campus may take for anything in this test.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // await asks again and again until done, or fails.
 func await(t *testing.T, what string, done func() bool) {

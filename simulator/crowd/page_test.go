@@ -90,7 +90,7 @@ func TestPage(t *testing.T) {
 	o.Open(Path)
 	o.Click("[name=pace][value='4']")
 	o.Wait("document.querySelector('[name=pace][value=\"4\"]').getAttribute('aria-pressed') === 'true'")
-	o.Wait(fact("through") + " >= 12")
+	o.Wait(fact("through") + " >= 12 && " + fact("refused") + " >= 2")
 	o.Click("[value=lecture]")
 	o.Wait("/A lecture ends: [1-9]\\d* people leave/.test(document.getElementById('said').textContent)")
 	o.Click("[value=pause]")

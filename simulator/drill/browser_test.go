@@ -36,7 +36,10 @@ func enter(t *testing.T) *visit {
 	k, err := campus.Open(context.Background(), campus.Config{Walk: 250 * time.Millisecond})
 	must(t, err)
 	t.Cleanup(func() { must(t, k.Close()) })
-	trainer, err := NewTrainer(k, Options{})
+	began := time.Now()
+	// Whether the right deed has all points is looked at, not how soon a busy machine's browser does it.
+	slow := func() time.Time { return began.Add(time.Since(began) / 10) }
+	trainer, err := NewTrainer(k, Options{Now: slow})
 	must(t, err)
 	h, err := web.New(k, web.Options{Pages: []web.Page{Pages(trainer)}})
 	must(t, err)

@@ -13,6 +13,7 @@ import (
 
 	"turnstile/firmware-bridge/commission"
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/gate/gatetest"
 	"turnstile/firmware-bridge/scanner/engine/enginetest"
 	"turnstile/simulator/device"
 )
@@ -278,9 +279,11 @@ func TestCommissionByScript(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report")
 	r := start(t, "commission", "--auto", "--lane", "north-1", "--key", file, "--report", report, "--gate-port", link, "--act", "20s", "--quality", "1s")
 	r.expect(`>> Stand ready to walk in`)
-	v.Walk(gate.In, 600*time.Millisecond)
+	gatetest.Until(t, "the gate opens", func() bool { return v.State().Openings == 1 })
+	v.Walk(gate.In, 100*time.Millisecond)
 	r.expect(`>> Stand ready to walk out`)
-	v.Walk(gate.Out, 600*time.Millisecond)
+	gatetest.Until(t, "the gate opens once more", func() bool { return v.State().Openings == 2 })
+	v.Walk(gate.Out, 100*time.Millisecond)
 	r.expect(`>> Step back`)
 	r.expect(`>> Trigger the fire`)
 	v.Fire(true)

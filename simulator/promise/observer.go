@@ -73,6 +73,11 @@ func (o *Observer) Whole(ctx context.Context) (*Picture, error) {
 	if err := o.site.API.Do(ctx, "GET", "/feed", nil, &p.Feed); err != nil {
 		return p, err
 	}
+	var rules office.RulesBody
+	if err := o.site.API.Do(ctx, "GET", "/rules", nil, &rules); err != nil {
+		return p, err
+	}
+	p.Ruled = rules.Version
 	p.Ledger, err = o.rows(ctx)
 	return p, err
 }

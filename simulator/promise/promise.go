@@ -67,6 +67,7 @@ type Picture struct {
 	// Of a campus that is healed: no fault is on, nobody is on the way.
 	Healed bool
 	Feed   office.FeedBody
+	Ruled  uint64 // version of central's rules
 	Lanes  []office.LaneBody
 	Steel  []Steel
 }
@@ -375,8 +376,8 @@ func (c *checker) closed() {
 // converged checks what the lane controllers of a healed campus report.
 func (c *checker) converged() {
 	for _, l := range c.Lanes {
-		if !l.Alive || !l.UpToDate || l.AppliedSeq != c.Feed.Seq || l.Backlog != 0 {
-			c.wrong(promiseConverge, "%s: alive %t, up to date %t, event %d of %d, backlog %d", l.ID, l.Alive, l.UpToDate, l.AppliedSeq, c.Feed.Seq, l.Backlog)
+		if !l.Alive || !l.UpToDate || l.AppliedSeq != c.Feed.Seq || l.Rules < c.Ruled || l.Backlog != 0 {
+			c.wrong(promiseConverge, "%s: alive %t, up to date %t, event %d of %d, rules %d of %d, backlog %d", l.ID, l.Alive, l.UpToDate, l.AppliedSeq, c.Feed.Seq, l.Rules, c.Ruled, l.Backlog)
 		}
 	}
 }

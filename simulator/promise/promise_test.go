@@ -133,6 +133,7 @@ func TestCheckFinds(t *testing.T) {
 		{"a relay that stays on", promiseClosed, func(p *Picture) { p.Steel[0].Relay = true }},
 		{"a lock that stays open", promiseClosed, func(p *Picture) { p.Steel[0].Locked = false }},
 		{"a lane that is behind", promiseConverge, func(p *Picture) { p.Lanes[0].AppliedSeq = 8 }},
+		{"a lane with older rules", promiseConverge, func(p *Picture) { p.Lanes[0].Rules, p.Ruled = 1, 2 }},
 		{"a lane whose hash is another one", promiseConverge, func(p *Picture) { p.Feed.Chain = hex.EncodeToString(make([]byte, 32)) }},
 		{"a command that nobody gave", promiseCommand, func(p *Picture) {
 			p.Commands = map[string]int{"north/1": 1}

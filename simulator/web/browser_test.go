@@ -365,6 +365,7 @@ func TestKeyboard(t *testing.T) {
 	v.tabTo(`[data-stem="student"]`)
 	v.Press("\r")
 	v.Wait("document.querySelector('.person img')")
+	v.Wait(`document.activeElement.matches('[data-stem="student"]:not(:disabled)')`) // where the focus comes back to
 	v.tabTo(".person .hold")
 	v.Press("\r")
 	v.until("somebody passes", func(now campus.View) bool { l := lane(now, "south").Last; return l != nil && l.Result == "passed" })
@@ -373,7 +374,7 @@ func TestKeyboard(t *testing.T) {
 	v.Wait(`[...document.querySelectorAll('#line-list option')].some(o => o.value === 'cable south cut')`)
 	v.Press("cut\r")
 	v.until("the cable is cut", func(now campus.View) bool { return len(now.Standing) == 1 })
-	v.Wait(`document.querySelector('[data-lane="south"] .wire').dataset.state === 'cut'`)
+	v.Wait(`document.querySelector('[data-lane="south"] .wire').dataset.state === 'cut' && document.querySelector('#line-text').value === ''`)
 	v.Press("sing\r")
 	v.Wait("document.querySelector('#say').textContent.includes('there is no act')")
 	v.tabTo("#standing button")

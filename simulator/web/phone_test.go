@@ -146,13 +146,26 @@ func (v *visit) hold() {
 		};
 		draw();
 		setInterval(draw, 50);
-		navigator.mediaDevices.getDisplayMedia = async () => tab.captureStream(20);
+		window.mirror = document.createElement('video');
+		navigator.mediaDevices.getDisplayMedia = async () => {
+			const seen = tab.captureStream(20);
+			Object.assign(mirror, {muted: true, srcObject: seen}).play();
+			return seen;
+		};
+		window.dark = () => {
+			const copy = document.createElement('canvas'), brush = copy.getContext('2d');
+			[copy.width, copy.height] = [mirror.videoWidth, mirror.videoHeight];
+			brush.drawImage(mirror, 0, 0);
+			return brush.getImageData(0, 0, copy.width, copy.height).data.some((b, i) => i % 4 === 0 && b < 64);
+		};
 		return true;
 	})()`)
 	v.press("#phone-hold")
 	v.Wait("document.querySelector('#say').textContent.includes('no readable')")
 	before := lane(v.campus.View(), "north").Decisions
+	v.Wait("mirror.videoWidth > 0 && !dark()")
 	consoletest.Eval[bool](v.Browser, "window.lit = true")
+	v.Wait("mirror.videoWidth > 0 && dark()") // what the tab shows comes later to who looks at it
 	v.press("#phone-hold")
 	v.until("the phone is read", func(now campus.View) bool {
 		l := lane(now, "north")
