@@ -133,6 +133,7 @@ func TestRenewal(t *testing.T) {
 			if err := errors.Join(s.StartCentral(), north.Start()); err != nil {
 				t.Fatal(err)
 			}
+			report(t, s)
 			renews(t, s, north, before)
 			if s.Broker() != nil { // it knows of it when it is told, as configs/central-external-broker.yaml says
 				if err := s.ReloadBroker(); err != nil {
@@ -141,6 +142,15 @@ func TestRenewal(t *testing.T) {
 			}
 			thief(t, s, north, copied)
 		})
+	}
+}
+
+// report has all lanes report to a central that was started anew: of a broker that ran on
+// it has what they said when they connected, and else they report once a minute.
+func report(t *testing.T, s *site.Site) {
+	t.Helper()
+	if _, err := s.API.Set(t.Context(), issue(t, s, nil).ID, "revoke", "test"); err != nil {
+		t.Fatal(err)
 	}
 }
 

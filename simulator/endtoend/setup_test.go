@@ -222,8 +222,15 @@ func lastDecision(t *testing.T, a *site.Agent) time.Time {
 // synced waits until every agent has applied central's newest event.
 func synced(t *testing.T, s *site.Site) {
 	t.Helper()
+	var lanes []office.LaneBody
+	defer func() {
+		if t.Failed() {
+			t.Logf("central says of its lanes: %+v", lanes)
+		}
+	}()
 	until(t, "all lanes are up to date", func() bool {
-		lanes, err := s.API.Lanes(t.Context())
+		var err error
+		lanes, err = s.API.Lanes(t.Context())
 		up := 0
 		for _, l := range lanes {
 			if l.Alive && l.UpToDate {
