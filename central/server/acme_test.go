@@ -20,6 +20,8 @@ import (
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
+
+	"turnstile/central/porttest"
 )
 
 // authority starts Pebble, Let's Encrypt's own small ACME server, which checks
@@ -46,12 +48,7 @@ func authority(t *testing.T, port int) (directory, file string, roots *x509.Cert
 
 // TestACME gets a certificate from a real ACME server and keeps it over a restart.
 func TestACME(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
+	port := porttest.Keep(t)
 	c := configure(t)
 	c.HTTP.Listen = "127.0.0.1:" + strconv.Itoa(port)
 	directory, file, roots := authority(t, port)

@@ -14,17 +14,13 @@ import (
 	"time"
 
 	"turnstile/central/pass"
+	"turnstile/central/porttest"
 )
 
-// freePort returns a port that was free a moment ago.
-func freePort(t *testing.T) int {
+// keptAddress is where something may listen, stop and listen again.
+func keptAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return fmt.Sprint("127.0.0.1:", porttest.Keep(t))
 }
 
 // startMosquitto runs Debian's mosquitto on what Mosquitto wrote to dir.
@@ -63,7 +59,7 @@ func startMosquitto(t *testing.T, dir string) *exec.Cmd {
 // memory and gets everything anew.
 func TestExternalBroker(t *testing.T) {
 	c := configure(t)
-	dir, port := filepath.Join(t.TempDir(), "mosquitto"), freePort(t)
+	dir, port := filepath.Join(t.TempDir(), "mosquitto"), porttest.Keep(t)
 	path, err := Mosquitto(context.Background(), c, dir, []string{"localhost", "127.0.0.1"}, port)
 	if err != nil || path != filepath.Join(dir, "mosquitto.conf") {
 		t.Fatalf("wrote %s: %v", path, err)
@@ -106,8 +102,8 @@ func TestExternalBroker(t *testing.T) {
 // not enrol again.
 func TestRestart(t *testing.T) {
 	c := configure(t)
+	c.HTTP.Listen, c.Broker.Listen = keptAddress(t), keptAddress(t)
 	r := run(t, c)
-	c.HTTP.Listen, c.Broker.Listen = address(r.endpoints.HTTP), address(r.endpoints.Broker)
 	a := r.api(t)
 	l := r.enrol(t, a, "N1")
 	if err := l.connect(t); err != nil {

@@ -25,6 +25,7 @@ import (
 	"turnstile/central/portal"
 	"turnstile/central/portal/card"
 	"turnstile/central/portal/guests"
+	"turnstile/central/porttest"
 	"turnstile/central/register"
 )
 
@@ -93,7 +94,7 @@ var langs = map[string]portal.Language{"en": portal.English, "zh": portal.Chines
 // OpenStage opens a stage, and closes it with the test.
 func OpenStage(t *testing.T) *Stage {
 	t.Helper()
-	front, library := httptest.NewUnstartedServer(nil), httptest.NewUnstartedServer(nil)
+	front, library := &httptest.Server{Listener: porttest.Listen(t), Config: &http.Server{}}, httptest.NewUnstartedServer(nil)
 	t.Cleanup(front.Close)
 	t.Cleanup(library.Close)
 	g := &Stage{t: t, URL: strings.Replace("http://"+front.Listener.Addr().String(), "127.0.0.1", "localhost", 1),

@@ -9,6 +9,7 @@ import (
 	"turnstile/central/database/postgrestest"
 	"turnstile/central/link"
 	"turnstile/central/office"
+	"turnstile/central/porttest"
 )
 
 // reports makes a lane say that it takes commands, and waits until central knows.
@@ -29,8 +30,8 @@ var openOne = map[string]any{"lane": 1, "direction": "in", "reason": "expected a
 // central that is started again.
 func TestCommandOutlivesRestart(t *testing.T) {
 	c := configure(t)
+	c.HTTP.Listen, c.Broker.Listen = keptAddress(t), keptAddress(t)
 	r := run(t, c)
-	c.HTTP.Listen, c.Broker.Listen = address(r.endpoints.HTTP), address(r.endpoints.Broker)
 	a := r.api(t)
 	l := r.enrol(t, a, "N1")
 	if err := l.connect(t); err != nil {
@@ -70,7 +71,7 @@ func TestCommandOutlivesRestart(t *testing.T) {
 // a command ends; the other sends it on until it is answered.
 func TestCommandOutlivesItsCentral(t *testing.T) {
 	first, second := configure(t), configure(t)
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), porttest.Keep(t)
 	first.Database = postgrestest.URL(t)
 	second.Database, second.Name = first.Database, "b"
 	for i, c := range []*Config{&first, &second} {

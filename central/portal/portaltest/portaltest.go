@@ -12,6 +12,7 @@ import (
 
 	"turnstile/central/console/consoletest"
 	"turnstile/central/portal"
+	"turnstile/central/porttest"
 )
 
 // The size of a phone, in CSS pixels, each of Scale by Scale of the screen's.
@@ -52,10 +53,11 @@ func (d Door) Holder(r *http.Request) (portal.Holder, bool) {
 }
 
 // Serve serves a portal and opens a phone on it, on which nobody is signed in. stop
-// takes the network away: the server is dead from then on.
+// takes the network away: the server is dead from then on, and nobody is in its place.
 func Serve(t *testing.T, p http.Handler) (phone *consoletest.Browser, stop func()) {
 	t.Helper()
-	server := httptest.NewServer(p)
+	server := &httptest.Server{Listener: porttest.Listen(t), Config: &http.Server{Handler: p}}
+	server.Start()
 	t.Cleanup(server.Close)
 	return Phone(t, server.URL), func() {
 		server.CloseClientConnections()
