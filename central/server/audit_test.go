@@ -43,7 +43,7 @@ func TestHeads(t *testing.T) {
 	if err != nil || r.Fault != nil || r.Anchors != 2 || r.Anchored != head.Number || r.Entries != head.Number+1 || r.AnchorAt.IsZero() {
 		t.Fatalf("%+v %v", r, err)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(c.Data, "central.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.Data, "central.db")+"?_pragma=busy_timeout(60000)")
 	if err != nil {
 		t.Fatal(err)
 	}

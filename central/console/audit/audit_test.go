@@ -44,7 +44,7 @@ func TestVerify(t *testing.T) {
 	b.Axe()
 	b.Shot("audit-verified")
 
-	db, err := sql.Open("sqlite", filepath.Join(o.Config.Data, "central.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(o.Config.Data, "central.db")+"?_pragma=busy_timeout(60000)") // central writes too
 	if err != nil {
 		t.Fatal(err)
 	}
