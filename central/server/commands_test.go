@@ -147,6 +147,9 @@ func (l *lane) obeys(t *testing.T, a *api, id string, m *link.Command) {
 			t.Errorf("%+v", c)
 		}
 	}
+	for len(l.got) > 0 {
+		<-l.got // of before its answer
+	}
 	over := time.NewTimer(3 * resendEvery) // answered: it is not sent any more
 	defer over.Stop()
 	sent := 0

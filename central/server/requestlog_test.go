@@ -16,7 +16,8 @@ import (
 	"turnstile/central/rights"
 )
 
-// metric returns the value of a metric without labels.
+// metric returns the value of a metric, "" of one that is not there: of requests and
+// the like there is none before the first.
 func metric(t *testing.T, r *running, name string) string {
 	t.Helper()
 	answer, err := http.Get(r.endpoints.HTTP + "/metrics")
@@ -30,7 +31,7 @@ func metric(t *testing.T, r *running, name string) string {
 	}
 	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(text)
 	if m == nil {
-		t.Fatalf("no metric %s", name)
+		return ""
 	}
 	return string(m[1])
 }
