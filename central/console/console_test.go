@@ -216,8 +216,9 @@ func TestLive(t *testing.T) {
 	seen := 0
 	for lines.Scan() {
 		if lines.Text() == "data: 00:00:0"+string(rune('0'+seen))+" x" {
-			seen++
-			if n.Add(1); seen == 3 {
+			if seen++; seen < 3 {
+				n.Add(1)
+			} else {
 				cancel() // the stream ends with the console
 			}
 		}
