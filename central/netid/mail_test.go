@@ -16,7 +16,7 @@ import (
 // mail that has the NetID.
 func TestByMail(t *testing.T) {
 	d := newDesk(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	inbox := postOffice(t, ctx, d)
 	p := d.add("a", "CHAN", "Tai Man", 2005)
