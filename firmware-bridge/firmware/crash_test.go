@@ -3,6 +3,7 @@ package firmware
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -43,7 +44,11 @@ func beHost(link string) error {
 			if e.Kind != gate.Found {
 				continue
 			}
-			fmt.Println(g.Open(context.Background(), gate.Grant{Number: 1, Direction: gate.In, Pulse: gate.MaxPulse, Window: gate.MaxWindow}))
+			err := g.Open(context.Background(), gate.Grant{Number: 1, Direction: gate.In, Pulse: gate.MaxPulse, Window: gate.MaxWindow})
+			if errors.Is(err, gate.ErrUnsure) { // on a busy machine; the relay tells
+				err = nil
+			}
+			fmt.Println(err)
 		}
 	}()
 	return g.Run(context.Background())
@@ -76,7 +81,7 @@ func TestKilledHost(t *testing.T) {
 	for _, potential := range []bool{false, true} {
 		t.Run(fmt.Sprint("potential=", potential), func(t *testing.T) {
 			t.Parallel()
-			b := power(t, board.Product, board.Config{Potential: potential})
+			b := power(t, board.Product, board.Config{Exact: true, Potential: potential}) // else a busy machine loses ticks of its silence, and none of its window
 			host := startHost(t, b)
 			on := b.Await(t, board.RelayIn, 1)
 			if err := host.Signal(syscall.SIGKILL); err != nil {
@@ -96,11 +101,23 @@ func TestKilledHost(t *testing.T) {
 			}
 			h := connect(t, b)
 			h.say(frame.Lock{}) // or the window would go on for this host
-			if e := must(h, anyOf[frame.Event]); e.Kind != frame.NotPassed || e.Grant != 1 {
+			if e := h.told(); e.Kind != frame.NotPassed || e.Grant != 1 {
 				t.Errorf("the next host is told %+v", e)
 			}
 		})
 	}
+}
+
+// told returns the next event, but for faults: this process moves the lock, and a busy
+// machine is late with it.
+func (h *host) told() frame.Event {
+	h.t.Helper()
+	e := must(h, anyOf[frame.Event])
+	for e.Kind == frame.Fault {
+		h.say(frame.Seen{Event: e.Number})
+		e = must(h, func(next frame.Event) bool { return next.Number != e.Number })
+	}
+	return e
 }
 
 // A main loop that hangs or faults while the relay is on: the timer ends the

@@ -13,6 +13,7 @@ type Player struct {
 	mu    sync.Mutex // guards the following
 	frame camera.Frame
 	lost  bool
+	even  bool
 	pulls int // how often the plug was pulled
 	busy  bool
 	shown int
@@ -25,6 +26,10 @@ func NewPlayer(f camera.Frame) *Player {
 
 // Show puts f before the camera.
 func (p *Player) Show(f camera.Frame) { p.change(func() { p.frame = f }) }
+
+// Even makes frames a thirtieth of a second apart by their own times, however long
+// their reader takes for each.
+func (p *Player) Even() { p.change(func() { p.even = true }) }
 
 // Lose pulls the camera's plug: Open fails until Find, and Next of what was open
 // before for ever, as that of a device that went away does.
@@ -60,6 +65,9 @@ func (p *Player) Open(string) (camera.Frames, error) {
 	return &showing{player: p, pulls: p.pulls}, nil
 }
 
+// interval is the time from one frame to the next.
+const interval = time.Second / 30
+
 // showing is an opened Player.
 type showing struct {
 	player *Player
@@ -69,7 +77,7 @@ type showing struct {
 
 // Next implements camera.Frames.
 func (s *showing) Next(ctx context.Context) (camera.Frame, error) {
-	next := time.NewTimer(time.Until(s.last.Add(time.Second / 30)))
+	next := time.NewTimer(time.Until(s.last.Add(interval)))
 	defer next.Stop()
 	select {
 	case <-ctx.Done():
@@ -85,7 +93,9 @@ func (s *showing) Next(ctx context.Context) (camera.Frame, error) {
 		return camera.Frame{}, camera.ErrGone
 	}
 	f := p.frame
-	f.At = time.Now()
+	if f.At = time.Now(); p.even && !s.last.IsZero() {
+		f.At = s.last.Add(interval)
+	}
 	s.last = f.At
 	p.shown++
 	return f, nil

@@ -27,7 +27,7 @@ import (
 )
 
 // patience bounds every wait. It is a deadline, not a measurement.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Config says what board to start.
 type Config struct {
