@@ -251,7 +251,7 @@ func TestImageAnswersAsCore(t *testing.T) {
 	core.Do(t, "start 7 0 0 0 4095")
 	core.Do(t, "step 1 0 0 0 %x", frame.Encode(nil, 1, frame.Hello{Session: 99}))
 	random := rand.New(rand.NewPCG(8, 3))
-	events, answers, opened := uint32(0), 0, 0
+	events, late, answers, opened := uint32(0), uint32(0), 0, 0
 	for now := 2; now < 400; now++ {
 		m := script(random, now)
 		wire := frame.Encode(nil, uint8(now), m)
@@ -273,13 +273,17 @@ func TestImageAnswersAsCore(t *testing.T) {
 				}
 			case frame.Event:
 				events++
-				got := must(h, func(e frame.Event) bool { return e.Number == events })
+				got := must(h, func(e frame.Event) bool { return e.Number == events+late })
+				for got.Kind == frame.Fault && want.Kind != frame.Fault { // this process moves the lock, and a busy machine is late
+					h.raw(frame.Encode(nil, 0, frame.Seen{Event: got.Number}))
+					late++
+					got = must(h, func(e frame.Event) bool { return e.Number == events+late })
+				}
 				if got.Kind != want.Kind || got.Grant != want.Grant || got.Direction != want.Direction {
 					t.Fatalf("%+v: the image says %+v, the core %+v", m, got, want)
 				}
-				seen := frame.Encode(nil, 0, frame.Seen{Event: events})
-				h.raw(seen)
-				core.Do(t, "step %d 0 0 0 %x", now, seen)
+				h.raw(frame.Encode(nil, 0, frame.Seen{Event: got.Number}))
+				core.Do(t, "step %d 0 0 0 %x", now, frame.Encode(nil, 0, frame.Seen{Event: events}))
 			}
 		}
 	}
