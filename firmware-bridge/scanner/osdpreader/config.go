@@ -17,6 +17,7 @@ package osdpreader
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +36,8 @@ import (
 // (4, 7, 8 and 10); of the rare longer ones, one of millions is all printable.
 const defaultTextBytes = 12
 
-// slack is what a USB adapter may add to the 200 ms that a reader has to answer,
-// both ways, and a busy host.
-const slack = 50 * time.Millisecond
+// DefaultSlack is BusConfig.Slack if that is 0.
+const DefaultSlack = 50 * time.Millisecond
 
 var (
 	// ErrKeyFile is wrapped for a key file that cannot be used. No error holds a
@@ -77,6 +77,9 @@ type BusConfig struct {
 	// Poll is the time between two questions to one reader: how long a scan waits
 	// at most on a line without faults. 0 is 50 ms; 5 ms to 1 s.
 	Poll time.Duration
+	// Slack is what a USB adapter may add to the 200 ms that a reader has to answer,
+	// both ways, and a busy host. 0 is DefaultSlack; 1 s at most.
+	Slack time.Duration
 	// Notice is told of all that happens beside scans: readers going on-line and
 	// off-line, alarms, install windows, new keys, and an osdp.LocalStatus (tamper,
 	// power) when a reader comes on-line and at each change. It is called by the
@@ -101,7 +104,7 @@ func (c BusConfig) panel() (osdp.PanelConfig, error) {
 	if c.Poll != 0 && (c.Poll < 5*time.Millisecond || c.Poll > time.Second) {
 		return osdp.PanelConfig{}, fmt.Errorf("poll every %v on %s: use 5ms to 1s", c.Poll, c.Port.Path)
 	}
-	p := osdp.PanelConfig{Baud: c.Port.Baud, Poll: c.Poll, Slack: slack}
+	p := osdp.PanelConfig{Baud: c.Port.Baud, Poll: c.Poll, Slack: cmp.Or(c.Slack, DefaultSlack)}
 	for _, r := range c.Readers {
 		d, err := r.device()
 		if err != nil {

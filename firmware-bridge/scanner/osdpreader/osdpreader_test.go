@@ -55,7 +55,7 @@ type rig struct {
 func newRig(t testing.TB, change func(*BusConfig)) *rig {
 	t.Helper()
 	r := &rig{t: t, line: serialtest.New(filepath.Join(t.TempDir(), "rs485"))}
-	r.config = BusConfig{Port: serialport.Config{Path: r.line.Link(), Baud: 115200}, Poll: 5 * time.Millisecond, Notice: r.note}
+	r.config = BusConfig{Port: serialport.Config{Path: r.line.Link(), Baud: 115200}, Poll: 5 * time.Millisecond, Slack: time.Second, Notice: r.note} // a busy machine's readers
 	for i := range 2 {
 		path := keyFile(t, keyText(i)+"\n", 0o600)
 		key, err := ReadKey(path)
@@ -195,7 +195,7 @@ func TestBadNeighbourOnARealLine(t *testing.T) {
 		"garbling": func(_, a []byte) []byte { return bytes.Repeat([]byte{0x53}, len(a)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, nil)
+			r := newRig(t, func(c *BusConfig) { c.Slack = 0 }) // the bad one is waited for again and again
 			r.start(0)
 			r.start(1)
 			r.readers[0].Spoil(spoil)
