@@ -149,6 +149,7 @@ func TestOpenByCommand(t *testing.T) {
 	lost := tell(t, s, "south", "open") // nobody is there: it expires in half a minute
 	unheard := broker.last(t, "south")
 
+	hasGate(t, north)
 	c := became(t, s, tell(t, s, "north", "open"), "done")
 	if c.Result != "passed" || openings(north) != 1 || c.Ledger == 0 {
 		t.Errorf("%+v, %d openings", c, openings(north))
@@ -184,6 +185,7 @@ func TestOpenByCommand(t *testing.T) {
 	setMode(t, s, "north", "lockdown")
 	p := issue(t, s, nil)
 	refused(t, north, p.Code, "LOCKDOWN")
+	hasGate(t, north)
 	if c := became(t, s, tell(t, s, "north", "open"), "done"); c.Result != "passed" || openings(north) != 2 {
 		t.Errorf("in lockdown: %+v", c)
 	}
@@ -204,6 +206,7 @@ func TestOpenByCommand(t *testing.T) {
 
 	north.Lanes[0].Controller.Fire(true)
 	ledgerHas(t, s, "fire")
+	until(t, "the agent hears that fire is on", func() bool { g := status(t, north).Lanes[0].Gate; return g.Connected && g.Fire })
 	if c := became(t, s, tell(t, s, "north", "open"), "refused"); c.Refused != "GATE_FAULT" || !c.Fire {
 		t.Errorf("under fire release: %+v", c)
 	}
@@ -238,7 +241,7 @@ func isBack(t *testing.T, s *site.Site, id string) {
 	began := time.Now()
 	until(t, id+" is back", func() bool {
 		lanes, err := s.API.Lanes(t.Context())
-		return err == nil && slices.ContainsFunc(lanes, func(l office.LaneBody) bool { return l.ID == id && l.Alive && l.UpToDate })
+		return err == nil && slices.ContainsFunc(lanes, func(l office.LaneBody) bool { return l.ID == id && current(s, &l) })
 	})
 	t.Logf("%s is back after %v", id, time.Since(began).Round(time.Millisecond))
 }

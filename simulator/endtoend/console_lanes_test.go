@@ -86,6 +86,7 @@ func TestLanesFromTheConsole(t *testing.T) {
 // openedFromDesk opens the lane once; its page tells live what became of it.
 func openedFromDesk(t *testing.T, b *consoletest.Browser, a *site.Agent) {
 	t.Helper()
+	hasGate(t, a)
 	before := a.Lanes[0].Controller.State().Openings
 	b.Click("#open-north-1")
 	b.WaitText("The person walks")
@@ -147,6 +148,7 @@ func lockedFromDesk(t *testing.T, s *site.Site, b *consoletest.Browser, a *site.
 	})
 	before := a.Lanes[0].Controller.State().Openings
 	guestPass := issue(t, s, guest)
+	hasGate(t, a)
 	scan(t, a, guestPass.Code)
 	until(t, "the lane opens again", func() bool { return a.Lanes[0].Controller.State().Openings == before+1 })
 }

@@ -45,6 +45,7 @@ func TestKillBetweenGrantAndPassage(t *testing.T) {
 	s := campus(t, site.Config{Agents: []site.AgentSetup{{ID: "north", Lanes: []site.LaneSetup{lane}}}})
 	synced(t, s)
 	a, p := s.Agents[0], issue(t, s, guest)
+	hasGate(t, a)
 	scan(t, a, p.Code)
 	until(t, "the lane opens", func() bool { return a.Lanes[0].Controller.State().Openings == 1 })
 	a.Process().Kill()

@@ -139,6 +139,7 @@ func TestNobodyWalks(t *testing.T) {
 	s := campus(t, site.Config{Agents: []site.AgentSetup{{ID: "north", Lanes: []site.LaneSetup{lane}}}})
 	synced(t, s)
 	a, p := s.Agents[0], issue(t, s, guest)
+	hasGate(t, a)
 	scan(t, a, p.Code)
 	ledger(t, s, p.ID, "granted", "not_passed")
 	a.Lanes[0].Controller.SetAutoWalk(walkTime)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -156,13 +157,19 @@ func scan(t *testing.T, a *site.Agent, text string) {
 	}
 }
 
+// hasGate waits until an agent hears its first lane's gate.
+func hasGate(t *testing.T, a *site.Agent) {
+	t.Helper()
+	until(t, a.ID+" has its gate", func() bool { return status(t, a).Lanes[0].Gate.Connected })
+}
+
 // walk scans a code that must be let in, and waits until the person has walked and
 // the lane has written down what became of it: until then it keeps one scan alone. A
 // gate whose process a busy machine let wait is lost for a moment: the person sees
 // that on the lane, and waits.
 func walk(t *testing.T, a *site.Agent, text string) {
 	t.Helper()
-	until(t, a.ID+" has its gate", func() bool { return status(t, a).Lanes[0].Gate.Connected })
+	hasGate(t, a)
 	before, known := a.Lanes[0].Controller.State().Openings, results(t, a)
 	t.Cleanup(func() {
 		if now, err := a.Status(); t.Failed() && err == nil {
@@ -233,12 +240,23 @@ func synced(t *testing.T, s *site.Site) {
 		lanes, err = s.API.Lanes(t.Context())
 		up := 0
 		for _, l := range lanes {
-			if l.Alive && l.UpToDate {
+			if current(s, &l) {
 				up++
 			}
 		}
 		return err == nil && up == len(s.Agents)
 	})
+}
+
+// current reports whether central knows of an agent as it runs now that it is up to date:
+// what it said before a start may stand at central for a while, and commands name the start.
+func current(s *site.Site, l *office.LaneBody) bool {
+	i := slices.IndexFunc(s.Agents, func(a *site.Agent) bool { return a.ID == l.ID })
+	if i < 0 || !l.Alive || !l.UpToDate {
+		return false
+	}
+	now, err := s.Agents[i].Status()
+	return err == nil && now.Boot == l.Boot
 }
 
 // ledger returns the rows of a pass, once there are at least want of them.
