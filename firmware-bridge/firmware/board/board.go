@@ -55,9 +55,11 @@ type Board struct {
 type wire struct {
 	mu    sync.Mutex // guards the following
 	seen  frame.Decoder
-	walks int    // events about people
-	boot  uint32 // of the last WELCOME
-	open  bool   // what the lock does, as far as STATE tells
+	walks int         // events about people
+	boot  uint32      // of the last WELCOME
+	state frame.State // the last one
+	heard time.Time   // when it came
+	open  bool        // what the lock does, as far as STATE tells
 }
 
 // Start powers a board until the test ends.
@@ -254,6 +256,7 @@ func (b *Board) watch(bytes []byte) {
 			b.wire.boot = m.Boot
 		case frame.State:
 			b.wire.open = m.Flags&(frame.Passing|frame.FireOn) != 0
+			b.wire.state, b.wire.heard = m, time.Now()
 		case frame.Event:
 			if m.Kind <= frame.Tailgated {
 				b.wire.walks++
@@ -274,6 +277,13 @@ func (b *Board) passages() int {
 	b.wire.mu.Lock()
 	defer b.wire.mu.Unlock()
 	return b.wire.walks
+}
+
+// state is the last STATE of the firmware, and when it was heard.
+func (b *Board) state() (frame.State, time.Time) {
+	b.wire.mu.Lock()
+	defer b.wire.mu.Unlock()
+	return b.wire.state, b.wire.heard
 }
 
 // Link is the path of the board's serial port.
