@@ -28,6 +28,7 @@ type commands struct {
 	Replay  replayCmd  `cmd:"" help:"Play a recorded day of a real lane again, and tell what is decided otherwise."`
 	Parity  parityCmd  `cmd:"" help:"Decide a simulated day online and offline, and explain each difference."`
 	Fleet   fleetCmd   `cmd:"" help:"Ten thousand light lanes in one process: storms, revocations and journals, measured and checked."`
+	CheckDB checkDBCmd `cmd:"" hidden:"" name:"check-db" help:"Read the cache of a lane whole."`
 	Broker  brokerCmd  `cmd:"" hidden:"" help:"A broker and nothing else."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"turnstile/agent/cache"
 	"turnstile/simulator/replay"
 )
 
@@ -32,6 +33,11 @@ func (c *replayCmd) Run(ctx context.Context) error {
 	o.Progress = func(s replay.Scan) {
 		fmt.Printf("\r%s  lane %d %s", s.At.Format("2006-01-02 15:04:05"), s.Scanner.Lane, s.Scanner.Direction)
 	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	o.Check = func(path string) error { return cache.CheckInChild(exe, path) }
 	r, err := replay.Run(ctx, o)
 	fmt.Println()
 	if err != nil {
@@ -46,3 +52,10 @@ func (c *replayCmd) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+type checkDBCmd struct {
+	Path string `arg:"" type:"path"`
+}
+
+// Run reads a cache that may be damaged; a replay runs it in a process of its own.
+func (c *checkDBCmd) Run() error { return cache.CheckFile(c.Path) }

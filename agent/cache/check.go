@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -66,5 +67,6 @@ func CheckInChild(exe, path string) error {
 	case exit.ExitCode() == CheckLocked:
 		return ErrLocked
 	}
-	return fmt.Errorf("%w: the check ended with %v: %.300q", ErrDamaged, exit, out)
+	first, _, _ := bytes.Cut(out, []byte("\n")) // behind it come the stacks of a process that was ended
+	return fmt.Errorf("%w: the check ended with %v: %.300q", ErrDamaged, exit, first)
 }

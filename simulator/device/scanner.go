@@ -78,13 +78,13 @@ func (s *Scanner) Scan(ctx context.Context, text string) error {
 	if s.spoken.Swap(mood == Well) {
 		return s.send(ctx, raw)
 	}
-	return s.burst(ctx, raw)
+	return s.Burst(ctx, raw)
 }
 
-// burst sends the first line at once, when its last byte is due: until a driver has heard
-// the end of one, 50 ms of silence end a code, and a busy machine makes such a silence
-// where no wire would.
-func (s *Scanner) burst(ctx context.Context, raw []byte) error {
+// Burst sends raw bytes at once, when the last of them is due: silence in a code ends it,
+// after 50 ms until a driver has heard the end of one, and a busy machine makes such a
+// silence where no wire would.
+func (s *Scanner) Burst(ctx context.Context, raw []byte) error {
 	if pause(ctx, s.wireTime(len(raw))); ctx.Err() != nil {
 		return fmt.Errorf("send scan: %w", ctx.Err())
 	}

@@ -38,9 +38,10 @@ const (
 	window = time.Second
 	// settle bounds the wait for a lane to be done with a scan.
 	settle = 5 * time.Second
-	// quiet is how long a lane may take to say something to a scan; some scans, such as
-	// the same text again, it says nothing to.
-	quiet = 500 * time.Millisecond
+	// quiet is how long a lane may take to say something to a scan, also to half a code
+	// that half a second of silence ends; to some scans, such as the same text again, it
+	// says nothing.
+	quiet = time.Second
 	tick  = 5 * time.Millisecond
 	// startLimit bounds the start of the devices.
 	startLimit = 30 * time.Second
@@ -75,7 +76,7 @@ type steel struct {
 func (d *day) play(ctx context.Context, o Options, folder string) (decided map[int]*link.Entry, err error) {
 	a := &again{folder: folder, lanes: map[uint8]*steel{}, scan: map[uint8]int{}, decided: map[int]*link.Entry{}}
 	a.at(d.from().Add(-time.Second))
-	if err := d.open(a); err != nil {
+	if err := d.open(a, o.Check); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
@@ -105,16 +106,19 @@ func (a *again) now() time.Time { return harm.Stepped(time.Now(), time.Duration(
 
 // open opens what the lanes know: the copy's keys, rules and lists, and of the day
 // what was before.
-func (d *day) open(a *again) (err error) {
+func (d *day) open(a *again, check func(path string) error) (err error) {
 	if err := copyFiles(d.folder, a.folder); err != nil {
 		return fmt.Errorf("copy data folder: %w", err)
 	}
 	var r cache.Report
-	if a.cache, r, err = cache.Open(filepath.Join(a.folder, cacheFile), cache.Options{}); err != nil {
+	if a.cache, r, err = cache.Open(filepath.Join(a.folder, cacheFile), cache.Options{Check: check}); err != nil {
 		return err
 	}
 	if r.Lost != nil || r.New {
 		return errors.Join(fmt.Errorf("%w: the copy has no usable %s: copy the whole folder", ErrNothing, cacheFile), r.Lost)
+	}
+	if r.GateLost != nil {
+		return fmt.Errorf("%w: the gate keys of the copy cannot be read: %w", ErrNothing, r.GateLost)
 	}
 	if a.journal, _, err = journal.Open(filepath.Join(a.folder, "again"), journal.Options{}); err != nil {
 		return err
@@ -341,7 +345,7 @@ func (d *day) one(ctx context.Context, a *again, i int) error {
 	a.mu.Lock()
 	a.scan[s.Scanner.Lane], a.then = i, s.then
 	a.mu.Unlock()
-	if err := l.scanners[s.Scanner.Direction].Send(ctx, s.raw); err != nil {
+	if err := l.scanners[s.Scanner.Direction].Burst(ctx, s.raw); err != nil {
 		return err
 	}
 	limit := quiet

@@ -59,6 +59,9 @@ func (r *Report) Text(w io.Writer) {
 	fmt.Fprintf(w, "%s to %s, played in %.1f s, %.0f times as fast\n", clock(r.From), clock(r.To), r.Took.Seconds(), max(1, length.Seconds()/r.Took.Seconds()))
 	fmt.Fprintf(w, "%d scans: %d decided as recorded, %d otherwise, %d of these without an explanation; %d recorded decisions had no scan in the captures\n",
 		r.Scans, r.Same, len(r.Different), r.Unexplained(), r.Unscanned)
+	if r.Unexplained() == r.Scans {
+		fmt.Fprintln(w, "not one scan was decided so: are the captures of this lane controller, and of the scanners that --scans names?")
+	}
 	for _, d := range r.Different {
 		why := d.Why
 		if why == "" {

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,12 +12,11 @@ import (
 	"turnstile/central/link"
 	"turnstile/firmware-bridge/capture"
 	"turnstile/firmware-bridge/gate"
+	"turnstile/firmware-bridge/scanner/line"
 	"turnstile/simulator/promise"
 )
 
 const (
-	// pieces of one code arrive within this; scanners send a code in one go.
-	within = 200 * time.Millisecond
 	// around is how far the journal's time of a decision lies from the end of its
 	// scan at most: a lane that is busy takes a scan up when it is free.
 	around = 20 * time.Second
@@ -105,25 +103,23 @@ func scansOf(s Scanner, path string) (list []Scan, err error) {
 	return joined(s, c.Chunks), nil
 }
 
-// joined makes scans of the pieces of a line: one ends with its terminator, or when
-// nothing follows.
+// joined makes scans of pieces as a lane's reader does: a line end or silence ends one.
 func joined(s Scanner, chunks []capture.Chunk) (list []Scan) {
-	open := false
+	var reader line.Assembler
 	for _, c := range chunks {
 		if c.Sent {
 			continue
 		}
-		for piece := range bytes.SplitAfterSeq(c.Data, []byte("\n")) {
-			if len(piece) == 0 {
-				continue
+		reader.Idle(c.At, nil)
+		for i := range c.Data {
+			between := reader.Between()
+			reader.Feed(c.Data[i:i+1], c.At, nil)
+			if between && !reader.Between() {
+				list = append(list, Scan{Scanner: s})
 			}
-			if open && c.At.Sub(list[len(list)-1].At) <= within {
-				last := &list[len(list)-1]
-				last.raw, last.At = append(last.raw, piece...), c.At
-			} else {
-				list = append(list, Scan{At: c.At, Scanner: s, raw: slices.Clone(piece)})
+			if n := len(list) - 1; n >= 0 { // else it is noise before all
+				list[n].At, list[n].raw = c.At, append(list[n].raw, c.Data[i])
 			}
-			open = !bytes.HasSuffix(piece, []byte("\n"))
 		}
 	}
 	return list

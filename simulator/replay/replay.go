@@ -53,6 +53,9 @@ type Options struct {
 	Captures map[Scanner]string // paths
 	Speed    float64            // pauses between scans are divided by it; a passage under way is waited for
 	Progress func(Scan)         // told of each scan when the lane is done with it; may be nil
+	// Check reads a cache whole in a process of its own, for a damaged one can end the
+	// process that opens it: cache.CheckInChild.
+	Check func(path string) error
 }
 
 // ErrNothing says that there is nothing to play.
