@@ -41,6 +41,7 @@ func (b *Browser) AxeNow() (found []string) {
 
 func (b *Browser) axe() []violation {
 	b.t.Helper()
+	b.Wait("document.readyState == 'complete'") // words are there before their colours
 	if !Eval[bool](b, "typeof axe === 'object'") {
 		Eval[bool](b, axe+"; true")
 	}
