@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -26,6 +27,9 @@ var frame = page.MustFrame(fstest.MapFS{
 }, words)
 
 var pages = frame.MustParse(fstest.MapFS{"hello.html": {Data: []byte(`{{define "main"}}{{.T "Good day"}} {{.Data}}{{end}}`)}}, nil)
+
+// streamed is a page that is made while it is shown.
+var streamed = frame.MustParse(fstest.MapFS{"long.html": {Data: []byte(`{{define "main"}}{{.Hole}}{{end}}{{define "part"}}part{{end}}`)}}, nil)
 
 // surface is a site below /base whose pages answer with what a test wants; log is what
 // it writes down.
@@ -129,6 +133,57 @@ func TestProblems(t *testing.T) {
 		}
 		if w := ask(s, "GET", "/base/page", "", "HX-Request", "true"); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "<html") || !strings.Contains(w.Body.String(), x.detail) {
 			t.Errorf("%v within a page: %d %s", x.err, w.Code, w.Body)
+		}
+	}
+}
+
+// gone is a browser that leaves behind the first piece of an answer.
+type gone struct {
+	*httptest.ResponseRecorder
+	pieces, heads int
+}
+
+func (g *gone) WriteHeader(status int) {
+	g.heads++
+	g.ResponseRecorder.WriteHeader(status)
+}
+
+func (g *gone) Write(b []byte) (int, error) {
+	if g.pieces++; g.pieces > 1 {
+		return 0, io.ErrClosedPipe
+	}
+	return g.ResponseRecorder.Write(b)
+}
+
+// TestLeft: who leaves a page that is being made is no fault, and gets no second answer;
+// what fails while they stay is one.
+func TestLeft(t *testing.T) {
+	fault := errors.New("fault")
+	for name, x := range map[string]struct {
+		work   func(ctx context.Context) error
+		logged bool
+	}{
+		"between two parts":     {func(context.Context) error { return nil }, false},
+		"while work is done":    {func(ctx context.Context) error { return ctx.Err() }, false},
+		"with a fault":          {func(context.Context) error { return fault }, true},
+	} {
+		var log bytes.Buffer
+		ctx, leave := context.WithCancel(t.Context())
+		s := surface(&log, func(e *page.Exchange) error {
+			p, err := e.Stream(streamed, "long.html", "Long", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leave()
+			if err := x.work(e.Context()); err != nil {
+				return p.Fail(err)
+			}
+			return p.Part("part", nil)
+		})
+		w := &gone{ResponseRecorder: httptest.NewRecorder()}
+		s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/base/page", nil))
+		if w.heads != 1 || !strings.Contains(w.Body.String(), "Long") || strings.Contains(log.String(), "level=ERROR") != x.logged {
+			t.Errorf("%s: %d answers, %q; the log has %q", name, w.heads, w.Body, log.String())
 		}
 	}
 }

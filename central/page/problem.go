@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -29,6 +30,9 @@ func (p *Problem) Error() string { return http.StatusText(p.Status) + ": " + p.D
 func (x *Exchange) fail(err error) {
 	if errors.Is(err, ErrSignIn) || errors.Is(err, ErrAgain) {
 		x.askSignIn(errors.Is(err, ErrAgain))
+		return
+	}
+	if errors.Is(err, errLeft) {
 		return
 	}
 	p := x.problem(err)
@@ -83,7 +87,9 @@ func (x *Exchange) problem(err error) *Problem {
 	case errors.Is(err, office.ErrUnavailable):
 		status = http.StatusServiceUnavailable
 	default:
-		x.site.Log.Error("page failed", "request", requestlog.ID(x.Context()), "cause", err)
+		if !x.left(err) {
+			x.site.Log.Error("page failed", "request", requestlog.ID(x.Context()), "cause", err)
+		}
 		return &Problem{status, x.T(x.site.Broken)}
 	}
 	refusal, ok := errors.AsType[*office.Refusal](err)
@@ -91,6 +97,11 @@ func (x *Exchange) problem(err error) *Problem {
 		return &Problem{status, x.T(heading(status))}
 	}
 	return &Problem{status, x.Told(nil, refusal)}
+}
+
+// left reports that an error is only that the browser did not wait for the answer.
+func (x *Exchange) left(err error) bool {
+	return errors.Is(err, context.Canceled) && errors.Is(x.Context().Err(), context.Canceled)
 }
 
 // askSignIn leads to the sign-in and back.

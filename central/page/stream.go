@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,10 @@ import (
 
 // sendLimit bounds how long one part of a page may take to be sent.
 const sendLimit = 10 * time.Second
+
+// errLeft tells that the browser left while a page was sent: its answer has begun, and
+// nobody reads the rest.
+var errLeft = errors.New("the browser has left")
 
 // Hole is where the parts of a streamed page go; its page has it once. It is
 // random, so that no text of a person can bring it along.
@@ -76,10 +81,10 @@ func (s *Stream) send(text string) error {
 	control := http.NewResponseController(s.x.Writer)
 	control.SetWriteDeadline(time.Now().Add(sendLimit)) // a writer without deadlines cannot hang
 	if _, err := s.x.Writer.Write(whole([]byte(text))); err != nil {
-		return fmt.Errorf("send page: %w", err)
+		return fmt.Errorf("send page: %w: %w", errLeft, err)
 	}
 	if err := control.Flush(); err != nil {
-		return fmt.Errorf("send page: %w", err)
+		return fmt.Errorf("send page: %w: %w", errLeft, err)
 	}
 	return nil
 }
