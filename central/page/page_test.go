@@ -163,9 +163,9 @@ func TestLeft(t *testing.T) {
 		work   func(ctx context.Context) error
 		logged bool
 	}{
-		"between two parts":     {func(context.Context) error { return nil }, false},
-		"while work is done":    {func(ctx context.Context) error { return ctx.Err() }, false},
-		"with a fault":          {func(context.Context) error { return fault }, true},
+		"between two parts":  {func(context.Context) error { return nil }, false},
+		"while work is done": {func(ctx context.Context) error { return ctx.Err() }, false},
+		"with a fault":       {func(context.Context) error { return fault }, true},
 	} {
 		var log bytes.Buffer
 		ctx, leave := context.WithCancel(t.Context())
