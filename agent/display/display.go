@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"strconv"
 	"sync"
 	"time"
@@ -145,12 +146,23 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 func serve(w http.ResponseWriter, r *http.Request) { send(w, r, r.PathValue("file")) }
 
+// types are those of the files, by the ends of their names.
+var types = map[string]string{".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+
+// send sends one of the three files. http.ServeFileFS would bring listings of folders
+// and answers in ranges along, which nobody asks for here.
 func send(w http.ResponseWriter, r *http.Request, name string) {
+	b, err := files.ReadFile("page/" + name)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Type", types[path.Ext(name)])
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")
-	http.ServeFileFS(w, r, files, "page/"+name)
+	w.Write(b) // a browser that went away is no fault
 }
 
 // lane returns the lane of the request, or answers that there is none.
