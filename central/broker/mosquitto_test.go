@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"turnstile/central/issuer"
+	"turnstile/central/porttest"
 )
 
 // startMosquitto runs Debian's mosquitto with the files that MosquittoFiles
@@ -27,7 +28,7 @@ func startMosquitto(t *testing.T, h house, serials ...*big.Int) string {
 	if _, err := os.Stat(program); err != nil {
 		t.Fatal("this test needs a mosquitto: apt-get install mosquitto")
 	}
-	port := freePorts(t, 1)[0]
+	port := porttest.Keep(t)
 	m := Mosquitto{Site: site, Centrals: []string{issuer.CentralName}, Port: port, Authority: h.issuer.Authority()}
 	if m.Server, err = h.issuer.ServerCertificate([]string{"localhost", "127.0.0.1"}, time.Now()); err != nil {
 		t.Fatal(err)

@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,26 +15,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"turnstile/central/issuer"
+	"turnstile/central/porttest"
 )
-
-// freePorts returns ports that nobody listens on, of those that the kernel gives to
-// nobody who does not ask for them: they stay free until they are taken here.
-func freePorts(t testing.TB, n int) (ports []int) {
-	t.Helper()
-	for range 100 * n {
-		port := 10_000 + rand.IntN(20_000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		defer l.Close()
-		if ports = append(ports, port); len(ports) == n {
-			return ports
-		}
-	}
-	t.Fatalf("%d free ports of %d", len(ports), n)
-	return nil
-}
 
 // cluster is three stock servers in this process, on files of NATSFiles.
 type cluster struct {
@@ -49,14 +29,13 @@ type cluster struct {
 func startCluster(t *testing.T, h house, lanes ...string) *cluster {
 	t.Helper()
 	c := &cluster{dir: t.TempDir(), config: NATSCluster{Site: site, Centrals: []string{issuer.CentralName}, Lanes: lanes, Authority: h.issuer.Authority()}}
-	ports := freePorts(t, 9)
 	for i := range 3 {
 		certificate, err := h.issuer.ServerCertificate([]string{"127.0.0.1", "localhost"}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.config.Nodes = append(c.config.Nodes, NATSNode{Host: "127.0.0.1", MQTT: ports[3*i], Cluster: ports[3*i+1], Client: ports[3*i+2], Server: certificate})
-		c.urls = append(c.urls, fmt.Sprintf("ssl://127.0.0.1:%d", ports[3*i]))
+		c.config.Nodes = append(c.config.Nodes, NATSNode{Host: "127.0.0.1", MQTT: porttest.Keep(t), Cluster: porttest.Keep(t), Client: porttest.Keep(t), Server: certificate})
+		c.urls = append(c.urls, fmt.Sprintf("ssl://127.0.0.1:%d", c.config.Nodes[i].MQTT))
 	}
 	for _, path := range c.write(t) {
 		o, err := server.ProcessConfigFile(path)

@@ -16,6 +16,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"turnstile/central/issuer"
+	"turnstile/central/porttest"
 )
 
 // cutable dials so that the test can cut the wire under the client.
@@ -41,7 +42,7 @@ func cutable(c *tls.Config, address string, raw chan<- net.Conn) mqtt.OpenConnec
 func TestSession(t *testing.T) {
 	h := newHouse(t)
 	store := t.TempDir()
-	address := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0])
+	address := fmt.Sprintf("127.0.0.1:%d", porttest.Keep(t))
 	start := func() (stop func()) {
 		e, err := Start(Config{Site: site, Listen: address, Store: store, TLS: h.server(t), Central: issuer.CentralName,
 			Allow: func(string, *x509.Certificate) bool { return true }, Log: slog.New(slog.DiscardHandler)})
