@@ -78,11 +78,28 @@ func (b *Browser) Cookie(name, value string) {
 	}))
 }
 
-func (b *Browser) must(steps ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
+// again does something to elements of a page, and once more if another has taken the
+// place of one that it found meanwhile, as on a live page.
+func (b *Browser) again(do func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
+	err := do(ctx)
+	for gone(err) && ctx.Err() == nil {
+		err = do(ctx)
+	}
+	return err
+}
+
+// gone reports Chromium's word for a node that is not in the page any more.
+func gone(err error) bool {
+	const noSuchNode = -32000 // of many things
+	e := (*cdproto.Error)(nil)
+	return errors.As(err, &e) && e.Code == noSuchNode && strings.Contains(strings.ToLower(e.Message), "node")
+}
+
+func (b *Browser) must(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := b.again(func(ctx context.Context) error { return chromedp.Do(ctx, steps...) }); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -100,14 +117,11 @@ func (b *Browser) Path() string {
 }
 
 // Click clicks the first element of a CSS selector, once it is visible, in the middle
-// of the page: no menu lies over it there. One whose place another has taken
-// meanwhile, as on a live page, is looked for again.
+// of the page: no menu lies over it there.
 func (b *Browser) Click(selector string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
-	defer cancel()
 	middle := fmt.Sprintf("(document.querySelector(%q)?.scrollIntoView({block: 'center', behavior: 'instant'}), true)", selector)
-	click := func() error {
+	err := b.again(func(ctx context.Context) error {
 		if err := chromedp.Do(ctx, chromedp.WaitVisible(selector)); err != nil {
 			return err
 		}
@@ -115,25 +129,28 @@ func (b *Browser) Click(selector string) {
 			return err
 		}
 		return chromedp.Do(ctx, chromedp.Click(selector))
-	}
-	err := click()
-	for gone := (*cdproto.Error)(nil); errors.As(err, &gone) && gone.Code == noSuchNode && ctx.Err() == nil; {
-		err = click()
-	}
+	})
 	if err != nil {
 		b.t.Fatalf("click %s: %v", selector, err)
 	}
 }
 
-// noSuchNode is Chromium's word for a node that is not in the page any more.
-const noSuchNode = -32000
-
 // Fill empties a field and types text into it.
 func (b *Browser) Fill(selector, text string) {
 	b.t.Helper()
-	b.must(chromedp.WaitVisible(selector))
-	Eval[string](b, fmt.Sprintf("document.querySelector(%q).value = ''", selector)) // chromedp's Clear wants a text node in a textarea
-	b.must(chromedp.SendKeys(selector, text))
+	empty := fmt.Sprintf("(document.querySelector(%q) ?? {}).value = ''", selector) // chromedp's Clear wants a text node in a textarea
+	err := b.again(func(ctx context.Context) error {
+		if err := chromedp.Do(ctx, chromedp.WaitVisible(selector)); err != nil {
+			return err
+		}
+		if _, err := chromedp.Run(ctx, chromedp.Evaluate[string](empty)); err != nil {
+			return err
+		}
+		return chromedp.Do(ctx, chromedp.SendKeys(selector, text))
+	})
+	if err != nil {
+		b.t.Fatalf("fill %s: %v", selector, err)
+	}
 }
 
 // Choose picks the option of a <select> by its value.
@@ -157,9 +174,11 @@ func (b *Browser) Upload(selector, path string) {
 // Text returns the text of an element as it is shown.
 func (b *Browser) Text(selector string) string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
-	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Text(selector))
+	var text string
+	err := b.again(func(ctx context.Context) (err error) {
+		text, err = chromedp.Run(ctx, chromedp.Text(selector))
+		return err
+	})
 	if err != nil {
 		b.t.Fatalf("text of %s: %v", selector, err)
 	}
