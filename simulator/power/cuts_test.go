@@ -253,7 +253,7 @@ func (c *campaign) cut(i int) error {
 	if err := c.off(); err != nil {
 		return err
 	}
-	if c.gate.State().Relay && c.gate.State().Grant == 0 {
+	if s := c.gate.State(); s.Relay && s.Grant == 0 { // of one moment: a pulse may end meanwhile
 		return fmt.Errorf("the gate's relay is on without a grant")
 	}
 	loss := c.disk.Cut(c.fate)
